@@ -1,0 +1,35 @@
+# make train    sets up and runs the project's main job
+# make test     sets up and runs all tests
+# make lint     ruff, both ways
+# make lock     renews requirements.lock (needs uv: pip install uv)
+#
+# PYTHON=/path/to/python3.10 make ... chooses the interpreter; VENV=folder the environment.
+
+VENV ?= .venv
+CONFIG ?= configs/lavae.cfg
+READY := $(VENV)/.ready
+
+.PHONY: setup train test lint lock
+
+setup: $(READY)
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	@python=$$(sh tools/find_python.sh "$(PYTHON)") || exit 1; \
+	echo "Setting up $(VENV) with $$($$python --version) ..."; \
+	$$python -m venv --clear "$(VENV)" && \
+	"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
+	"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	touch "$@"
+
+train: setup
+	"$(VENV)/bin/python" main.py --flagfile=$(CONFIG)
+
+test: setup
+	"$(VENV)/bin/python" -m pytest
+
+lint: setup
+	"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/ruff" format --check .
+
+lock:
+	uv pip compile --universal --python-version 3.9 --extra dev --no-header --output-file requirements.lock setup.cfg

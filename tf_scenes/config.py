@@ -1,0 +1,305 @@
+"""Configuration: frozen, typed, validated, and the only place that knows flag names.
+
+Every option stands once, as a field of a dataclass with its default, its range and its help text; absl flags are
+derived from the fields. Model options have the model's name as prefix (`--lavae.latent_dim`).
+"""
+
+import dataclasses
+import os
+import sys
+from typing import Any, Iterator, Optional
+
+from absl import flags
+
+from tf_scenes.errors import UserError
+
+MODES = ("train", "evaluate", "export", "generate")
+DATASETS = ("multi_dsprites", "multi_mnist_1k", "multi_mnist_10k", "multi_digits", "multi_custom", "images")
+
+
+def option(
+    default: Any,
+    help_text: str,
+    lower: Optional[float] = None,
+    upper: Optional[float] = None,
+    choices: Optional[tuple[str, ...]] = None,
+) -> Any:
+    """A dataclass field with what its flag needs: help text with unit, and the values allowed."""
+    metadata = {"help": help_text, "lower": lower, "upper": upper, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class JobConfig:
+    """What is to be done, and where results go."""
+
+    mode: str = option("train", "What to do; train also evaluates and exports.", choices=MODES)
+    run_dir: Optional[str] = option(
+        None,
+        "Folder of the run: checkpoints, TensorBoard logs, figures/, report.json. Default: runs/<flagfile's name>.",
+    )
+    export_dir: Optional[str] = option(
+        None, "Folder for the exported encoder and decoder. Default: saved_models/<flagfile's name>."
+    )
+    seed: int = option(0, "Seed of all randomness: scenes, initial weights, samples.", lower=0, upper=2**31 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """The scenes."""
+
+    dataset: str = option(
+        "multi_dsprites",
+        "Data set. multi_mnist_*: a pool of 1,000 or 10,000 MNIST digits; multi_digits: scikit-learn's digits; "
+        "multi_custom: sprites of --sprites_path; images: the images of --images_path.",
+        choices=DATASETS,
+    )
+    mnist_path: Optional[str] = option(
+        None, "Folder with MNIST's IDX .gz files, or an mnist.npz. Default: Keras's copy, downloaded if need be."
+    )
+    sprites_path: Optional[str] = option(
+        None, "An .npz with sprites (K x h x w [x C], uint8 or float in [0, 1]) and optionally labels: multi_custom."
+    )
+    images_path: Optional[str] = option(
+        None, "An .npz with images (N x H x W [x C], uint8 or float in [0, 1]) and optionally counts: images."
+    )
+    image_size: int = option(64, "Side of the square canvas, pixels. Paper: 64.", lower=8, upper=4096)
+    sprite_size: int = option(18, "Side of the largest object, pixels. Paper: 18.", lower=8, upper=1024)
+    train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
+    test_size: int = option(10_000, "Number of test scenes; of test_7 as many. Paper: 10,000.", lower=1)
+    min_objects: int = option(0, "Fewest objects in a training or test scene. Paper: 0.", lower=0)
+    max_objects: int = option(3, "Most objects in a training or test scene. Paper: 3.", lower=1)
+    test_7_objects: int = option(7, "Objects in each scene of test_7. Paper: 7.", lower=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The length of training, its optimiser, and what is written while it lasts."""
+
+    train_steps: int = option(200_000, "Optimisation steps.", lower=1)
+    batch_size: int = option(64, "Images a step. Paper: 64.", lower=1)
+    learning_rate: float = option(1e-3, "Adamax's learning rate. Paper: 1e-3.", lower=1e-9)
+    learning_rate_final: float = option(
+        1e-3, "Learning rate at the last step; it falls linearly over the last 40 % of the steps. Paper: constant."
+    )
+    gradient_clip_norm: float = option(
+        0.0, "Gradients are scaled down to this global norm, by optimiser; 0 leaves them. Paper: 0.", lower=0.0
+    )
+    steps_per_report: int = option(
+        1_000, "Steps between two lines of progress, checkpoints and evaluations on held-out scenes.", lower=1
+    )
+    steps_per_execution: int = option(10, "Steps that run in TensorFlow between two calls from Python.", lower=1)
+    report_size: int = option(512, "Held-out scenes that each of those evaluations uses.", lower=1)
+    keep_checkpoints: int = option(3, "How many checkpoints are kept.", lower=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """Evaluation, export and generation."""
+
+    evaluation_batch_size: int = option(100, "Images a batch in evaluation; changes speed only.", lower=1)
+    max_inferred_objects: int = option(
+        12, "Most objects that inference reports for one image, in evaluation and in the exported encoder.", lower=1
+    )
+    num_generated: int = option(64, "Scenes that --mode=generate draws.", lower=1, upper=100_000)
+    generated_max_objects: Optional[int] = option(
+        None,
+        "Makes the number of objects in generated scenes uniform on 0 to this. Default: the learned prior of counts.",
+        lower=0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaeConfig:
+    """LAVAE: section 2 and Appendix B of its paper."""
+
+    latent_dim: int = option(32, "Dimensions of an object's appearance. Paper: 32.", lower=1)
+    location_channels: int = option(48, "Channels inside the location network. Paper: about 48.", lower=1)
+    appearance_channels: int = option(48, "Channels inside the appearance network. Paper: about 48.", lower=1)
+    generator_channels: int = option(48, "Channels inside the sprite generator. Paper: about 48.", lower=1)
+    auxiliary_channels: int = option(48, "Channels inside the auxiliary VAE.", lower=1)
+    auxiliary_latent_dim: int = option(8, "Channels of the auxiliary VAE's latent map.", lower=1)
+    inference_blocks: int = option(4, "Residual blocks of the location and appearance networks. Paper: 4.", lower=1)
+    generator_blocks: int = option(3, "Residual blocks of the sprite generator. Paper: 3.", lower=1)
+    strides: int = option(
+        1, "The inference networks work at 1 / strides of the resolution, 1 or 2. Paper: 1.", lower=1, upper=2
+    )
+    generated_size: int = option(21, "Side of a generated sprite, pixels, odd. Paper: 21.", lower=3)
+    appearance_scale: float = option(
+        0.1, "Initial weights of the appearance map's last layer, as a multiple of Glorot's.", lower=0.0
+    )
+    logit_factor: float = option(
+        1.5, "Location logits are the location features times this times log(height * width), at first.", lower=1e-6
+    )
+    logit_factor_final: float = option(
+        1.5, "The same after the warm-up; it changes while the warm-up fades. Paper: constant.", lower=1e-6
+    )
+    count_threshold: float = option(
+        0.5, "Local maxima of the location features above this count as objects; the warm-up's peaks are near 1."
+    )
+    count_window: int = option(
+        11, "Side of the neighbourhood of a local maximum, pixels, odd; about two thirds of an object.", lower=3
+    )
+    exclusion_radius: int = option(
+        0, "A sampled location also takes the pixels up to this far, in pixels, in both directions. Paper: 0.", lower=0
+    )
+    temperature: float = option(0.5, "Gumbel-softmax temperature at the first step. Paper: 0.5.", lower=1e-3)
+    temperature_final: float = option(0.02, "Gumbel-softmax temperature at the end. Paper: 0.02.", lower=1e-3)
+    temperature_steps: int = option(
+        100_000, "Steps over which the temperature falls, exponentially. Paper: 100,000.", lower=1
+    )
+    location_learning_rate: float = option(
+        5e-4, "The location network's learning rate at first. Paper: 5e-4 (multi-dSprites), 1e-4 (multi-MNIST)."
+    )
+    location_decay: float = option(
+        0.01, "Factor of the location network's learning rate after --lavae.location_decay_steps. Paper: 0.01.", lower=0
+    )
+    location_decay_steps: int = option(
+        100_000, "Steps over which it falls, exponentially; it goes on at the same pace. Paper: 100,000.", lower=1
+    )
+    warm_up_steps: int = option(
+        30_000, "Steps in which the number of objects is forced to the maximum. Paper: 30,000.", lower=0
+    )
+    warm_up_decay_steps: int = option(
+        30_000, "Steps after those, over which forcing and the auxiliary loss fade. Paper: 30,000.", lower=0
+    )
+    forced_probability: float = option(
+        0.1, "Probability of forcing the number of objects after the warm-up. Paper: 0.1.", lower=0.0, upper=1.0
+    )
+    auxiliary_weight: float = option(
+        20.0, "Weight of the squared distance between location features and KL map in the warm-up.", lower=0.0
+    )
+    target_blur: float = option(4.5, "Standard deviation of the KL map's Gaussian blur, pixels.", lower=0.1)
+    kl_weight: float = option(
+        1.0, "Weight of the location and appearance KL at the first step. Paper: 1.", lower=0.0, upper=1.0
+    )
+    kl_steps: int = option(0, "Steps over which that weight rises to 1, linearly. Paper: 0.", lower=0)
+    presence_weight: float = option(
+        0.0, "Weight of the presence loss, which ties the count to the likelihood's evidence. Paper: 0.", lower=0.0
+    )
+
+
+_SECTIONS = {
+    "job": JobConfig,
+    "data": DataConfig,
+    "train": TrainConfig,
+    "evaluation": EvaluationConfig,
+    "lavae": LavaeConfig,
+}
+_MODEL_SECTIONS = ("lavae",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All options of a run; `config_from_flags` makes one."""
+
+    model: str
+    job: JobConfig
+    data: DataConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+    lavae: LavaeConfig
+
+    def __post_init__(self) -> None:
+        """Checks combinations of options.
+
+        Raises:
+            UserError: a combination that cannot work; the message names the flags.
+        """
+        _check_data(self.data)
+        _check_lavae(self.lavae, self.data)
+        if self.train.steps_per_report % self.train.steps_per_execution:
+            raise UserError("--steps_per_report must be a multiple of --steps_per_execution")
+        if self.train.learning_rate_final > self.train.learning_rate:
+            raise UserError("--learning_rate_final must not be above --learning_rate")
+        if self.evaluation.max_inferred_objects < self.data.max_objects:
+            raise UserError("--max_inferred_objects must not be below --max_objects")
+
+    def flag_values(self) -> dict[str, Any]:
+        """Every flag's name and value, in the order of the definitions."""
+        values = {"model": self.model}
+        for section, name, field in _fields():
+            values[name] = getattr(getattr(self, section), field.name)
+        return values
+
+
+def _check_data(data: DataConfig) -> None:
+    if data.min_objects > data.max_objects:
+        raise UserError(f"--min_objects={data.min_objects} is above --max_objects={data.max_objects}")
+    if data.sprite_size > data.image_size:
+        raise UserError(f"--sprite_size={data.sprite_size} is above --image_size={data.image_size}")
+    for dataset, flag in (("multi_custom", "sprites_path"), ("images", "images_path")):
+        if data.dataset == dataset and getattr(data, flag) is None:
+            raise UserError(f"--dataset={dataset} needs --{flag}, an .npz file")
+
+
+def _check_lavae(lavae: LavaeConfig, data: DataConfig) -> None:
+    if lavae.generated_size % 2 == 0 or lavae.generated_size > data.image_size:
+        raise UserError(
+            f"--lavae.generated_size={lavae.generated_size} must be odd and at most --image_size={data.image_size}"
+        )
+    if lavae.count_window % 2 == 0:
+        raise UserError(f"--lavae.count_window={lavae.count_window} must be odd")
+    if lavae.temperature_final > lavae.temperature:
+        raise UserError("--lavae.temperature_final must not be above --lavae.temperature")
+
+
+def _fields() -> Iterator[tuple[str, str, dataclasses.Field]]:
+    """Every option as (section, flag name, field)."""
+    for section, section_class in _SECTIONS.items():
+        prefix = f"{section}." if section in _MODEL_SECTIONS else ""
+        for field in dataclasses.fields(section_class):
+            yield section, prefix + field.name, field
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines an absl flag for every option."""
+    flags.DEFINE_enum("model", "lavae", _MODEL_SECTIONS, "Model.", flag_values=flag_values)
+    for _, name, field in _fields():
+        _define_flag(name, field, flag_values)
+
+
+def _define_flag(name: str, field: dataclasses.Field, flag_values: flags.FlagValues) -> None:
+    help_text, lower, upper, choices = (field.metadata[key] for key in ("help", "lower", "upper", "choices"))
+    common = {"name": name, "default": field.default, "help": help_text, "flag_values": flag_values}
+    if choices:
+        flags.DEFINE_enum(enum_values=list(choices), **common)
+    elif field.type in (int, Optional[int]):
+        flags.DEFINE_integer(lower_bound=lower, upper_bound=upper, **common)
+    elif field.type is float:
+        flags.DEFINE_float(lower_bound=lower, upper_bound=upper, **common)
+    else:
+        flags.DEFINE_string(**common)
+
+
+def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Optional[list[str]] = None) -> Config:
+    """The configuration that parsed flags describe.
+
+    Args:
+        flag_values: parsed flags.
+        arguments: the command line, from which the flagfile's name is taken for the default folders; `sys.argv` by
+            default.
+
+    Raises:
+        UserError: a combination of flags that cannot work.
+    """
+    values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    for section, name, field in _fields():
+        values[section][field.name] = flag_values[name].value
+    run_name = _flagfile_name(sys.argv if arguments is None else arguments)
+    run_name = run_name or f"{flag_values['model'].value}_{values['data']['dataset']}"
+    values["job"]["run_dir"] = values["job"]["run_dir"] or os.path.join("runs", run_name)
+    values["job"]["export_dir"] = values["job"]["export_dir"] or os.path.join("saved_models", run_name)
+    sections = {section: _SECTIONS[section](**options) for section, options in values.items()}
+    return Config(model=flag_values["model"].value, **sections)
+
+
+def _flagfile_name(arguments: list[str]) -> Optional[str]:
+    """`lavae` for `--flagfile=configs/lavae.cfg` or `--flagfile configs/lavae.cfg`; the last one counts."""
+    name = None
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        if argument.startswith(("--flagfile=", "-flagfile=")):
+            name = argument.split("=", 1)[1]
+        elif argument in ("--flagfile", "-flagfile"):
+            name = following
+    return os.path.splitext(os.path.basename(name))[0] if name else None

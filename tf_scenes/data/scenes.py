@@ -1,0 +1,161 @@
+"""Sprites placed on a canvas, with the ground truth.
+
+A scene is a pure function of (data set, seed, split, index): the same index gives the same scene in any process and in
+any order, so training data needs no files, shards by index and resumes at an exact position.
+"""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from tf_scenes.data.sprites import SpriteBank
+from tf_scenes.errors import UserError
+
+# Training and held-out scenes are kept apart by what they show: a scene belongs to the held-out class if its image's
+# checksum is a multiple of this, and to training otherwise; a scene of the wrong class is drawn anew.
+_HELD_OUT_ONE_IN = 4
+_MAX_DRAWS = 1_000
+_PLACE_ATTEMPTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split of a data set.
+
+    Attributes:
+        name: `train`, `test` or `test_7`.
+        size: number of scenes.
+        min_objects: fewest objects in a scene.
+        max_objects: most objects in a scene; counts are uniform on the range.
+        held_out: whether the split is for evaluation.
+    """
+
+    name: str
+    size: int
+    min_objects: int
+    max_objects: int
+    held_out: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """An image with its ground truth; arrays are padded with zeros (labels, sprites: -1) up to the split's maximum.
+
+    Attributes:
+        image: uint8 `[height, width, channels]`.
+        count: number of objects.
+        centers: float32 `[objects, 2]`, pixels, y then x, of the middle of each object's box; the first pixel's middle
+            is 0.
+        boxes: int32 `[objects, 4]`, pixels: ymin, xmin, ymax, xmax of the object's lit pixels, the last two exclusive.
+        labels: int32 `[objects]`.
+        sprites: int32 `[objects]`, index into the bank, which holds all further attributes.
+    """
+
+    image: np.ndarray
+    count: int
+    centers: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    sprites: np.ndarray
+
+
+class SceneGenerator:
+    """Draws the scenes of one data set, by index."""
+
+    def __init__(self, bank: SpriteBank, height: int, width: int, seed: int):
+        """Creates the generator.
+
+        Args:
+            bank: where the sprites come from.
+            height: the canvas's height in pixels.
+            width: the canvas's width in pixels.
+            seed: what all scenes depend on.
+
+        Raises:
+            UserError: a sprite does not fit on the canvas.
+        """
+        largest = int(bank.frame_sizes.max())
+        if largest > min(height, width):
+            raise UserError(f"sprites of {largest} pixels do not fit on a canvas of {height} x {width}")
+        self.bank = bank
+        self.height = height
+        self.width = width
+        self.seed = seed
+        self._tight_boxes = _tight_boxes(bank.sprites)
+
+    def scene(self, split: Split, index: int) -> Scene:
+        """Scene number `index` of a split.
+
+        No image is in both a held-out split and a training split, but for the one that every split with empty scenes
+        shares: the empty canvas.
+
+        Raises:
+            UserError: so many objects do not fit on the canvas.
+        """
+        key = [self.seed, zlib.crc32(split.name.encode()), index]
+        random = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+        count = int(random.integers(split.min_objects, split.max_objects + 1))
+        for _ in range(_MAX_DRAWS):
+            chosen = random.integers(len(self.bank), size=count)
+            corners = self._place(random, self.bank.frame_sizes[chosen])
+            if corners is None:
+                continue
+            image = self._draw(chosen, corners)
+            held_out = zlib.crc32(image) % _HELD_OUT_ONE_IN == 0
+            if count == 0 or held_out == split.held_out:
+                return self._with_ground_truth(image, chosen, corners, split.max_objects)
+        raise UserError(
+            f"{count} objects of up to {int(self.bank.frame_sizes.max())} pixels do not fit side by side on a canvas "
+            f"of {self.height} x {self.width}: make the canvas larger or the objects fewer"
+        )
+
+    def _place(self, random: np.random.Generator, frames: np.ndarray):
+        """Uniform corners at which no two frames overlap, `[objects, 2]`, or None where the last draws were unlucky."""
+        corners = np.zeros((len(frames), 2), np.int64)
+        room = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2]
+        for i, frame in enumerate(frames):
+            tries = (random.random((_PLACE_ATTEMPTS, 2)) * room[i]).astype(np.int64)
+            gap_after = tries[:, None] >= corners[:i] + frames[:i, None]  # [attempts, placed, 2]
+            gap_before = tries[:, None] + frame <= corners[:i]
+            free = (gap_after | gap_before).any(axis=-1).all(axis=-1)
+            first = int(free.argmax())
+            if not free[first]:
+                return None
+            corners[i] = tries[first]
+        return corners
+
+    def _draw(self, chosen: np.ndarray, corners: np.ndarray) -> np.ndarray:
+        image = np.zeros((self.height, self.width, self.bank.channels), np.uint8)
+        for sprite, (y, x) in zip(chosen, corners):
+            frame = self.bank.frame_sizes[sprite]
+            image[y : y + frame, x : x + frame] = self.bank.sprites[sprite, :frame, :frame]
+        return image
+
+    def _with_ground_truth(self, image: np.ndarray, chosen: np.ndarray, corners: np.ndarray, slots: int) -> Scene:
+        count = len(chosen)
+        boxes = np.zeros((slots, 4), np.int32)
+        boxes[:count] = self._tight_boxes[chosen] + np.tile(corners, 2)
+        centers = np.zeros((slots, 2), np.float32)
+        centers[:count] = (boxes[:count, :2] + boxes[:count, 2:] - 1) / 2.0
+        labels = np.full(slots, -1, np.int32)
+        labels[:count] = self.bank.labels[chosen]
+        sprites = np.full(slots, -1, np.int32)
+        sprites[:count] = chosen
+        return Scene(image=image, count=count, centers=centers, boxes=boxes, labels=labels, sprites=sprites)
+
+
+def _tight_boxes(sprites: np.ndarray) -> np.ndarray:
+    """The box of each sprite's lit pixels: int32 `[sprites, 4]`, ymin, xmin, ymax, xmax, the last two exclusive."""
+    lit = sprites.any(axis=-1)  # [sprites, size, size]
+    rows, columns = lit.any(axis=2), lit.any(axis=1)
+    size = lit.shape[1]
+    return np.stack(
+        [
+            rows.argmax(axis=1),
+            columns.argmax(axis=1),
+            size - rows[:, ::-1].argmax(axis=1),
+            size - columns[:, ::-1].argmax(axis=1),
+        ],
+        axis=-1,
+    ).astype(np.int32)

@@ -1,0 +1,203 @@
+"""Banks of sprites: the things that scenes are made of.
+
+A bank is a fixed array of small binary images with labels and attributes. Four banks are built in: MNIST digits, the
+handwritten digits that come with scikit-learn, coloured shapes, and sprites from a user's own file.
+"""
+
+import dataclasses
+import types
+from typing import Mapping, Optional, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tf_scenes.data import files
+from tf_scenes.errors import UserError
+
+SHAPE_NAMES = ("square", "ellipse", "triangle")
+SHAPE_SCALES = np.linspace(0.5, 1.0, 6)
+SHAPE_ANGLES = np.linspace(0.0, 2.0 * np.pi, 40, endpoint=False)
+# All saturated colours except black, as RGB bits: LAVAE, section 3.2.
+SHAPE_COLORS = tuple((code >> 2 & 1, code >> 1 & 1, code & 1) for code in range(1, 8))
+
+_SUPERSAMPLING = 8
+_MNIST_POOL_SEED = 1905
+
+
+@dataclasses.dataclass(frozen=True)
+class SpriteBank:
+    """Sprites with their labels.
+
+    Attributes:
+        sprites: uint8 `[sprites, size, size, channels]`, 0 or 255 where the bank is binary; a sprite's frame stands in
+            the top left corner, zeros around it.
+        frame_sizes: int32 `[sprites]`, the side of each sprite's square frame in pixels. Scenes keep frames inside the
+            canvas and apart from each other.
+        labels: int32 `[sprites]`, index into `label_names`.
+        label_names: the name of each label.
+        attributes: further ground truth, name to `[sprites]` or `[sprites, k]`.
+    """
+
+    sprites: np.ndarray
+    frame_sizes: np.ndarray
+    labels: np.ndarray
+    label_names: Sequence[str]
+    attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=lambda: types.MappingProxyType({}))
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of every sprite: 1 or 3."""
+        return self.sprites.shape[-1]
+
+    def __len__(self) -> int:
+        return len(self.sprites)
+
+
+def shapes(size: int = 18) -> SpriteBank:
+    """Squares, ellipses and triangles: LAVAE, section 3.2.
+
+    All 5,040 combinations of 3 shapes, 6 scales in [0.5, 1], 40 angles in [0, 2 pi) and 7 saturated colours. A shape is
+    inscribed in the circle that its frame encloses, so that it fits whatever its angle is; `scale` times `size` is the
+    frame's side in pixels.
+
+    Args:
+        size: side of the largest frame in pixels, at least 8.
+    """
+    sprites, frames, labels, scales, angles, colors = [], [], [], [], [], []
+    for label in range(len(SHAPE_NAMES)):
+        for scale in SHAPE_SCALES:
+            frame = int(round(scale * size))
+            for angle in SHAPE_ANGLES:
+                mask = _draw_shape(SHAPE_NAMES[label], frame, angle)
+                mask = np.pad(mask, ((0, size - frame), (0, size - frame)))
+                for color in SHAPE_COLORS:
+                    sprites.append(mask[..., None] * np.asarray(color, np.uint8))
+                    frames.append(frame)
+                    labels.append(label)
+                    scales.append(scale)
+                    angles.append(angle)
+                    colors.append(color)
+    attributes = {
+        "scale": np.asarray(scales, np.float32),
+        "angle": np.asarray(angles, np.float32),
+        "color": np.asarray(colors, np.int32),
+    }
+    return SpriteBank(
+        sprites=np.stack(sprites),
+        frame_sizes=np.asarray(frames, np.int32),
+        labels=np.asarray(labels, np.int32),
+        label_names=SHAPE_NAMES,
+        attributes=types.MappingProxyType(attributes),
+    )
+
+
+def _draw_shape(name: str, frame: int, angle: float) -> np.ndarray:
+    """One shape as uint8 `[frame, frame]`, 0 or 255, inscribed in the frame's circle and turned by `angle` radians."""
+    big = frame * _SUPERSAMPLING
+    center, radius = (big - 1) / 2.0, big / 2.0
+    image = Image.new("L", (big, big))
+    draw = ImageDraw.Draw(image)
+    draw.polygon([tuple(center + radius * point) for point in _outline(name, angle)], fill=255)
+    small = np.asarray(image.resize((frame, frame), Image.Resampling.BOX))
+    return np.where(small >= 128, 255, 0).astype(np.uint8)
+
+
+def _outline(name: str, angle: float) -> np.ndarray:
+    """The outline of a shape inscribed in the unit circle: `[points, 2]`, x then y."""
+    if name == "ellipse":
+        turn = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
+        points = np.stack([np.cos(turn), 0.5 * np.sin(turn)], axis=-1)
+    else:
+        corners = {"square": 4, "triangle": 3}[name]
+        turn = 2.0 * np.pi * np.arange(corners) / corners
+        points = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return points @ rotation
+
+
+def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> SpriteBank:
+    """MNIST digits, rescaled bilinearly and binarised by rounding: LAVAE, section 3.1.
+
+    Args:
+        path: a folder with MNIST's IDX `.gz` files, one `...images-idx3-ubyte.gz` (its labels beside it), or an `.npz`
+            as Keras keeps it; None takes Keras's own cached copy or downloads it.
+        size: side of a digit's frame in pixels; the paper's is 18.
+        pool: how many digits the bank holds: a fixed choice out of all that are there, whatever the seed of a run.
+
+    Raises:
+        UserError: the digits cannot be had, or there are fewer than `pool`.
+    """
+    digits, labels = files.load_mnist(path)
+    if pool > len(digits):
+        where = f"in {path}" if path else "in Keras's copy"
+        raise UserError(f"a pool of {pool} MNIST digits was asked for, but there are only {len(digits)} {where}")
+    chosen = np.sort(np.random.RandomState(_MNIST_POOL_SEED).permutation(len(digits))[:pool])
+    return _digits(digits[chosen], labels[chosen], size)
+
+
+def handwritten_digits(size: int = 18) -> SpriteBank:
+    """The 1,797 handwritten digits that come with scikit-learn: real ones, no download."""
+    from sklearn.datasets import load_digits  # Slow to import, and only this bank needs it.
+
+    bundled = load_digits()
+    digits = np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8)
+    return _digits(digits, bundled.target, size)
+
+
+def _digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
+    return SpriteBank(
+        sprites=np.stack([binarize_digit(digit, size) for digit in digits])[..., None],
+        frame_sizes=np.full(len(digits), size, np.int32),
+        labels=labels.astype(np.int32),
+        label_names=tuple(str(digit) for digit in range(10)),
+    )
+
+
+def binarize_digit(digit: np.ndarray, size: int) -> np.ndarray:
+    """Rescales a grey digit bilinearly and binarises it by rounding.
+
+    A stroke so thin or faint that rounding would leave nothing is rounded relative to the digit's own maximum instead,
+    so that no digit becomes empty.
+
+    Args:
+        digit: uint8 `[height, width]`.
+        size: the result's side in pixels.
+
+    Returns:
+        uint8 `[size, size]`, 0 or 255, neither empty nor full.
+
+    Raises:
+        UserError: the digit is constant, so that there is nothing to see in it.
+    """
+    grey = np.asarray(Image.fromarray(digit).resize((size, size), Image.Resampling.BILINEAR), np.float32) / 255.0
+    if grey.max() == grey.min():
+        raise UserError("a digit is one flat grey: it must show a stroke on a dark ground")
+    threshold = 0.5 if grey.min() < 0.5 <= grey.max() else (grey.max() + grey.min()) / 2.0
+    return np.where(grey >= threshold, 255, 0).astype(np.uint8)
+
+
+def from_file(path: str) -> SpriteBank:
+    """Sprites from a user's own `.npz`.
+
+    Args:
+        path: an `.npz` with `sprites` (uint8 in [0, 255] or float in [0, 1], K x h x w or K x h x w x C with C 1 or 3)
+            and optionally `labels` (integers, K). No pickles are loaded from it.
+
+    Raises:
+        UserError: the file is not such a file, or a sprite is empty.
+    """
+    arrays = files.load_npz(path, required=("sprites",), optional=("labels",))
+    sprites = files.as_uint8_images(arrays["sprites"], f"sprites in {path}")
+    count, height, width, channels = sprites.shape
+    empty = np.flatnonzero(~sprites.any(axis=(1, 2, 3)))
+    if empty.size:
+        raise UserError(f"sprite {empty[0]} in {path} is empty: every sprite must have a pixel above 0")
+    frame = max(height, width)
+    sprites = np.pad(sprites, ((0, 0), (0, frame - height), (0, frame - width), (0, 0)))
+    labels = files.as_counts(arrays.get("labels", np.zeros(count, np.int32)), count, f"labels in {path}")
+    return SpriteBank(
+        sprites=sprites,
+        frame_sizes=np.full(count, frame, np.int32),
+        labels=labels,
+        label_names=tuple(str(label) for label in range(int(labels.max()) + 1)),
+    )

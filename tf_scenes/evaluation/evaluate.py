@@ -1,0 +1,151 @@
+"""Evaluation of a trained model on the held-out splits, and its report."""
+
+import dataclasses
+import json
+import os
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.evaluation import metrics
+from tf_scenes.models.scene_model import SceneModel, elbo
+
+_SEED = 20_200
+_TABLE_ROWS = ("count_accuracy", "elbo", "mse", "foreground_iou", "location_error", "images")
+
+
+class _Totals:
+    """Collects arrays batch by batch."""
+
+    def __init__(self):
+        self._parts: dict[str, list[Any]] = {}
+
+    def add(self, **arrays: np.ndarray) -> None:
+        for name, array in arrays.items():
+            self._parts.setdefault(name, []).append(array)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._parts
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.concatenate(self._parts[name])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Inference:
+    """Everything that evaluation asks of a model for one batch, as compiled functions."""
+
+    model: SceneModel
+
+    @tf.function(reduce_retracing=True)
+    def reconstruct(self, images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        description = self.model.encode(images)
+        shape = tf.shape(images)
+        return description, self.model.decode(description, shape[1], shape[2])
+
+    @tf.function(reduce_retracing=True)
+    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        terms = self.model.elbo_terms(images, seed)
+        return {"elbo": elbo(terms), **terms}
+
+
+def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
+    """Measures a model on one held-out split.
+
+    Args:
+        model: the trained model.
+        dataset: the data set.
+        split_name: of the split.
+        batch_size: images a batch.
+
+    Returns:
+        `images` (their number), `elbo` and its terms (nats per image), `mse` (per pixel and channel) and
+        `foreground_iou` (over images with at least one object; without ground truth, over those with a lit pixel); with
+        ground truth `count_accuracy` and `count_accuracy_by_count`, and `location_error` with `location_offset`
+        (pixels). What there is no ground truth for is None.
+    """
+    inference, totals = _Inference(model), _Totals()
+    for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
+        images = batch["images"].numpy()
+        description, pixel_means = inference.reconstruct(batch["images"])
+        terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]))
+        totals.add(
+            squared_error=metrics.squared_error(images, pixel_means.numpy()),
+            foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),
+            lit=images.any(axis=(1, 2, 3)),
+            num_objects=description["num_objects"].numpy(),
+            locations=description["locations"].numpy(),
+            **{f"term_{name}": value.numpy() for name, value in terms.items()},
+            **{name: batch[name].numpy() for name in dataset.ground_truth},
+        )
+    lit_iou = totals["foreground_iou"][totals["lit"]]
+    return {
+        "images": len(totals["lit"]),
+        **{name: float(np.mean(totals[f"term_{name}"], dtype=np.float64)) for name in terms},
+        "mse": float(np.mean(totals["squared_error"], dtype=np.float64)),
+        "foreground_iou": float(np.mean(lit_iou, dtype=np.float64)) if lit_iou.size else None,
+        **_counting(totals),
+        **_locating(totals),
+    }
+
+
+def _counting(totals: _Totals) -> dict[str, Any]:
+    if "counts" not in totals:
+        return {"count_accuracy": None, "count_accuracy_by_count": None}
+    true, inferred = totals["counts"], totals["num_objects"]
+    return {
+        "count_accuracy": float(np.mean(true == inferred)),
+        "count_accuracy_by_count": metrics.accuracy_by_count(true, inferred),
+    }
+
+
+def _locating(totals: _Totals) -> dict[str, Any]:
+    if "centers" not in totals:
+        return {"location_error": None, "location_offset": None}
+    true = [centers[:count] for centers, count in zip(totals["centers"], totals["counts"])]
+    inferred = [locations[:count] for locations, count in zip(totals["locations"], totals["num_objects"])]
+    error, offset = metrics.location_error(true, inferred)
+    return {"location_error": error, "location_offset": None if offset is None else offset.round(3).tolist()}
+
+
+def write_report(path: str, report: dict[str, Any]) -> None:
+    """Writes `report.json`, whole or not at all."""
+    temporary = f"{path}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=2)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
+def read_report(path: str) -> dict[str, Any]:
+    """Reads an earlier report; an empty dictionary where there is none."""
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def table(splits: dict[str, dict[str, Any]]) -> str:
+    """The report's main numbers as lines of text, a column for each split."""
+    lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in splits)])]
+    terms = [name for name in next(iter(splits.values())) if name.startswith(("reconstruction", "kl_"))]
+    for row in (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:]):
+        lines.append(_line(row, [measures[row] for measures in splits.values()]))
+        if row == "count_accuracy":
+            lines += _lines_by_count(splits)
+    return "\n".join(lines)
+
+
+def _lines_by_count(splits: dict[str, dict[str, Any]]) -> list[str]:
+    by_count = [measures["count_accuracy_by_count"] or {} for measures in splits.values()]
+    return [
+        _line(f"  {count} object{'s' if count != 1 else ''}", [accuracies.get(count) for accuracies in by_count])
+        for count in sorted(set().union(*by_count))
+    ]
+
+
+def _line(name: str, values: list[Optional[float]]) -> str:
+    cells = ["-" if value is None else f"{value:d}" if isinstance(value, int) else f"{value:.4f}" for value in values]
+    return "".join([f"{name:28}", *(f"{cell:>14}" for cell in cells)])

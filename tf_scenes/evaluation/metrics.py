@@ -1,0 +1,73 @@
+"""What is measured on held-out scenes, as NumPy functions of whole batches."""
+
+from typing import Optional
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+
+def accuracy_by_count(true: np.ndarray, inferred: np.ndarray) -> dict[int, float]:
+    """Share of images whose number of objects is inferred correctly, for each true number that occurs.
+
+    Args:
+        true: int `[images]`.
+        inferred: int `[images]`.
+    """
+    return {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
+
+
+def squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
+    """Mean squared error per pixel and channel of each image: `[images, height, width, channels]` -> `[images]`."""
+    return np.mean(np.square(images - pixel_means), axis=(1, 2, 3))
+
+
+def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
+    """Intersection over union of what is lit in the image and in its reconstruction.
+
+    A pixel of the image is lit if any channel is above 0, one of the reconstruction if any channel's mean is above 0.5.
+
+    Args:
+        images: float `[images, height, width, channels]` in [0, 1].
+        pixel_means: float, the same shape.
+
+    Returns:
+        float `[images]`; NaN where neither image nor reconstruction has a lit pixel.
+    """
+    lit, drawn = (images > 0.0).any(axis=-1), (pixel_means > 0.5).any(axis=-1)
+    union = np.sum(lit | drawn, axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        return np.sum(lit & drawn, axis=(1, 2)) / union
+
+
+def location_error(
+    true: list[np.ndarray], inferred: list[np.ndarray], rounds: int = 3
+) -> tuple[Optional[float], Optional[np.ndarray]]:
+    """Mean distance between matched true and inferred centres, up to one constant offset.
+
+    A model is free to call any point of an object its location, as long as it is the same one for all. So the median
+    difference over all matched pairs is taken off, matching and offset in turn.
+
+    Args:
+        true: for each image float `[objects, 2]`, pixels, y then x.
+        inferred: for each image float `[objects, 2]`; the smaller of the two numbers of objects is matched.
+        rounds: how often offset and matching are refined.
+
+    Returns:
+        The mean distance and the offset `[2]`, pixels; None and None where no image has both kinds of centres.
+    """
+    offset = np.zeros(2)
+    for _ in range(rounds):
+        pairs = [_matched_differences(a, b - offset) for a, b in zip(true, inferred) if len(a) and len(b)]
+        if not pairs:
+            return None, None
+        differences = np.concatenate(pairs)
+        shift = np.median(differences, axis=0)
+        offset = offset + shift
+    return float(np.linalg.norm(differences - shift, axis=1).mean()), offset
+
+
+def _matched_differences(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
+    """Inferred less true centre for each pair of the assignment with the least total distance: `[pairs, 2]`."""
+    rows, columns = linear_sum_assignment(cdist(true, inferred))
+    return inferred[columns] - true[rows]

@@ -1,0 +1,108 @@
+"""The auxiliary VAE whose KL map tells where there is something to see: LAVAE, Appendix B, "Training warm-up"."""
+
+import math
+from typing import Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
+
+layers = tf.keras.layers
+tfd = tfp.distributions
+
+_DOWNSAMPLING = 4
+# Nats: peaks of the KL map well above this are normalised to 1, those of an empty image stay near 0.
+_PEAK_FLOOR = 1.0
+
+
+class AuxiliaryVAE(layers.Layer):
+    """Fully convolutional VAE; its location-wise KL is a rough proxy for where objects are (Nash et al. 2017)."""
+
+    def __init__(self, image_channels: int, channels: int, latent_dim: int, name: Optional[str] = None):
+        """Creates the VAE.
+
+        Args:
+            image_channels: channels of the images.
+            channels: channels inside.
+            latent_dim: channels of the latent map, which has a quarter of the image's height and width.
+            name: of the layer.
+        """
+        super().__init__(name=name)
+        self._encoder = [
+            ConvUnit(channels, 4, strides=2),
+            ResidualBlock(channels),
+            ConvUnit(channels, 4, strides=2),
+            ResidualBlock(channels),
+            ResidualBlock(channels),
+            # Small weights: Glorot's make a KL of 100,000 nats at first.
+            layers.Conv2D(
+                2 * latent_dim,
+                3,
+                padding="same",
+                kernel_initializer=tf.keras.initializers.VarianceScaling(0.01),
+                dtype="float32",
+            ),
+        ]
+        self._decoder = [
+            ConvUnit(channels),
+            ResidualBlock(channels),
+            ResidualBlock(channels),
+            ConvUnit(4 * channels, 1),
+            ResidualBlock(channels),
+            layers.Conv2D(4 * image_channels, 3, padding="same", dtype="float32"),
+        ]
+
+    def call(self, images: tf.Tensor, seed: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encodes, samples and decodes.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            seed: int32 `[2]`.
+            training: whether batch statistics are used and updated.
+
+        Returns:
+            The negative ELBO, `[batch]`, nats per image, and the KL by location, `[batch, h', w']`, nats, at a quarter
+            of the image's size (rounded up).
+        """
+        shape = tf.shape(images)
+        features = pad_to_multiple(images, _DOWNSAMPLING)
+        for layer in self._encoder[:-1]:
+            features = layer(features, training=training)
+        mean, log_variance = tf.split(self._encoder[-1](features), 2, axis=-1)
+        posterior = tfd.Normal(mean, tf.exp(0.5 * log_variance))
+        kl_map = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)  # [batch, h', w']
+
+        features = posterior.sample(seed=seed)
+        for layer in self._decoder[:-2]:
+            features = layer(features, training=training)
+        features = tf.nn.depth_to_space(features, 2)
+        features = self._decoder[-2](features, training=training)
+        logits = tf.nn.depth_to_space(self._decoder[-1](features), 2)[:, : shape[1], : shape[2]]
+        log_likelihood = -tf.nn.sigmoid_cross_entropy_with_logits(images, logits)
+        elbo = tf.reduce_sum(log_likelihood, axis=[1, 2, 3]) - tf.reduce_sum(kl_map, axis=[1, 2])
+        return -elbo, kl_map
+
+
+def location_target(kl_map: tf.Tensor, height: tf.Tensor, width: tf.Tensor, sigma: float) -> tf.Tensor:
+    """What the location features follow during warm-up, from the auxiliary VAE's KL map.
+
+    The map is brought to the image's size, blurred, so that the parts of an object make one peak, and divided by its
+    highest value, so that peaks are near 1 whatever the KL's magnitude.
+
+    Args:
+        kl_map: float32 `[batch, h', w']`, nats.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        sigma: of the Gaussian blur, pixels; about a quarter of a sprite.
+
+    Returns:
+        float32 `[batch, height, width]` in [0, 1].
+    """
+    target = tf.image.resize(kl_map[..., None], _DOWNSAMPLING * tf.shape(kl_map)[1:])[:, :height, :width]
+    radius = math.ceil(3.0 * sigma)
+    kernel = tf.exp(-0.5 * tf.square(tf.range(-radius, radius + 1, dtype=tf.float32) / sigma))
+    kernel /= tf.reduce_sum(kernel)
+    target = tf.nn.conv2d(target, kernel[:, None, None, None], strides=1, padding="SAME")
+    target = tf.nn.conv2d(target, kernel[None, :, None, None], strides=1, padding="SAME")[..., 0]
+    return target / (tf.reduce_max(target, axis=[1, 2], keepdims=True) + _PEAK_FLOOR)

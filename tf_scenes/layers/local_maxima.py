@@ -1,0 +1,55 @@
+"""Local maxima of a map: how LAVAE counts objects (Appendix B)."""
+
+import tensorflow as tf
+
+
+def local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:
+    """Where a map has a maximum above a threshold.
+
+    Of equal maxima within one window only the last pixel, in row-major order, counts, so that a plateau is one maximum.
+
+    Args:
+        values: float32 `[batch, height, width]`.
+        window: side of the square neighbourhood in pixels, odd.
+        threshold: scalar; maxima that are not above it do not count.
+
+    Returns:
+        bool `[batch, height, width]`.
+    """
+    shape = tf.shape(values)
+    index = tf.cast(tf.reshape(tf.range(1, shape[1] * shape[2] + 1), [1, shape[1], shape[2]]), values.dtype)
+    is_maximum = tf.equal(values, _window_maximum(values, window)) & (values > threshold)
+    rank = tf.where(is_maximum, index, tf.zeros_like(values))
+    return is_maximum & tf.equal(rank, _window_maximum(rank, window))
+
+
+def _window_maximum(values: tf.Tensor, window: int) -> tf.Tensor:
+    """Highest value in the square around each pixel, columns first and then rows: 2 x window steps, not window^2."""
+    rows = tf.nn.max_pool2d(values[..., None], [window, 1], strides=1, padding="SAME")
+    return tf.nn.max_pool2d(rows, [1, window], strides=1, padding="SAME")[..., 0]
+
+
+def count_local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:
+    """How many maxima above the threshold a map has: int32 `[batch]`."""
+    return tf.reduce_sum(tf.cast(local_maxima(values, window, threshold), tf.int32), axis=[1, 2])
+
+
+def highest_local_maxima(
+    values: tf.Tensor, window: int, threshold: tf.Tensor, max_objects: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The highest maxima above the threshold, in falling order.
+
+    Returns:
+        int32 `[batch, max_objects, 2]`, y then x, 0 where there are no more; and bool `[batch, max_objects]`, whether
+        there is one.
+    """
+    shape = tf.shape(values)
+    maxima = local_maxima(values, window, threshold)
+    heights = tf.where(maxima, values, tf.fill(shape, values.dtype.min))
+    flat = tf.reshape(heights, [shape[0], -1])
+    # A canvas of fewer pixels than max_objects is padded, so that top_k finds enough of them.
+    flat = tf.pad(flat, [[0, 0], [0, tf.maximum(0, max_objects - tf.shape(flat)[1])]], constant_values=flat.dtype.min)
+    highest, index = tf.math.top_k(flat, k=max_objects)
+    present = highest > values.dtype.min
+    centers = tf.stack([index // shape[2], index % shape[2]], axis=-1)
+    return tf.where(present[..., None], centers, tf.zeros_like(centers)), present

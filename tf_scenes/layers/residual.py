@@ -1,0 +1,109 @@
+"""Residual convolutional networks: LAVAE, Appendix B."""
+
+from typing import Optional
+
+import tensorflow as tf
+
+layers = tf.keras.layers
+
+_LEAKY_SLOPE = 0.1
+
+
+class ConvUnit(layers.Layer):
+    """Convolution, leaky ReLU, batch normalisation, in the paper's order."""
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        normalize: bool = True,
+        name: Optional[str] = None,
+    ):
+        """Creates the unit.
+
+        Args:
+            channels: number of output channels.
+            kernel_size: side of the square kernel, pixels.
+            strides: of the convolution, pixels.
+            normalize: whether batch normalisation follows.
+            name: of the layer.
+        """
+        super().__init__(name=name)
+        self._convolution = layers.Conv2D(channels, kernel_size, strides, padding="same")
+        # Keras's default momentum of 0.99 needs thousands of steps before moving averages mean anything.
+        self._normalization = layers.BatchNormalization(momentum=0.9) if normalize else None
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """`[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`."""
+        outputs = tf.nn.leaky_relu(self._convolution(inputs), _LEAKY_SLOPE)
+        if self._normalization is not None:
+            outputs = self._normalization(outputs, training=training)
+        return outputs
+
+
+class ResidualBlock(layers.Layer):
+    """Two convolutional units around a shortcut."""
+
+    def __init__(self, channels: int, kernel_size: int = 3, normalize: bool = True, name: Optional[str] = None):
+        """Creates the block.
+
+        Args:
+            channels: number of channels, of input and output.
+            kernel_size: side of the square kernels, pixels.
+            normalize: whether batch normalisation follows each convolution.
+            name: of the layer.
+        """
+        super().__init__(name=name)
+        self._units = [ConvUnit(channels, kernel_size, normalize=normalize, name=f"unit_{i}") for i in range(2)]
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """`[batch, height, width, channels]`, the same out."""
+        outputs = inputs
+        for unit in self._units:
+            outputs = unit(outputs, training=training)
+        return inputs + outputs
+
+
+class ResidualTrunk(layers.Layer):
+    """Fully convolutional residual network: an image in, features at its resolution, or a fraction of it, out."""
+
+    def __init__(
+        self,
+        channels: int,
+        num_blocks: int = 4,
+        num_last_units: int = 0,
+        strides: int = 1,
+        kernel_size: int = 3,
+        name: Optional[str] = None,
+    ):
+        """Creates the network.
+
+        Args:
+            channels: number of channels inside and of the features.
+            num_blocks: residual blocks of two convolutions each.
+            num_last_units: further convolutional units after the blocks.
+            strides: by how much the first convolution reduces the resolution; 1 in the paper.
+            kernel_size: side of the square kernels, pixels.
+            name: of the layer.
+        """
+        super().__init__(name=name)
+        self.strides = strides
+        self._stem = ConvUnit(channels, kernel_size if strides == 1 else 2 * strides, strides, name="stem")
+        self._blocks = [ResidualBlock(channels, kernel_size, name=f"block_{i}") for i in range(num_blocks)]
+        self._last_units = [ConvUnit(channels, kernel_size, name=f"last_{i}") for i in range(num_last_units)]
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """`[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`, rounded up."""
+        features = self._stem(pad_to_multiple(images, self.strides), training=training)
+        for layer in (*self._blocks, *self._last_units):
+            features = layer(features, training=training)
+        return features
+
+
+def pad_to_multiple(images: tf.Tensor, multiple: int) -> tf.Tensor:
+    """Zeros below and right, so that height and width (axes 1 and 2 of 4) are multiples of `multiple`."""
+    if multiple == 1:
+        return images
+    shape = tf.shape(images)
+    return tf.pad(images, [[0, 0], [0, -shape[1] % multiple], [0, -shape[2] % multiple], [0, 0]])

@@ -1,0 +1,404 @@
+"""LAVAE: a VAE that disentangles where objects are from what they look like.
+
+Generative model (equations 1-4): a number of objects n, locations l_1..l_n without replacement on the pixel grid,
+appearances z_1..z_n, a sprite from each appearance, the sum of the sprites convolved with their one-hot locations as
+the means of Bernoulli pixels. Inference (equations 5-11): location features L and appearance features A of the whole
+image; n by counting L's local maxima, l from softmax(L), z from A at l.
+"""
+
+import dataclasses
+from typing import Callable, Mapping, NamedTuple, Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.distributions.counts import CountPrior
+from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
+from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE, location_target
+from tf_scenes.layers.inference import AppearanceNetwork, LocationNetwork
+from tf_scenes.layers.local_maxima import count_local_maxima, highest_local_maxima
+from tf_scenes.layers.placing import convolve_sprites, paste_sprites
+from tf_scenes.layers.sprite_generator import SpriteGenerator
+from tf_scenes.models.scene_model import SceneModel, TrainingLoss
+
+tfd = tfp.distributions
+
+# Sums of sprites are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
+_PIXEL_MARGIN = 1e-4
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class LavaeSchedules:
+    """What changes over the optimisation steps: Appendix B.
+
+    Attributes:
+        temperature: of the Gumbel-softmax relaxation.
+        logit_factor: location logits are features times this times log(HW).
+        forced_probability: of forcing n = N.
+        auxiliary_weight: of the squared distance between location features and the auxiliary VAE's KL map.
+        kl_weight: of the location and appearance KL.
+        presence_weight: of the presence loss.
+    """
+
+    temperature: Schedule
+    logit_factor: Schedule
+    forced_probability: Schedule
+    auxiliary_weight: Schedule
+    kl_weight: Schedule
+    presence_weight: Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """The deterministic function from location features to the number of objects: Appendix B.
+
+    Attributes:
+        window: side of the neighbourhood of a local maximum, pixels, odd.
+        threshold: features above it count. The paper has the threshold on the logits follow the image size as the
+            logits do; a fixed threshold on the features, before that factor, is the same thing.
+    """
+
+    window: int
+    threshold: float
+
+
+class _Posterior(NamedTuple):
+    """A sample from q(n, l, z | x) with its distributions; shapes for `objects` slots."""
+
+    features: tf.Tensor  # [batch, height, width]
+    logit_scale: tf.Tensor  # scalar
+    count: tf.Tensor  # int32 [batch], what the features say
+    presence: tf.Tensor  # float32 [batch, objects], 1 for the slots in use: the first n
+    locations: tf.Tensor  # [batch, objects, height, width]
+    appearance: tf.Tensor  # [batch, objects, D]
+    kl_location: tf.Tensor  # [batch, objects]
+    kl_appearance: tf.Tensor  # [batch, objects]
+
+
+class LAVAE(SceneModel):
+    """Location-Appearance Variational AutoEncoder."""
+
+    def __init__(
+        self,
+        location_network: LocationNetwork,
+        appearance_network: AppearanceNetwork,
+        sprite_generator: SpriteGenerator,
+        auxiliary_vae: AuxiliaryVAE,
+        schedules: LavaeSchedules,
+        counting: Counting,
+        max_objects: int,
+        latent_dim: int,
+        max_inferred_objects: int,
+        exclusion_radius: int = 0,
+        target_blur: float = 4.5,
+        seed: int = 0,
+        name: str = "lavae",
+    ):
+        """Creates the model.
+
+        Args:
+            location_network: L = f_loc(x).
+            appearance_network: A = f_app(x).
+            sprite_generator: f_dec(z).
+            auxiliary_vae: of the warm-up.
+            schedules: what changes over the steps.
+            counting: how objects are counted.
+            max_objects: N, most objects in a training image.
+            latent_dim: D, dimensions of an object's appearance.
+            max_inferred_objects: see `SceneModel`.
+            exclusion_radius: see `LocationsWithoutReplacement`, pixels.
+            target_blur: standard deviation of the KL map's blur, pixels.
+            seed: see `SceneModel`.
+            name: of the model.
+        """
+        super().__init__(seed, max_inferred_objects, name=name)
+        self.location_network = location_network
+        self.appearance_network = appearance_network
+        self.sprite_generator = sprite_generator
+        self.auxiliary_vae = auxiliary_vae
+        self.count_prior = CountPrior(max_objects, name="count_prior")
+        self.max_objects = max_objects
+        self.latent_dim = latent_dim
+        self._schedules = schedules
+        self._counting = counting
+        self._exclusion_radius = exclusion_radius
+        self._target_blur = target_blur
+        # The logit factor of the last training step, kept because inference needs it too.
+        self._logit_factor = self.add_weight(
+            name="logit_factor", shape=[], dtype=tf.float32, initializer="ones", trainable=False
+        )
+
+    def variable_groups(self) -> dict[str, list[tf.Variable]]:
+        """The location network has a learning rate of its own."""
+        location = self.location_network.trainable_variables
+        own = {variable.ref() for variable in location}
+        return {
+            "default": [variable for variable in self.trainable_variables if variable.ref() not in own],
+            "location": location,
+        }
+
+    # The ELBO.
+
+    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
+        """See `SceneModel.training_loss`; the negative ELBO with what Appendix B adds to it."""
+        posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
+        schedules = {
+            field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
+        }
+        self._logit_factor.assign(schedules["logit_factor"])
+        posterior = self._sample_posterior(
+            images,
+            posterior_seed,
+            self.max_objects,
+            temperature=schedules["temperature"],
+            forced_probability=schedules["forced_probability"],
+            forcing_seed=forcing_seed,
+            training=True,
+        )
+        sprites = self._sprites(posterior.appearance, training=True)
+        present = posterior.locations * posterior.presence[..., None, None]
+        terms = self._elbo_terms(images, posterior, convolve_sprites(present, sprites))
+
+        auxiliary_loss, auxiliary_scalars = self._auxiliary_loss(
+            images, posterior.features, schedules["auxiliary_weight"], auxiliary_seed
+        )
+        presence_loss = self._presence_loss(images, posterior, sprites)
+        loss = (
+            -terms["reconstruction"]
+            + terms["kl_count"]
+            + schedules["kl_weight"] * (terms["kl_location"] + terms["kl_appearance"])
+            + auxiliary_loss
+            + schedules["presence_weight"] * presence_loss
+        )
+        scalars = {
+            **auxiliary_scalars,
+            "presence_loss": tf.reduce_mean(presence_loss),
+            "inferred_count": tf.reduce_mean(tf.cast(posterior.count, tf.float32)),
+            **schedules,
+        }
+        return TrainingLoss(loss, terms, scalars)
+
+    def elbo_terms(
+        self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        """See `SceneModel.elbo_terms`: `reconstruction`, `kl_count`, `kl_location`, `kl_appearance`."""
+        posterior = self._sample_posterior(images, seed, max_objects or self.max_inferred_objects)
+        centers = _hot_pixels(posterior.locations)
+        pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
+        return self._elbo_terms(images, posterior, pixel_means)
+
+    def _elbo_terms(
+        self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The terms of equation 6 as Appendix A splits them, each `[batch]`, nats."""
+        likelihood = pixel_likelihood(pixel_sums)
+        # The learned prior has no mass on more objects than it was trained with: KL_n = -log p(n).
+        slots = posterior.presence.shape[1]
+        count = tf.minimum(posterior.count, slots)
+        return {
+            "reconstruction": tf.reduce_sum(likelihood.log_prob(images), axis=[1, 2, 3]),
+            "kl_count": -self.count_prior.for_range(slots).log_prob(count),
+            "kl_location": tf.reduce_sum(posterior.kl_location * posterior.presence, axis=1),
+            "kl_appearance": tf.reduce_sum(posterior.kl_appearance * posterior.presence, axis=1),
+        }
+
+    def _sample_posterior(
+        self,
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        slots: int,
+        temperature: Optional[tf.Tensor] = None,
+        forced_probability: Optional[tf.Tensor] = None,
+        forcing_seed: Optional[tf.Tensor] = None,
+        training: bool = False,
+    ) -> _Posterior:
+        """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
+        location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
+        features = self.location_network(images, training=training)
+        count = tf.minimum(count_local_maxima(features, self._counting.window, self._counting.threshold), slots)
+        num_present = count
+        if forced_probability is not None:
+            forced = tf.random.stateless_uniform(tf.shape(count), forcing_seed) < forced_probability
+            num_present = tf.where(forced, slots, count)
+
+        logit_scale = self._logit_scale(features)
+        location_posterior = LocationsWithoutReplacement(
+            features * logit_scale, slots, temperature=temperature, exclusion_radius=self._exclusion_radius
+        )
+        locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
+        # Given the locations before it, a location's KL to the uniform prior is known exactly: only the sequence is
+        # sampled, which has less variance than the log-probability of the sample.
+        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
+        kl_location = -location_posterior.conditional_entropy(locations) - uniform_log_prob_by_object(slots, num_pixels)
+
+        appearance_features = self.appearance_network(images, training=training)
+        appearance_posterior = self.appearance_network.posterior(appearance_features, locations)
+        return _Posterior(
+            features=features,
+            logit_scale=logit_scale,
+            count=count,
+            presence=tf.sequence_mask(num_present, slots, tf.float32),
+            locations=locations,
+            appearance=appearance_posterior.sample(seed=appearance_seed),
+            kl_location=kl_location,
+            kl_appearance=tfd.kl_divergence(appearance_posterior, self._appearance_prior()),
+        )
+
+    def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:
+        """Features to logits: proportional to log(HW), Appendix B, "Rescaling location logits"."""
+        return self._logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
+
+    def _appearance_prior(self) -> tfd.Distribution:
+        zeros = tf.zeros([self.latent_dim])
+        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
+
+    # What training adds to the ELBO.
+
+    def _auxiliary_loss(
+        self, images: tf.Tensor, features: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The warm-up's loss, `[batch]`, and its scalars; the auxiliary VAE does not run when the weight is 0."""
+
+        def run() -> tuple[tf.Tensor, tf.Tensor]:
+            negative_elbo, kl_map = self.auxiliary_vae(images, seed=seed, training=True)
+            target = tf.stop_gradient(location_target(kl_map, *_image_size(images), self._target_blur))
+            return negative_elbo, tf.reduce_sum(tf.square(features - target), axis=[1, 2])
+
+        def skip() -> tuple[tf.Tensor, tf.Tensor]:
+            zeros = tf.zeros([tf.shape(images)[0]])
+            return zeros, zeros
+
+        negative_elbo, distance = tf.cond(weight > 0.0, run, skip)
+        scalars = {
+            "auxiliary_elbo": -tf.reduce_mean(negative_elbo),
+            "auxiliary_distance": tf.reduce_mean(distance),
+        }
+        return negative_elbo + weight * distance, scalars
+
+    def _presence_loss(self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor) -> tf.Tensor:
+        """Ties the level of the location features, on which counting rests, to the likelihood's evidence.
+
+        Not in the paper. The softmax over locations does not see a constant added to L, and counting passes no
+        gradient, so nothing in the ELBO holds L's level, and counts drift once the warm-up is over. But the generative
+        model itself knows whether an object is there: drawing it must raise the log-likelihood by more than its KL
+        costs. So each sampled location is labelled present or absent by that test, given the sprites before it in the
+        sequence, and the features there are trained to be above or below the threshold accordingly, by logistic loss.
+        No labels are used.
+
+        Returns:
+            float32 `[batch]`, nats.
+        """
+        centers = _hot_pixels(posterior.locations)
+        layers = paste_sprites(centers, sprites, *_image_size(images))  # [batch, objects, height, width, channels]
+        canvases = tf.cumsum(tf.pad(layers, [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]]), axis=1)
+        log_likelihood = tf.reduce_sum(pixel_likelihood(canvases).log_prob(images[:, None]), axis=[2, 3, 4])
+        gain = log_likelihood[:, 1:] - log_likelihood[:, :-1]  # [batch, objects]
+        is_worth_its_cost = tf.stop_gradient(gain > posterior.kl_location + posterior.kl_appearance)
+        level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._counting.threshold
+        loss = tf.nn.sigmoid_cross_entropy_with_logits(
+            tf.cast(is_worth_its_cost, tf.float32), level * posterior.logit_scale
+        )
+        return tf.reduce_sum(loss, axis=1)
+
+    # Scene descriptions.
+
+    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+        """See `SceneModel.encode`; beside the common names `appearance`, float32 `[batch, max_objects, D]`.
+
+        Locations are the counted maxima themselves, highest first: samples could take one object twice.
+        """
+        max_objects = max_objects or self.max_inferred_objects
+        features = self.location_network(images)
+        centers, present = highest_local_maxima(
+            features, self._counting.window, self._counting.threshold, max_objects
+        )
+        presence = tf.cast(present, tf.float32)
+        one_hot = _one_hot_maps(centers, *_image_size(images))
+        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        return {
+            "num_objects": tf.reduce_sum(tf.cast(present, tf.int32), axis=1),
+            "presence": presence,
+            "locations": tf.cast(centers, tf.float32),
+            "appearance": posterior.mean() * presence[..., None],
+        }
+
+    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """See `SceneModel.decode`; locations are rounded to whole pixels."""
+        centers = tf.cast(tf.round(description["locations"]), tf.int32)
+        pixel_sums = self._draw(centers, description["presence"], description["appearance"], height, width)
+        return tf.clip_by_value(pixel_sums, 0.0, 1.0)
+
+    def sample_description(
+        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        """See `SceneModel.sample_description`."""
+        count_seed, location_seed, appearance_seed = tfp.random.split_seed(seed, n=3, salt="prior")
+        slots = self.max_objects if max_objects is None else max_objects
+        count = self.count_prior.for_range(max_objects).sample(num_scenes, seed=count_seed)
+        presence = tf.sequence_mask(count, slots, tf.float32)
+        uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
+        appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
+        return {
+            "num_objects": count,
+            "presence": presence,
+            "locations": tf.cast(_hot_pixels(uniform.sample(seed=location_seed)), tf.float32) * presence[..., None],
+            "appearance": appearance * presence[..., None],
+        }
+
+    def location_features(self, images: tf.Tensor) -> tf.Tensor:
+        """L, for pictures: `[batch, height, width, channels]` -> float32 `[batch, height, width]`."""
+        return self.location_network(images)
+
+    def sprites(self, appearance: tf.Tensor) -> tf.Tensor:
+        """Each object's sprite, for pictures: `[batch, objects, D]` -> float32 `[batch, objects, h, w, channels]`."""
+        return self._sprites(appearance, training=False)
+
+    def _sprites(self, appearance: tf.Tensor, training: bool) -> tf.Tensor:
+        shape = tf.shape(appearance)
+        sprites = self.sprite_generator(tf.reshape(appearance, [-1, self.latent_dim]), training=training)
+        return tf.reshape(sprites, tf.concat([shape[:2], tf.shape(sprites)[1:]], axis=0))
+
+    def _draw(
+        self, centers: tf.Tensor, presence: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+    ) -> tf.Tensor:
+        """Sum of the present objects' sprites at whole-pixel locations: `[batch, height, width, channels]`.
+
+        Only sprites that are present are made, and one more: oneDNN's convolutions fail on an empty batch.
+        """
+        present = tf.where(presence > 0.5)  # int64 [sprites, 2]
+        appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
+        sprites = self.sprite_generator(appearance)[:-1, None]
+        layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites, height, width)[:, 0]
+        return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
+
+
+def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
+    """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
+
+    Args:
+        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that overlap
+            add up to more than 1 and Fourier transforms leave errors of rounding.
+    """
+    return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
+
+
+def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    shape = tf.shape(images)
+    return shape[1], shape[2]
+
+
+def _hot_pixels(locations: tf.Tensor) -> tf.Tensor:
+    """The largest pixel of each map: `[batch, objects, height, width]` -> int32 `[batch, objects, 2]`, y then x."""
+    shape = tf.shape(locations)
+    flat = tf.reshape(locations, [shape[0], shape[1], -1])
+    index = tf.argmax(flat, axis=-1, output_type=tf.int32)
+    return tf.stack([index // shape[3], index % shape[3]], axis=-1)
+
+
+def _one_hot_maps(centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_hot_pixels`: float32 `[batch, objects, height, width]`."""
+    rows = tf.one_hot(centers[..., 0], height)
+    columns = tf.one_hot(centers[..., 1], width)
+    return rows[..., :, None] * columns[..., None, :]

@@ -1,0 +1,212 @@
+"""What all models share: the ELBO and its terms, the training and test steps, encoding and decoding."""
+
+import abc
+from typing import Mapping, NamedTuple, Optional
+
+import tensorflow as tf
+
+keras = tf.keras
+
+
+class TrainingLoss(NamedTuple):
+    """What a model's training step minimises and reports.
+
+    Attributes:
+        per_image: float32 `[batch]`, what is minimised.
+        elbo_terms: name to float32 `[batch]`, nats per image: `reconstruction` and the KL terms.
+        scalars: name to float32 scalar, further quantities worth a curve.
+    """
+
+    per_image: tf.Tensor
+    elbo_terms: Mapping[str, tf.Tensor]
+    scalars: Mapping[str, tf.Tensor]
+
+
+def elbo(terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """The evidence lower bound from its terms: the reconstruction's log-likelihood less every KL.
+
+    Args:
+        terms: `reconstruction`, and any number of KL terms, of one shape, in nats.
+
+    Returns:
+        A tensor of that shape, nats.
+    """
+    return terms["reconstruction"] - tf.add_n([value for name, value in terms.items() if name != "reconstruction"])
+
+
+class SceneModel(keras.Model, abc.ABC):
+    """Base of all models.
+
+    A subclass says what the training loss is, what the ELBO's terms are, how an image becomes a scene description and
+    how that becomes an image. Descriptions are dictionaries whose names are those of the exported models.
+    """
+
+    def __init__(self, seed: int, max_inferred_objects: int, name: Optional[str] = None):
+        """Creates the model.
+
+        Args:
+            seed: of all random draws; those of a step are a function of the seed and the step's number.
+            max_inferred_objects: most objects that inference finds in one image, unless it is called with another
+                number; any number is possible, whatever the model was trained with.
+            name: of the model.
+        """
+        super().__init__(name=name)
+        self._seed = seed
+        self.max_inferred_objects = max_inferred_objects
+        self._training_means: dict[str, keras.metrics.Mean] = {}
+        self._test_means: dict[str, keras.metrics.Mean] = {}
+
+    # What a subclass defines.
+
+    @abc.abstractmethod
+    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
+        """The loss of one batch.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            step: int64 scalar, number of optimisation steps taken so far.
+            seed: int32 `[2]`.
+        """
+
+    @abc.abstractmethod
+    def elbo_terms(
+        self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        """One Monte-Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            seed: int32 `[2]`.
+            max_objects: most objects that the posterior may find; `max_inferred_objects` by default.
+
+        Returns:
+            `reconstruction` and the KL terms, float32 `[batch]`, nats per image.
+        """
+
+    @abc.abstractmethod
+    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+        """The most likely scene description of each image, deterministic.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1], any height and width.
+            max_objects: length to which descriptions are padded, and most objects that can be found;
+                `max_inferred_objects` by default.
+
+        Returns:
+            At least `num_objects` int32 `[batch]`, `presence` float32 `[batch, max_objects]` (0 or 1) and `locations`
+            float32 `[batch, max_objects, 2]`, pixels, y then x.
+        """
+
+    @abc.abstractmethod
+    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """Draws scene descriptions.
+
+        Args:
+            description: what `encode` gives (`num_objects` is not needed).
+            height: of the canvas, pixels, scalar int32.
+            width: of the canvas, pixels, scalar int32.
+
+        Returns:
+            Pixel means, float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+    @abc.abstractmethod
+    def sample_description(
+        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        """Draws scene descriptions from the prior.
+
+        Args:
+            num_scenes: how many.
+            height: of the canvas, pixels.
+            width: of the canvas, pixels.
+            seed: int32 `[2]`.
+            max_objects: makes the count uniform on 0 to this; None takes the learned prior.
+
+        Returns:
+            What `encode` gives.
+        """
+
+    def variable_groups(self) -> dict[str, list[tf.Variable]]:
+        """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
+        return {"default": self.trainable_variables}
+
+    # What Keras calls.
+
+    def compile(self, optimizers: Mapping[str, keras.optimizers.Optimizer], **kwargs) -> None:
+        """Sets the optimisers.
+
+        Args:
+            optimizers: one for each of `variable_groups`.
+            **kwargs: for Keras's `compile`.
+        """
+        super().compile(optimizer=optimizers["default"], **kwargs)
+        self._other_optimizers = {name: value for name, value in optimizers.items() if name != "default"}
+
+    @property
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Every optimiser by its group's name."""
+        return {"default": self.optimizer, **self._other_optimizers}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """All running means; Keras resets them at the beginning of each epoch."""
+        return [*self._training_means.values(), *self._test_means.values()]
+
+    def build_from(self, images: tf.Tensor) -> None:
+        """Creates all variables, the optimisers' too, without changing any.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`, an example of what will come.
+        """
+        self.training_loss(images, step=tf.constant(0, tf.int64), seed=tf.zeros([2], tf.int32))
+        self.built = True
+        for name, variables in self.variable_groups().items():
+            self.optimizers[name].build(variables)
+
+    def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of optimisation on `data["images"]`."""
+        images, step = data["images"], self.optimizer.iterations
+        groups = self.variable_groups()
+        with tf.GradientTape() as tape:
+            loss = self.training_loss(images, step, self._step_seed(step))
+            # Gradients are summed over replicas, so that each gives its share of the global mean.
+            total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
+        gradients = tape.gradient(total, groups)
+        for name, variables in groups.items():
+            self.optimizers[name].apply_gradients(zip(gradients[name], variables))
+        scalars = {
+            "loss": tf.reduce_mean(loss.per_image),
+            "elbo": tf.reduce_mean(elbo(loss.elbo_terms)),
+            **{name: tf.reduce_mean(value) for name, value in loss.elbo_terms.items()},
+            **loss.scalars,
+            **{_rate_name(name): optimizer.learning_rate for name, optimizer in self.optimizers.items()},
+        }
+        return self._update_means(self._training_means, scalars)
+
+    def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
+        images = data["images"]
+        terms = self.elbo_terms(images, self._step_seed(self.optimizer.iterations))
+        scalars = {"elbo": elbo(terms), **terms}
+        if "counts" in data:
+            counts = self.encode(images)["num_objects"]
+            scalars["count_accuracy"] = tf.cast(tf.equal(counts, data["counts"]), tf.float32)
+        return self._update_means(self._test_means, scalars)
+
+    def _step_seed(self, step: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in([self._seed, 0], tf.cast(step, tf.int32))
+        return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, tf.int32))
+
+    @staticmethod
+    def _update_means(means: dict[str, keras.metrics.Mean], scalars: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for name, value in scalars.items():
+            if name not in means:
+                means[name] = keras.metrics.Mean(name=name)
+            means[name].update_state(value)
+        return {name: means[name].result() for name in scalars}
+
+
+def _rate_name(group: str) -> str:
+    return "learning_rate" if group == "default" else f"{group}_learning_rate"

@@ -1,0 +1,118 @@
+"""Pictures of what a model sees and draws, with matplotlib."""
+
+from typing import Mapping, Optional, Sequence
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+
+from matplotlib import figure, patches  # noqa: E402 - the backend must be chosen first.
+
+_CELL_INCHES = 1.3
+_BOX_COLORS = matplotlib.colormaps["tab10"].colors
+
+
+def reconstructions(
+    images: np.ndarray,
+    pixel_means: np.ndarray,
+    description: Mapping[str, np.ndarray],
+    sprites: np.ndarray,
+    features: Optional[np.ndarray] = None,
+) -> figure.Figure:
+    """Rows of pictures, a column for each image.
+
+    From the top: the input with a box where each inferred object is, the reconstruction, the location features where
+    there are any, and the sprite of each object.
+
+    Args:
+        images: float `[images, height, width, channels]` in [0, 1].
+        pixel_means: float, the same shape.
+        description: `num_objects`, `locations` as `SceneModel.encode` gives them.
+        sprites: float `[images, objects, h, w, channels]` in [0, 1].
+        features: float `[images, height, width]`.
+    """
+    counts = description["num_objects"]
+    first_sprite_row = 2 + (features is not None)
+    num_rows = first_sprite_row + max(1, int(counts.max()))
+    sheet, axes = _sheet(num_rows, len(images))
+    for column in range(len(images)):
+        _show(axes[0, column], images[column])
+        locations = description["locations"][column, : counts[column]]
+        _draw_boxes(axes[0, column], locations, sprites.shape[2:4])
+        axes[0, column].set_title(f"n = {counts[column]}", fontsize=8)
+        _show(axes[1, column], pixel_means[column])
+        if features is not None:
+            axes[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
+        for i in range(counts[column]):
+            _show(axes[first_sprite_row + i, column], sprites[column, i])
+            _frame(axes[first_sprite_row + i, column], _BOX_COLORS[i % len(_BOX_COLORS)])
+    labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
+    for row, label in enumerate([*labels, "sprites"]):
+        axes[row, 0].text(-0.08, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=8)
+    return sheet
+
+
+def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
+    """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
+    rows = -(-len(images) // columns)
+    sheet, axes = _sheet(rows, min(columns, len(images)))
+    for number, image in enumerate(images):
+        axis = axes[number // columns, number % columns]
+        _show(axis, image)
+        if titles:
+            axis.set_title(titles[number], fontsize=8)
+    return sheet
+
+
+def counts_by_truth(true: np.ndarray, inferred: np.ndarray) -> figure.Figure:
+    """How many images of each true number of objects (rows) were found to have each number (columns)."""
+    size = int(max(true.max(), inferred.max())) + 1
+    table = np.zeros((size, size), np.int64)
+    np.add.at(table, (true, inferred), 1)
+    sheet = figure.Figure(figsize=(0.6 * size + 1.5, 0.6 * size + 1.0), layout="constrained")
+    axis = sheet.add_subplot()
+    axis.imshow(table / np.maximum(1, table.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0.0, vmax=1.0)
+    for row, column in zip(*np.nonzero(table)):
+        axis.text(column, row, str(table[row, column]), ha="center", va="center", fontsize=7)
+    axis.set_xlabel("inferred number of objects")
+    axis.set_ylabel("true number")
+    return sheet
+
+
+def save(sheet: figure.Figure, path: str) -> None:
+    """Writes a figure as PNG."""
+    sheet.savefig(path, dpi=120)
+
+
+def as_image(sheet: figure.Figure) -> np.ndarray:
+    """A figure's pixels, for TensorBoard: uint8 `[1, height, width, 4]`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(sheet)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[None]
+
+
+def _sheet(rows: int, columns: int) -> tuple[figure.Figure, np.ndarray]:
+    sheet = figure.Figure(figsize=(_CELL_INCHES * columns + 0.8, _CELL_INCHES * rows), layout="constrained")
+    axes = sheet.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    return sheet, axes
+
+
+def _show(axis, image: np.ndarray) -> None:
+    axis.imshow(np.repeat(image, 4 - image.shape[-1], axis=-1) if image.shape[-1] == 1 else image, vmin=0.0, vmax=1.0)
+
+
+def _frame(axis, color) -> None:
+    axis.add_patch(patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=color, linewidth=2, transform=axis.transAxes))
+
+
+def _draw_boxes(axis, locations: np.ndarray, size: tuple[int, int]) -> None:
+    height, width = size
+    for i, (y, x) in enumerate(locations):
+        color = _BOX_COLORS[i % len(_BOX_COLORS)]
+        corner = (x - width / 2, y - height / 2)
+        axis.add_patch(patches.Rectangle(corner, width, height, fill=False, edgecolor=color, linewidth=1.0))
