@@ -7,7 +7,8 @@ derived from the fields. Model options have the model's name as prefix (`--lavae
 import dataclasses
 import os
 import sys
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from absl import flags
 
@@ -303,3 +304,13 @@ def _flagfile_name(arguments: list[str]) -> Optional[str]:
         elif argument in ("--flagfile", "-flagfile"):
             name = following
     return os.path.splitext(os.path.basename(name))[0] if name else None
+
+
+def training_flags(config: Config) -> dict[str, Any]:
+    """The flags that what is learned depends on: a run's folder belongs to one set of their values."""
+    own = {field.name for section in (JobConfig, EvaluationConfig) for field in dataclasses.fields(section)}
+    own -= {"seed"}
+    own |= {"report_size", "keep_checkpoints", "mnist_path", "sprites_path", "images_path"}
+    values = config.flag_values()
+    model_prefixes = tuple(f"{section}." for section in _MODEL_SECTIONS if section != config.model)
+    return {name: value for name, value in values.items() if name not in own and not name.startswith(model_prefixes)}

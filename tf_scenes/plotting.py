@@ -1,13 +1,12 @@
 """Pictures of what a model sees and draws, with matplotlib."""
 
-from typing import Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-
-from matplotlib import figure, patches  # noqa: E402 - the backend must be chosen first.
+from matplotlib import axes, figure, patches
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 _CELL_INCHES = 1.3
 _BOX_COLORS = matplotlib.colormaps["tab10"].colors
@@ -35,30 +34,30 @@ def reconstructions(
     counts = description["num_objects"]
     first_sprite_row = 2 + (features is not None)
     num_rows = first_sprite_row + max(1, int(counts.max()))
-    sheet, axes = _sheet(num_rows, len(images))
+    sheet, cells = _sheet(num_rows, len(images))
     for column in range(len(images)):
-        _show(axes[0, column], images[column])
+        _show(cells[0, column], images[column])
         locations = description["locations"][column, : counts[column]]
-        _draw_boxes(axes[0, column], locations, sprites.shape[2:4])
-        axes[0, column].set_title(f"n = {counts[column]}", fontsize=8)
-        _show(axes[1, column], pixel_means[column])
+        _draw_boxes(cells[0, column], locations, sprites.shape[2:4])
+        cells[0, column].set_title(f"n = {counts[column]}", fontsize=8)
+        _show(cells[1, column], pixel_means[column])
         if features is not None:
-            axes[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
+            cells[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
         for i in range(counts[column]):
-            _show(axes[first_sprite_row + i, column], sprites[column, i])
-            _frame(axes[first_sprite_row + i, column], _BOX_COLORS[i % len(_BOX_COLORS)])
+            _show(cells[first_sprite_row + i, column], sprites[column, i])
+            _frame(cells[first_sprite_row + i, column], _BOX_COLORS[i % len(_BOX_COLORS)])
     labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
     for row, label in enumerate([*labels, "sprites"]):
-        axes[row, 0].text(-0.08, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=8)
+        cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
     return sheet
 
 
 def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
     """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
     rows = -(-len(images) // columns)
-    sheet, axes = _sheet(rows, min(columns, len(images)))
+    sheet, cells = _sheet(rows, min(columns, len(images)))
     for number, image in enumerate(images):
-        axis = axes[number // columns, number % columns]
+        axis = cells[number // columns, number % columns]
         _show(axis, image)
         if titles:
             axis.set_title(titles[number], fontsize=8)
@@ -87,8 +86,6 @@ def save(sheet: figure.Figure, path: str) -> None:
 
 def as_image(sheet: figure.Figure) -> np.ndarray:
     """A figure's pixels, for TensorBoard: uint8 `[1, height, width, 4]`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     canvas = FigureCanvasAgg(sheet)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[None]
@@ -96,21 +93,21 @@ def as_image(sheet: figure.Figure) -> np.ndarray:
 
 def _sheet(rows: int, columns: int) -> tuple[figure.Figure, np.ndarray]:
     sheet = figure.Figure(figsize=(_CELL_INCHES * columns + 0.8, _CELL_INCHES * rows), layout="constrained")
-    axes = sheet.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
+    cells = sheet.subplots(rows, columns, squeeze=False)
+    for axis in cells.flat:
         axis.axis("off")
-    return sheet, axes
+    return sheet, cells
 
 
-def _show(axis, image: np.ndarray) -> None:
-    axis.imshow(np.repeat(image, 4 - image.shape[-1], axis=-1) if image.shape[-1] == 1 else image, vmin=0.0, vmax=1.0)
+def _show(axis: axes.Axes, image: np.ndarray) -> None:
+    axis.imshow(np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image, vmin=0.0, vmax=1.0)
 
 
-def _frame(axis, color) -> None:
+def _frame(axis: axes.Axes, color: tuple[float, ...]) -> None:
     axis.add_patch(patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=color, linewidth=2, transform=axis.transAxes))
 
 
-def _draw_boxes(axis, locations: np.ndarray, size: tuple[int, int]) -> None:
+def _draw_boxes(axis: axes.Axes, locations: np.ndarray, size: tuple[int, int]) -> None:
     height, width = size
     for i, (y, x) in enumerate(locations):
         color = _BOX_COLORS[i % len(_BOX_COLORS)]

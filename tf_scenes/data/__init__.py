@@ -1,0 +1,1 @@
+"""Sprites, scenes and data sets."""

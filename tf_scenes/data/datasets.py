@@ -6,7 +6,8 @@ any position. What an example holds beside its image is ground truth, for evalua
 
 import abc
 import zlib
-from typing import Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf

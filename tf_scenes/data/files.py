@@ -4,7 +4,8 @@ import gzip
 import os
 import struct
 import zipfile
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 

@@ -6,6 +6,7 @@ any order, so training data needs no files, shards by index and resumes at an ex
 
 import dataclasses
 import zlib
+from typing import Optional
 
 import numpy as np
 
@@ -110,7 +111,7 @@ class SceneGenerator:
             f"of {self.height} x {self.width}: make the canvas larger or the objects fewer"
         )
 
-    def _place(self, random: np.random.Generator, frames: np.ndarray):
+    def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
         """Uniform corners at which no two frames overlap, `[objects, 2]`, or None where the last draws were unlucky."""
         corners = np.zeros((len(frames), 2), np.int64)
         room = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2]

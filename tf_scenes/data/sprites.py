@@ -6,7 +6,8 @@ handwritten digits that come with scikit-learn, coloured shapes, and sprites fro
 
 import dataclasses
 import types
-from typing import Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -66,7 +67,7 @@ def shapes(size: int = 18) -> SpriteBank:
     sprites, frames, labels, scales, angles, colors = [], [], [], [], [], []
     for label in range(len(SHAPE_NAMES)):
         for scale in SHAPE_SCALES:
-            frame = int(round(scale * size))
+            frame = round(float(scale) * size)
             for angle in SHAPE_ANGLES:
                 mask = _draw_shape(SHAPE_NAMES[label], frame, angle)
                 mask = np.pad(mask, ((0, size - frame), (0, size - frame)))
@@ -188,7 +189,7 @@ def from_file(path: str) -> SpriteBank:
     """
     arrays = files.load_npz(path, required=("sprites",), optional=("labels",))
     sprites = files.as_uint8_images(arrays["sprites"], f"sprites in {path}")
-    count, height, width, channels = sprites.shape
+    count, height, width, _ = sprites.shape
     empty = np.flatnonzero(~sprites.any(axis=(1, 2, 3)))
     if empty.size:
         raise UserError(f"sprite {empty[0]} in {path} is empty: every sprite must have a pixel above 0")

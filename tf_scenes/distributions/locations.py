@@ -57,19 +57,19 @@ class LocationsWithoutReplacement(tfd.Distribution):
             name=name,
         )
 
-    def _batch_shape(self):
+    def _batch_shape(self) -> tf.TensorShape:
         return self._logits.shape[:1]
 
-    def _batch_shape_tensor(self):
+    def _batch_shape_tensor(self) -> tf.Tensor:
         return tf.shape(self._logits)[:1]
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([self._num_objects]).concatenate(self._logits.shape[1:])
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> tf.Tensor:
         return tf.concat([[self._num_objects], tf.shape(self._logits)[1:]], axis=0)
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: Optional[tf.Tensor] = None) -> tf.Tensor:
         seeds = tfp.random.split_seed(seed, n=self._num_objects, salt="locations")
         free = tf.repeat(self._logits[None], n, axis=0)  # [n, batch, height, width]
         samples = []
@@ -81,12 +81,12 @@ class LocationsWithoutReplacement(tfd.Distribution):
             free += _LOW * self._taken(sample)
         return tf.stack(samples, axis=2)  # [n, batch, objects, height, width]
 
-    def _one_location(self, flat_logits):
+    def _one_location(self, flat_logits: tf.Tensor) -> tfd.Distribution:
         if self._temperature is None:
             return tfd.OneHotCategorical(logits=flat_logits, dtype=self.dtype)
         return tfd.RelaxedOneHotCategorical(self._temperature, logits=flat_logits)
 
-    def _taken(self, maps):
+    def _taken(self, maps: tf.Tensor) -> tf.Tensor:
         """What each map takes out of play: `[..., height, width]` -> the same shape, 1 where a pixel is taken."""
         shape = tf.shape(maps)
         height, width, radius = shape[-2], shape[-1], self._exclusion_radius
@@ -110,7 +110,7 @@ class LocationsWithoutReplacement(tfd.Distribution):
         return tfd.OneHotCategorical(logits=tf.reshape(logits, [shape[0], shape[1], -1]), dtype=self.dtype)
 
     def log_prob_by_object(self, locations: tf.Tensor) -> tf.Tensor:
-        """log q(l_i | l_<i) of exact one-hot maps: `[batch, objects, height, width]` -> `[batch, objects]`, nats."""
+        """Log q(l_i | l_<i) of exact one-hot maps: `[batch, objects, height, width]` -> `[batch, objects]`, nats."""
         shape = tf.shape(locations)
         return self.conditional(locations).log_prob(tf.reshape(locations, [shape[0], shape[1], -1]))
 
@@ -118,7 +118,7 @@ class LocationsWithoutReplacement(tfd.Distribution):
         """Entropy of q(l_i | l_<i) given the locations before: `[batch, objects, h, w]` -> `[batch, objects]`, nats."""
         return self.conditional(locations).entropy()
 
-    def _log_prob(self, locations):
+    def _log_prob(self, locations: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(self.log_prob_by_object(locations), axis=-1)
 
 

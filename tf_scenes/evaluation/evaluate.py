@@ -38,6 +38,7 @@ class _Inference:
     """Everything that evaluation asks of a model for one batch, as compiled functions."""
 
     model: SceneModel
+    max_objects: Optional[int]
 
     @tf.function(reduce_retracing=True)
     def reconstruct(self, images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -47,7 +48,7 @@ class _Inference:
 
     @tf.function(reduce_retracing=True)
     def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        terms = self.model.elbo_terms(images, seed)
+        terms = self.model.elbo_terms(images, seed, self.max_objects)
         return {"elbo": elbo(terms), **terms}
 
 
@@ -61,12 +62,16 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         batch_size: images a batch.
 
     Returns:
-        `images` (their number), `elbo` and its terms (nats per image), `mse` (per pixel and channel) and
+        `images` (their number), `elbo` and its terms (nats per image; where the split has more objects than the model
+        was trained with, under a prior of counts that is uniform up to `max_inferred_objects`), `mse` (per pixel and
+        channel) and
         `foreground_iou` (over images with at least one object; without ground truth, over those with a lit pixel); with
         ground truth `count_accuracy` and `count_accuracy_by_count`, and `location_error` with `location_offset`
         (pixels). What there is no ground truth for is None.
     """
-    inference, totals = _Inference(model), _Totals()
+    # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
+    beyond_prior = dataset.splits[split_name].max_objects > model.max_objects
+    inference, totals = _Inference(model, model.max_inferred_objects if beyond_prior else None), _Totals()
     for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
         images = batch["images"].numpy()
         description, pixel_means = inference.reconstruct(batch["images"])

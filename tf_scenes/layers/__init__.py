@@ -1,0 +1,1 @@
+"""Keras layers and functions of images, shared by the models."""

@@ -6,6 +6,7 @@ from typing import Optional
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_scenes.layers.addons import gaussian_filter2d
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
 
 layers = tf.keras.layers
@@ -100,9 +101,6 @@ def location_target(kl_map: tf.Tensor, height: tf.Tensor, width: tf.Tensor, sigm
         float32 `[batch, height, width]` in [0, 1].
     """
     target = tf.image.resize(kl_map[..., None], _DOWNSAMPLING * tf.shape(kl_map)[1:])[:, :height, :width]
-    radius = math.ceil(3.0 * sigma)
-    kernel = tf.exp(-0.5 * tf.square(tf.range(-radius, radius + 1, dtype=tf.float32) / sigma))
-    kernel /= tf.reduce_sum(kernel)
-    target = tf.nn.conv2d(target, kernel[:, None, None, None], strides=1, padding="SAME")
-    target = tf.nn.conv2d(target, kernel[None, :, None, None], strides=1, padding="SAME")[..., 0]
+    width_of_kernel = 2 * math.ceil(3.0 * sigma) + 1
+    target = gaussian_filter2d(target, width_of_kernel, sigma, padding="CONSTANT")[..., 0]
     return target / (tf.reduce_max(target, axis=[1, 2], keepdims=True) + _PEAK_FLOOR)

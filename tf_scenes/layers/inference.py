@@ -20,8 +20,7 @@ class LocationNetwork(layers.Layer):
     A residual trunk and a convolutional network of three layers with one output channel (Appendix B).
 
     Departure from the paper, off by default: with `strides` 2 the trunk works on half the resolution, at a quarter of
-    the cost, and a subpixel convolution (four output channels, then depth to space) gives each pixel its value. Its
-    kernels start equal, lest the map begins as a checkerboard.
+    the cost, and a subpixel convolution (four output channels, then depth to space) gives each pixel its value.
     """
 
     def __init__(self, channels: int, num_blocks: int = 4, strides: int = 1, name: Optional[str] = None):
@@ -35,8 +34,10 @@ class LocationNetwork(layers.Layer):
         """
         super().__init__(name=name)
         self._trunk = ResidualTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
+        # Small weights, so that the map starts flat.
+        initializer = tf.keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
         self._head = layers.Conv2D(
-            strides**2, 3, padding="same", kernel_initializer=_equal_kernels, dtype="float32", name="head"
+            strides**2, 3, padding="same", kernel_initializer=initializer, dtype="float32", name="head"
         )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -46,12 +47,6 @@ class LocationNetwork(layers.Layer):
         if self._trunk.strides > 1:
             maps = tf.nn.depth_to_space(maps, self._trunk.strides)[:, : shape[1], : shape[2]]
         return maps[..., 0]
-
-
-def _equal_kernels(shape: tuple[int, ...], dtype: tf.DType = tf.float32, **_) -> tf.Tensor:
-    """One kernel, with small weights so that the map starts flat, for all output channels."""
-    initializer = tf.keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
-    return tf.repeat(initializer((*shape[:-1], 1), dtype=dtype), shape[-1], axis=-1)
 
 
 class AppearanceNetwork(layers.Layer):

@@ -7,7 +7,8 @@ image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
 import dataclasses
-from typing import Callable, Mapping, NamedTuple, Optional
+from collections.abc import Mapping
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -105,7 +106,7 @@ class LAVAE(SceneModel):
             auxiliary_vae: of the warm-up.
             schedules: what changes over the steps.
             counting: how objects are counted.
-            max_objects: N, most objects in a training image.
+            max_objects: N, see `SceneModel`.
             latent_dim: D, dimensions of an object's appearance.
             max_inferred_objects: see `SceneModel`.
             exclusion_radius: see `LocationsWithoutReplacement`, pixels.
@@ -113,13 +114,12 @@ class LAVAE(SceneModel):
             seed: see `SceneModel`.
             name: of the model.
         """
-        super().__init__(seed, max_inferred_objects, name=name)
+        super().__init__(seed, max_objects, max_inferred_objects, name=name)
         self.location_network = location_network
         self.appearance_network = appearance_network
         self.sprite_generator = sprite_generator
         self.auxiliary_vae = auxiliary_vae
         self.count_prior = CountPrior(max_objects, name="count_prior")
-        self.max_objects = max_objects
         self.latent_dim = latent_dim
         self._schedules = schedules
         self._counting = counting
@@ -180,18 +180,14 @@ class LAVAE(SceneModel):
         }
         return TrainingLoss(loss, terms, scalars)
 
-    def elbo_terms(
-        self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None
-    ) -> dict[str, tf.Tensor]:
+    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
         """See `SceneModel.elbo_terms`: `reconstruction`, `kl_count`, `kl_location`, `kl_appearance`."""
-        posterior = self._sample_posterior(images, seed, max_objects or self.max_inferred_objects)
+        posterior = self._sample_posterior(images, seed, max_objects or self.max_objects)
         centers = _hot_pixels(posterior.locations)
         pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
         return self._elbo_terms(images, posterior, pixel_means)
 
-    def _elbo_terms(
-        self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _elbo_terms(self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor) -> dict[str, tf.Tensor]:
         """The terms of equation 6 as Appendix A splits them, each `[batch]`, nats."""
         likelihood = pixel_likelihood(pixel_sums)
         # The learned prior has no mass on more objects than it was trained with: KL_n = -log p(n).
@@ -291,8 +287,10 @@ class LAVAE(SceneModel):
             float32 `[batch]`, nats.
         """
         centers = _hot_pixels(posterior.locations)
-        layers = paste_sprites(centers, sprites, *_image_size(images))  # [batch, objects, height, width, channels]
-        canvases = tf.cumsum(tf.pad(layers, [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]]), axis=1)
+        canvases = [tf.zeros_like(images)]
+        for layer in tf.unstack(paste_sprites(centers, sprites, *_image_size(images)), num=self.max_objects, axis=1):
+            canvases.append(canvases[-1] + layer)
+        canvases = tf.stack(canvases, axis=1)  # [batch, objects + 1, height, width, channels]
         log_likelihood = tf.reduce_sum(pixel_likelihood(canvases).log_prob(images[:, None]), axis=[2, 3, 4])
         gain = log_likelihood[:, 1:] - log_likelihood[:, :-1]  # [batch, objects]
         is_worth_its_cost = tf.stop_gradient(gain > posterior.kl_location + posterior.kl_appearance)
@@ -311,9 +309,7 @@ class LAVAE(SceneModel):
         """
         max_objects = max_objects or self.max_inferred_objects
         features = self.location_network(images)
-        centers, present = highest_local_maxima(
-            features, self._counting.window, self._counting.threshold, max_objects
-        )
+        centers, present = highest_local_maxima(features, self._counting.window, self._counting.threshold, max_objects)
         presence = tf.cast(present, tf.float32)
         one_hot = _one_hot_maps(centers, *_image_size(images))
         posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
@@ -347,13 +343,12 @@ class LAVAE(SceneModel):
             "appearance": appearance * presence[..., None],
         }
 
-    def location_features(self, images: tf.Tensor) -> tf.Tensor:
-        """L, for pictures: `[batch, height, width, channels]` -> float32 `[batch, height, width]`."""
-        return self.location_network(images)
-
-    def sprites(self, appearance: tf.Tensor) -> tf.Tensor:
-        """Each object's sprite, for pictures: `[batch, objects, D]` -> float32 `[batch, objects, h, w, channels]`."""
-        return self._sprites(appearance, training=False)
+    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SceneModel.views`; `features` are the location features."""
+        return {
+            "sprites": self._sprites(description["appearance"], training=False),
+            "features": self.location_network(images),
+        }
 
     def _sprites(self, appearance: tf.Tensor, training: bool) -> tf.Tensor:
         shape = tf.shape(appearance)
@@ -378,8 +373,8 @@ def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
     """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
 
     Args:
-        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that overlap
-            add up to more than 1 and Fourier transforms leave errors of rounding.
+        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that
+            overlap add up to more than 1 and Fourier transforms leave errors of rounding.
     """
     return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
 

@@ -1,7 +1,8 @@
 """What all models share: the ELBO and its terms, the training and test steps, encoding and decoding."""
 
 import abc
-from typing import Mapping, NamedTuple, Optional
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -41,17 +42,19 @@ class SceneModel(keras.Model, abc.ABC):
     how that becomes an image. Descriptions are dictionaries whose names are those of the exported models.
     """
 
-    def __init__(self, seed: int, max_inferred_objects: int, name: Optional[str] = None):
+    def __init__(self, seed: int, max_objects: int, max_inferred_objects: int, name: Optional[str] = None):
         """Creates the model.
 
         Args:
             seed: of all random draws; those of a step are a function of the seed and the step's number.
-            max_inferred_objects: most objects that inference finds in one image, unless it is called with another
+            max_objects: most objects that the model explains a training image with.
+            max_inferred_objects: most objects that `encode` finds in one image, unless it is called with another
                 number; any number is possible, whatever the model was trained with.
             name: of the model.
         """
         super().__init__(name=name)
         self._seed = seed
+        self.max_objects = max_objects
         self.max_inferred_objects = max_inferred_objects
         self._training_means: dict[str, keras.metrics.Mean] = {}
         self._test_means: dict[str, keras.metrics.Mean] = {}
@@ -69,15 +72,13 @@ class SceneModel(keras.Model, abc.ABC):
         """
 
     @abc.abstractmethod
-    def elbo_terms(
-        self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None
-    ) -> dict[str, tf.Tensor]:
+    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
         """One Monte-Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
             seed: int32 `[2]`.
-            max_objects: most objects that the posterior may find; `max_inferred_objects` by default.
+            max_objects: most objects that the posterior may find, and the prior allows; as in training by default.
 
         Returns:
             `reconstruction` and the KL terms, float32 `[batch]`, nats per image.
@@ -127,13 +128,26 @@ class SceneModel(keras.Model, abc.ABC):
             What `encode` gives.
         """
 
+    @abc.abstractmethod
+    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What pictures of an inference show beside image and reconstruction.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            description: what `encode` gave for them.
+
+        Returns:
+            `sprites`, float32 `[batch, max_objects, h, w, channels]`, and, where the model has location features,
+            `features`, float32 `[batch, height, width]`.
+        """
+
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
         return {"default": self.trainable_variables}
 
     # What Keras calls.
 
-    def compile(self, optimizers: Mapping[str, keras.optimizers.Optimizer], **kwargs) -> None:
+    def compile(self, optimizers: Mapping[str, keras.optimizers.Optimizer], **kwargs: Any) -> None:
         """Sets the optimisers.
 
         Args:

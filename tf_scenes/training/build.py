@@ -83,14 +83,12 @@ def _lavae_schedules(config: Config) -> LavaeSchedules:
     options = config.lavae
     warm, faded = options.warm_up_steps, options.warm_up_steps + options.warm_up_decay_steps
     return LavaeSchedules(
-        temperature=Ramp(
-            options.temperature, options.temperature_final, 0, options.temperature_steps, geometric=True
-        ),
+        temperature=Ramp(options.temperature, options.temperature_final, 0, options.temperature_steps, geometric=True),
         logit_factor=Ramp(options.logit_factor, options.logit_factor_final, warm, faded),
         forced_probability=Ramp(1.0, options.forced_probability, warm, faded),
         auxiliary_weight=Ramp(options.auxiliary_weight, 0.0, warm, faded),
         kl_weight=Ramp(options.kl_weight, 1.0, 0, options.kl_steps),
-        presence_weight=Ramp(0.0, options.presence_weight, warm // 2, warm),
+        presence_weight=Ramp(0.0, options.presence_weight, warm, (warm + faded) // 2),
     )
 
 

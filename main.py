@@ -1,0 +1,29 @@
+"""tf_scenes on the command line: python main.py --flagfile=configs/lavae.cfg."""
+
+import sys
+
+from absl import app, flags, logging
+
+from tf_scenes import config
+from tf_scenes.errors import UserError
+
+
+def main(arguments: list[str]) -> None:
+    """Does what the flags say."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unknown argument '{arguments[1]}': everything is said with --flags")
+    logging.set_verbosity(logging.WARNING)
+    try:
+        settings = config.config_from_flags()
+        # TensorFlow takes seconds to import: flags are checked before.
+        from tf_scenes.training import job
+
+        job.run(settings)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    config.define_flags()
+    flags.adopt_module_key_flags(config)
+    app.run(main)

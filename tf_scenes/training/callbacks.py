@@ -1,0 +1,123 @@
+"""Keras callbacks: checkpoints, progress, pictures."""
+
+import time
+from typing import Callable
+
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from tf_scenes import plotting
+
+keras = tf.keras
+
+Sheets = Callable[[], dict[str, Figure]]
+
+
+class SaveCheckpoint(keras.callbacks.Callback):
+    """Saves the whole training state after each epoch; the newest few are kept, and an unfinished one never counts."""
+
+    def __init__(self, manager: tf.train.CheckpointManager):
+        """Creates the callback.
+
+        Args:
+            manager: of a checkpoint that tracks the model, with its optimisers.
+        """
+        super().__init__()
+        self._manager = manager
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Saves; the checkpoint's number is that of the steps taken."""
+        self._manager.save(checkpoint_number=int(self.model.optimizer.iterations))
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over all steps with the time left, and a line of results after each epoch."""
+
+    _IN_LINE = ("elbo", "reconstruction", "kl_count", "kl_location", "kl_appearance")
+
+    def __init__(self, first_step: int, last_step: int):
+        """Creates the callback.
+
+        Args:
+            first_step: how many steps have been taken before.
+            last_step: how many there will be in all.
+        """
+        super().__init__()
+        self._steps = (first_step, last_step)
+        self._bar = None
+
+    def on_train_begin(self, logs: object = None) -> None:
+        """Shows the bar."""
+        first, last = self._steps
+        self._bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0)
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        """Moves the bar; `batch` is the last one of those that ran together."""
+        self._bar.update(int(self.model.optimizer.iterations) - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Prints the ELBO's terms and what held-out scenes say."""
+        parts = [f"{name} {logs[name]:.1f}" for name in self._IN_LINE if name in logs]
+        held_out = [f"elbo {logs['val_elbo']:.1f}"]
+        if "val_count_accuracy" in logs:
+            held_out.append(f"count accuracy {logs['val_count_accuracy']:.3f}")
+        self._bar.write(f"step {self._bar.n}: {', '.join(parts)}; held out: {', '.join(held_out)}")
+
+    def on_train_end(self, logs: object = None) -> None:
+        """Closes the bar."""
+        self._bar.close()
+
+
+class PicturesToTensorBoard(keras.callbacks.Callback):
+    """Writes figures as TensorBoard images after each epoch."""
+
+    def __init__(self, log_dir: str, make_sheets: Sheets):
+        """Creates the callback.
+
+        Args:
+            log_dir: TensorBoard's folder.
+            make_sheets: gives the figures by name.
+        """
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(log_dir)
+        self._make_sheets = make_sheets
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Draws and writes them."""
+        with self._writer.as_default(step=int(self.model.optimizer.iterations)):
+            for name, sheet in self._make_sheets().items():
+                tf.summary.image(name, plotting.as_image(sheet))
+        self._writer.flush()
+
+
+class ScalarsToTensorBoard(keras.callbacks.TensorBoard):
+    """Keras's callback, with optimisation steps on the horizontal axis instead of epochs."""
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Writes all scalars."""
+        super().on_epoch_end(int(self.model.optimizer.iterations), logs)
+
+
+class TrainingTime(keras.callbacks.Callback):
+    """Adds up the seconds spent in training, in a variable that is saved with each checkpoint."""
+
+    def __init__(self, seconds: tf.Variable):
+        """Creates the callback.
+
+        Args:
+            seconds: float64 scalar.
+        """
+        super().__init__()
+        self._seconds = seconds
+        self._since = None
+
+    def on_train_begin(self, logs: object = None) -> None:
+        """Starts the clock."""
+        self._since = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Adds what has passed, evaluation on held-out scenes included."""
+        now = time.monotonic()
+        self._seconds.assign_add(now - self._since)
+        self._since = now

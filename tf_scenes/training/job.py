@@ -1,0 +1,202 @@
+"""The project's job: train, evaluate, export, generate."""
+
+import json
+import os
+import platform
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from tf_scenes import __version__, plotting
+from tf_scenes.config import Config, training_flags
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation import evaluate, figures
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.serving.export import export
+from tf_scenes.training import build, callbacks
+
+keras = tf.keras
+
+
+class Job:
+    """One run: its data, its model, its folder and what has been trained so far."""
+
+    def __init__(self, config: Config):
+        """Builds data and model, and restores the run's last checkpoint where there is one.
+
+        Raises:
+            UserError: the data cannot be had, or the run's folder belongs to other flags or is damaged.
+        """
+        self._config = config
+        self._folder = config.job.run_dir
+        _claim_folder(self._folder, config)
+        keras.utils.set_random_seed(config.job.seed)
+        self._dataset: Dataset = build.build_dataset(config)
+        self._model: SceneModel = build.build_model(config, self._dataset.image_shape)
+        self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        self._checkpoint = tf.train.Checkpoint(model=self._model, train_seconds=self._train_seconds)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            os.path.join(self._folder, "checkpoints"),
+            max_to_keep=config.train.keep_checkpoints,
+            checkpoint_name="step",
+        )
+        self._restore()
+
+    def _restore(self) -> None:
+        newest = self._manager.latest_checkpoint
+        if newest is None:
+            return
+        try:
+            self._checkpoint.restore(newest).assert_existing_objects_matched()
+        except (tf.errors.OpError, ValueError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"the checkpoint {newest} is damaged or of another model ({reason}): delete it") from error
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimisation steps taken so far, in this process or before."""
+        return int(self._model.optimizer.iterations)
+
+    def train(self) -> None:
+        """Trains up to `--train_steps`, from the last checkpoint on."""
+        train = self._config.train
+        if self.steps_taken >= train.train_steps:
+            print(f"Training is complete: {self.steps_taken} steps in {self._folder}.")
+            return
+        if self.steps_taken:
+            print(f"Going on from step {self.steps_taken} of {train.train_steps}.")
+        steps_per_epoch = min(train.steps_per_report, train.train_steps)
+        num_epochs = train.train_steps // steps_per_epoch
+        self._model.fit(
+            self._dataset.training_batches(train.batch_size, self._config.job.seed, first_step=self.steps_taken),
+            epochs=num_epochs,
+            initial_epoch=self.steps_taken // steps_per_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=self._dataset.evaluation_batches(
+                "test", self._config.evaluation.evaluation_batch_size, limit=train.report_size
+            ),
+            callbacks=self._callbacks(),
+            verbose=0,
+        )
+
+    def _callbacks(self) -> list[keras.callbacks.Callback]:
+        logs = os.path.join(self._folder, "logs")
+        writer = tf.summary.create_file_writer(logs)
+        rows = [f"| --{name} | {value} |" for name, value in self._config.flag_values().items()]
+        with writer.as_default(step=0):
+            tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
+        return [
+            callbacks.TrainingTime(self._train_seconds),
+            callbacks.SaveCheckpoint(self._manager),
+            callbacks.ScalarsToTensorBoard(logs, write_graph=False),
+            callbacks.PicturesToTensorBoard(logs, self._training_sheets),
+            callbacks.ProgressBar(self.steps_taken, self._config.train.train_steps),
+            keras.callbacks.TerminateOnNaN(),
+        ]
+
+    def _training_sheets(self) -> dict[str, Figure]:
+        held_out = [name for name, split in self._dataset.splits.items() if split.held_out]
+        return {name: figures.reconstruction_sheet(self._model, self._dataset, name) for name in held_out}
+
+    def evaluate(self) -> None:
+        """Measures the model on the held-out splits: `report.json`, a table and figures."""
+        self._require_training()
+        batch_size = self._config.evaluation.evaluation_batch_size
+        splits = {
+            name: evaluate.evaluate_split(self._model, self._dataset, name, batch_size)
+            for name, split in self._dataset.splits.items()
+            if split.held_out
+        }
+        report = {**splits, **self._about()}
+        path = os.path.join(self._folder, "report.json")
+        evaluate.write_report(path, report)
+        pictures = figures.write_figures(
+            self._model, self._dataset, os.path.join(self._folder, "figures"), self._config.job.seed
+        )
+        print(evaluate.table(splits))
+        print(f"Report: {path}\nFigures: {', '.join(pictures)}")
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "train_seconds": round(float(self._train_seconds), 1),
+            "train_steps": self.steps_taken,
+            "parameters": int(sum(np.prod(variable.shape) for variable in self._model.trainable_variables)),
+            "flags": self._config.flag_values(),
+            "versions": {
+                "tf_scenes": __version__,
+                "tensorflow": tf.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    def export(self) -> None:
+        """Writes encoder and decoder as SavedModels."""
+        self._require_training()
+        folders = export(self._model, self._dataset.image_shape, self._config.job.export_dir)
+        for name, folder in folders.items():
+            print(f"Exported {name}: {folder}")
+
+    def generate(self) -> None:
+        """Draws scenes from the prior: `generated.npz` and `figures/generated.png`."""
+        self._require_training()
+        options = self._config.evaluation
+        height, width, _ = self._dataset.image_shape
+        description, images = figures.generate(
+            self._model,
+            options.num_generated,
+            height,
+            width,
+            self._config.job.seed,
+            options.generated_max_objects,
+        )
+        os.makedirs(os.path.join(self._folder, "figures"), exist_ok=True)
+        arrays = os.path.join(self._folder, "generated.npz")
+        picture = os.path.join(self._folder, "figures", "generated.png")
+        np.savez_compressed(arrays, images=images, **description)
+        first = {name: value[:64] for name, value in description.items()}
+        plotting.save(figures.generated_sheet(first, images[:64]), picture)
+        print(f"Generated {len(images)} scenes: {arrays}, {picture}")
+
+    def _require_training(self) -> None:
+        if not self.steps_taken:
+            raise UserError(f"{self._folder} holds no checkpoint: train first (--mode=train with the same flags)")
+
+
+def run(config: Config) -> None:
+    """Does what `--mode` says.
+
+    Raises:
+        UserError: bad input of any kind.
+    """
+    started = time.time()
+    job = Job(config)
+    if config.job.mode == "train":
+        job.train()
+        job.evaluate()
+        job.export()
+    else:
+        {"evaluate": job.evaluate, "export": job.export, "generate": job.generate}[config.job.mode]()
+    print(f"Done in {time.time() - started:.0f} s.")
+
+
+def _claim_folder(folder: str, config: Config) -> None:
+    """Makes the run's folder and keeps its flags there; refuses a folder that belongs to other flags."""
+    path = os.path.join(folder, "flags.json")
+    wanted = training_flags(config)
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            kept = json.load(file)
+        names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
+        if names:
+            differences = ", ".join(f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names)
+            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {differences}")
+        return
+    if config.job.mode != "train":
+        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
+    os.makedirs(folder, exist_ok=True)
+    evaluate.write_report(path, wanted)
