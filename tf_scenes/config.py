@@ -130,10 +130,7 @@ class LavaeConfig:
         0.1, "Initial weights of the appearance map's last layer, as a multiple of Glorot's.", lower=0.0
     )
     logit_factor: float = option(
-        1.5, "Location logits are the location features times this times log(height * width), at first.", lower=1e-6
-    )
-    logit_factor_final: float = option(
-        1.5, "The same after the warm-up; it changes while the warm-up fades. Paper: constant.", lower=1e-6
+        1.5, "Location logits are the location features times this times log(height * width).", lower=1e-6
     )
     count_threshold: float = option(
         0.5, "Local maxima of the location features above this count as objects; the warm-up's peaks are near 1."

@@ -57,9 +57,9 @@ class SpriteBank:
 def shapes(size: int = 18) -> SpriteBank:
     """Squares, ellipses and triangles: LAVAE, section 3.2.
 
-    All 5,040 combinations of 3 shapes, 6 scales in [0.5, 1], 40 angles in [0, 2 pi) and 7 saturated colours. A shape is
-    inscribed in the circle that its frame encloses, so that it fits whatever its angle is; `scale` times `size` is the
-    frame's side in pixels.
+    All 5,040 combinations of 3 shapes, 6 scales in [0.5, 1], 40 angles in [0, 2 pi), clockwise as seen, and 7 saturated
+    colours. A shape is inscribed in the circle that its frame encloses, so that it fits whatever its angle is; `scale`
+    times `size` is the frame's side in pixels.
 
     Args:
         size: side of the largest frame in pixels, at least 8.
@@ -93,7 +93,7 @@ def shapes(size: int = 18) -> SpriteBank:
 
 
 def _draw_shape(name: str, frame: int, angle: float) -> np.ndarray:
-    """One shape as uint8 `[frame, frame]`, 0 or 255, inscribed in the frame's circle and turned by `angle` radians."""
+    """One shape as uint8 `[frame, frame]`, 0 or 255, inscribed in the frame's circle and turned by `angle`."""
     big = frame * _SUPERSAMPLING
     center, radius = (big - 1) / 2.0, big / 2.0
     image = Image.new("L", (big, big))

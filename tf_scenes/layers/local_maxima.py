@@ -45,11 +45,11 @@ def highest_local_maxima(
     """
     shape = tf.shape(values)
     maxima = local_maxima(values, window, threshold)
-    heights = tf.where(maxima, values, tf.fill(shape, values.dtype.min))
+    heights = tf.where(maxima, values, tf.fill(shape, tf.float32.min))
     flat = tf.reshape(heights, [shape[0], -1])
     # A canvas of fewer pixels than max_objects is padded, so that top_k finds enough of them.
-    flat = tf.pad(flat, [[0, 0], [0, tf.maximum(0, max_objects - tf.shape(flat)[1])]], constant_values=flat.dtype.min)
+    flat = tf.pad(flat, [[0, 0], [0, tf.maximum(0, max_objects - tf.shape(flat)[1])]], constant_values=tf.float32.min)
     highest, index = tf.math.top_k(flat, k=max_objects)
-    present = highest > values.dtype.min
+    present = highest > tf.float32.min
     centers = tf.stack([index // shape[2], index % shape[2]], axis=-1)
     return tf.where(present[..., None], centers, tf.zeros_like(centers)), present

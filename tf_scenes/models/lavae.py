@@ -36,7 +36,6 @@ class LavaeSchedules:
 
     Attributes:
         temperature: of the Gumbel-softmax relaxation.
-        logit_factor: location logits are features times this times log(HW).
         forced_probability: of forcing n = N.
         auxiliary_weight: of the squared distance between location features and the auxiliary VAE's KL map.
         kl_weight: of the location and appearance KL.
@@ -44,7 +43,6 @@ class LavaeSchedules:
     """
 
     temperature: Schedule
-    logit_factor: Schedule
     forced_probability: Schedule
     auxiliary_weight: Schedule
     kl_weight: Schedule
@@ -92,6 +90,7 @@ class LAVAE(SceneModel):
         max_objects: int,
         latent_dim: int,
         max_inferred_objects: int,
+        logit_factor: float = 1.5,
         exclusion_radius: int = 0,
         target_blur: float = 4.5,
         seed: int = 0,
@@ -109,6 +108,7 @@ class LAVAE(SceneModel):
             max_objects: N, see `SceneModel`.
             latent_dim: D, dimensions of an object's appearance.
             max_inferred_objects: see `SceneModel`.
+            logit_factor: location logits are features times this times log(HW).
             exclusion_radius: see `LocationsWithoutReplacement`, pixels.
             target_blur: standard deviation of the KL map's blur, pixels.
             seed: see `SceneModel`.
@@ -125,10 +125,12 @@ class LAVAE(SceneModel):
         self._counting = counting
         self._exclusion_radius = exclusion_radius
         self._target_blur = target_blur
-        # The logit factor of the last training step, kept because inference needs it too.
-        self._logit_factor = self.add_weight(
-            name="logit_factor", shape=[], dtype=tf.float32, initializer="ones", trainable=False
-        )
+        self._logit_factor = logit_factor
+
+    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        """See `SceneModel.build_layers`."""
+        self.elbo_terms(images, seed)
+        self.auxiliary_vae(images, seed=seed)
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The location network has a learning rate of its own."""
@@ -147,7 +149,6 @@ class LAVAE(SceneModel):
         schedules = {
             field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
         }
-        self._logit_factor.assign(schedules["logit_factor"])
         posterior = self._sample_posterior(
             images,
             posterior_seed,

@@ -141,6 +141,15 @@ class SceneModel(keras.Model, abc.ABC):
             `features`, float32 `[batch, height, width]`.
         """
 
+    @abc.abstractmethod
+    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        """Calls every layer once, none in training mode, so that all weights exist.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            seed: int32 `[2]`.
+        """
+
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
         return {"default": self.trainable_variables}
@@ -168,16 +177,27 @@ class SceneModel(keras.Model, abc.ABC):
         return [*self._training_means.values(), *self._test_means.values()]
 
     def build_from(self, images: tf.Tensor) -> None:
-        """Creates all variables, the optimisers' too, without changing any.
+        """Creates all variables: the model's, its optimisers' and its running means.
+
+        Were any left to the first step, TensorFlow would trace that step twice.
 
         Args:
             images: float32 `[batch, height, width, channels]`, an example of what will come.
         """
-        self.training_loss(images, step=tf.constant(0, tf.int64), seed=tf.zeros([2], tf.int32))
+        seed = tf.zeros([2], tf.int32)
+        self.build_layers(images, seed)
         self.built = True
+        weights = self.get_weights()
+        loss = self.training_loss(images, tf.constant(0, tf.int64), seed)
+        self.set_weights(weights)  # Batch normalisation has seen the example.
         for name, variables in self.variable_groups().items():
             self.optimizers[name].build(variables)
+        self._update_means(self._training_means, self._training_scalars(loss))
+        self._update_means(self._test_means, {**self._test_scalars(images, seed), "count_accuracy": 0.0})
+        self.reset_metrics()
 
+    # Nothing below needs AutoGraph, and converting it takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of optimisation on `data["images"]`."""
         images, step = data["images"], self.optimizer.iterations
@@ -189,24 +209,30 @@ class SceneModel(keras.Model, abc.ABC):
         gradients = tape.gradient(total, groups)
         for name, variables in groups.items():
             self.optimizers[name].apply_gradients(zip(gradients[name], variables))
-        scalars = {
-            "loss": tf.reduce_mean(loss.per_image),
-            "elbo": tf.reduce_mean(elbo(loss.elbo_terms)),
-            **{name: tf.reduce_mean(value) for name, value in loss.elbo_terms.items()},
-            **loss.scalars,
-            **{_rate_name(name): optimizer.learning_rate for name, optimizer in self.optimizers.items()},
-        }
-        return self._update_means(self._training_means, scalars)
+        return self._update_means(self._training_means, self._training_scalars(loss))
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
         images = data["images"]
-        terms = self.elbo_terms(images, self._step_seed(self.optimizer.iterations))
-        scalars = {"elbo": elbo(terms), **terms}
+        scalars = self._test_scalars(images, self._step_seed(self.optimizer.iterations))
         if "counts" in data:
             counts = self.encode(images)["num_objects"]
             scalars["count_accuracy"] = tf.cast(tf.equal(counts, data["counts"]), tf.float32)
         return self._update_means(self._test_means, scalars)
+
+    def _training_scalars(self, loss: TrainingLoss) -> dict[str, tf.Tensor]:
+        return {
+            "loss": loss.per_image,
+            "elbo": elbo(loss.elbo_terms),
+            **loss.elbo_terms,
+            **loss.scalars,
+            **{_rate_name(name): optimizer.learning_rate for name, optimizer in self.optimizers.items()},
+        }
+
+    def _test_scalars(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        terms = self.elbo_terms(images, seed)
+        return {"elbo": elbo(terms), **terms}
 
     def _step_seed(self, step: tf.Tensor) -> tf.Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -73,6 +73,7 @@ def _lavae(config: Config, channels: int) -> LAVAE:
         max_objects=config.data.max_objects,
         latent_dim=options.latent_dim,
         max_inferred_objects=config.evaluation.max_inferred_objects,
+        logit_factor=options.logit_factor,
         exclusion_radius=options.exclusion_radius,
         target_blur=options.target_blur,
         seed=config.job.seed,
@@ -84,7 +85,6 @@ def _lavae_schedules(config: Config) -> LavaeSchedules:
     warm, faded = options.warm_up_steps, options.warm_up_steps + options.warm_up_decay_steps
     return LavaeSchedules(
         temperature=Ramp(options.temperature, options.temperature_final, 0, options.temperature_steps, geometric=True),
-        logit_factor=Ramp(options.logit_factor, options.logit_factor_final, warm, faded),
         forced_probability=Ramp(1.0, options.forced_probability, warm, faded),
         auxiliary_weight=Ramp(options.auxiliary_weight, 0.0, warm, faded),
         kl_weight=Ramp(options.kl_weight, 1.0, 0, options.kl_steps),

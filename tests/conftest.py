@@ -1,0 +1,73 @@
+"""What several tests share."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+
+from tf_scenes import config
+from tf_scenes.data.datasets import SceneDataset
+from tf_scenes.data.scenes import Split
+from tf_scenes.data.sprites import SpriteBank
+
+# Two devices, so that a strategy has two replicas; this must come before TensorFlow's first op.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MNIST = os.path.join(ROOT, "..", "shared", "data", "mnist")
+SMOKE = os.path.join(ROOT, "configs", "smoke.cfg")
+
+
+@pytest.fixture
+def mnist_path() -> str:
+    """A folder with real MNIST digits; TF_SCENES_MNIST names another than the development machines'."""
+    path = os.environ.get("TF_SCENES_MNIST", MNIST)
+    if not os.path.isdir(path):
+        pytest.skip("no MNIST here: set TF_SCENES_MNIST to a folder with its IDX .gz files")
+    return path
+
+
+@pytest.fixture
+def make_config():
+    """A configuration from flags, as the command line would make it."""
+
+    def make(*arguments: str) -> config.Config:
+        values = flags.FlagValues()
+        config.define_flags(values)
+        flags.DEFINE_multi_string("flagfile", [], "", flag_values=values)
+        values(["main.py", *arguments])
+        return config.config_from_flags(values, list(arguments))
+
+    return make
+
+
+@pytest.fixture
+def squares() -> SpriteBank:
+    """Two binary sprites: a 4 x 4 square that fills its frame, and a 2 x 6 bar in a frame of 6."""
+    sprites = np.zeros((2, 6, 6, 1), np.uint8)
+    sprites[0, :4, :4] = 255
+    sprites[1, 2:4] = 255
+    return SpriteBank(
+        sprites, np.array([4, 6], np.int32), labels=np.array([0, 1], np.int32), label_names=("square", "bar")
+    )
+
+
+@pytest.fixture
+def small_scenes(squares) -> SceneDataset:
+    """Scenes of 24 x 24 with 0-3 of those sprites."""
+    splits = (
+        Split("train", 1_000, 0, 3, held_out=False),
+        Split("test", 64, 0, 3, held_out=True),
+        Split("test_7", 32, 5, 5, held_out=True),
+    )
+    return SceneDataset(squares, splits, image_size=24, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_graph():
+    """Keras keeps every model's names; start each test with none."""
+    tf.keras.backend.clear_session()

@@ -1,0 +1,172 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from tf_scenes.data import sprites
+from tf_scenes.errors import UserError
+
+
+def test_shapes_are_all_combinations_of_the_paper():
+    bank = sprites.shapes(18)
+    assert len(bank) == 3 * 6 * 40 * 7
+    described = np.column_stack(
+        [bank.labels, bank.attributes["scale"], bank.attributes["angle"], bank.attributes["color"]]
+    )
+    assert len(np.unique(described, axis=0)) == len(bank)
+    np.testing.assert_allclose(np.unique(bank.attributes["scale"]), [0.5, 0.6, 0.7, 0.8, 0.9, 1.0], rtol=1e-6)
+    assert bank.sprites.shape == (5040, 18, 18, 3)
+    assert set(np.unique(bank.sprites)) == {0, 255}
+
+
+def test_shapes_have_the_area_of_their_outline_at_every_angle():
+    bank = sprites.shapes(96)  # Large, so that pixels do not matter much.
+    areas = bank.sprites.any(axis=-1).sum(axis=(1, 2))
+    radius = 96 * bank.attributes["scale"] / 2
+    inscribed = np.choose(
+        bank.labels, [2 * radius**2, np.pi * radius**2 / 2, 3 * np.sqrt(3) / 4 * radius**2]
+    )  # square, ellipse with half the height, triangle
+    np.testing.assert_allclose(areas, inscribed, rtol=0.07)
+
+
+def test_shapes_turn_clockwise_by_their_angle():
+    bank = sprites.shapes(64)
+    triangle = sprites.SHAPE_NAMES.index("triangle")
+    chosen = (bank.labels == triangle) & (bank.attributes["scale"] == 1.0)
+    chosen &= (bank.attributes["color"] == 1).all(axis=-1)
+    masks, angles = bank.sprites[chosen][..., 0] > 0, bank.attributes["angle"][chosen]
+    upright = masks[angles == 0][0].astype(float)
+    for mask, angle in zip(masks, angles):
+        turned = ndimage.rotate(upright, -np.degrees(angle), reshape=False, order=1) > 0.5
+        assert (turned & mask).sum() / (turned | mask).sum() > 0.93
+
+
+def test_colors_are_saturated_and_fill_the_shape():
+    bank = sprites.shapes(18)
+    colors = bank.sprites.max(axis=(1, 2)) // 255
+    np.testing.assert_array_equal(colors, bank.attributes["color"])
+    assert len(np.unique(colors, axis=0)) == 7
+    assert colors.any(axis=-1).all()
+
+
+@pytest.mark.parametrize("size", [12, 18, 28])
+def test_no_digit_becomes_empty_or_full(size, mnist_path):
+    for bank in (sprites.mnist(mnist_path, size), sprites.handwritten_digits(size)):
+        lit = (bank.sprites > 0).mean(axis=(1, 2, 3))
+        assert lit.min() > 0.0
+        assert lit.max() < 0.9
+
+
+def test_digits_are_rescaled_bilinearly_and_rounded():
+    digit = np.random.RandomState(0).randint(0, 256, (14, 14)).astype(np.uint8)
+    # To twice the size, bilinear interpolation weighs the four nearest by 9, 3, 3 and 1 sixteenths.
+    padded = np.pad(digit.astype(float), 1, mode="edge")
+    expected = ndimage.map_coordinates(padded, np.mgrid[0:28, 0:28] / 2 + 0.75, order=1)
+    sure = np.abs(expected - 127.5) > 1.0
+    np.testing.assert_array_equal((sprites.binarize_digit(digit, 28) > 0)[sure], (expected > 127.5)[sure])
+
+
+def test_a_faint_digit_keeps_its_stroke():
+    digit = np.zeros((28, 28), np.uint8)
+    digit[4:24, 14] = 90
+    binary = sprites.binarize_digit(digit, 18)
+    assert 0 < (binary > 0).sum() < 60
+
+
+def test_mnist_pool_is_fixed_and_labelled(mnist_path):
+    once, again = (sprites.mnist(mnist_path, pool=1_000) for _ in range(2))
+    assert len(once) == 1_000
+    np.testing.assert_array_equal(once.sprites, again.sprites)
+    assert set(once.labels) == set(range(10))
+
+
+def test_mnist_pool_larger_than_the_file_is_refused(mnist_path):
+    with pytest.raises(UserError, match="pool of 10001 .* only 10000"):
+        sprites.mnist(mnist_path, pool=10_001)
+
+
+def _write_idx(folder, count=20, cut=0):
+    pixels = np.random.RandomState(0).randint(0, 256, count * 28 * 28).astype(np.uint8).tobytes()
+    images = struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + pixels
+    labels = struct.pack(">4BI", 0, 0, 8, 1, count) + bytes(i % 10 for i in range(count))
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images[: len(images) - cut]))
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+
+
+def test_mnist_from_idx_and_from_npz(tmp_path):
+    _write_idx(tmp_path)
+    from_idx = sprites.mnist(str(tmp_path), pool=20)
+    images = np.frombuffer(gzip.decompress((tmp_path / "train-images-idx3-ubyte.gz").read_bytes())[16:], np.uint8)
+    images, labels = images.reshape(20, 28, 28), np.arange(20) % 10
+    archive = str(tmp_path / "mnist.npz")
+    np.savez(archive, x_train=images[:15], y_train=labels[:15], x_test=images[15:], y_test=labels[15:])
+    from_npz = sprites.mnist(archive, pool=20)
+    np.testing.assert_array_equal(from_idx.sprites, from_npz.sprites)
+    np.testing.assert_array_equal(from_idx.labels, labels)
+
+
+def test_damaged_or_missing_mnist_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="does not exist.*--mnist_path.*download"):
+        sprites.mnist(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="holds no .*idx3-ubyte.gz"):
+        sprites.mnist(str(tmp_path))
+    _write_idx(tmp_path, cut=5)
+    with pytest.raises(UserError, match="cut off"):
+        sprites.mnist(str(tmp_path), pool=5)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"not gzip")
+    with pytest.raises(UserError, match="cannot read"):
+        sprites.mnist(str(tmp_path), pool=5)
+
+
+def test_without_network_mnist_says_both_ways(monkeypatch, tmp_path):
+    from tensorflow import keras
+
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(UserError, match="--mnist_path.*let Keras download"):
+        sprites.mnist(None)
+
+
+def test_own_sprites(tmp_path):
+    path = str(tmp_path / "own.npz")
+    array = np.zeros((3, 5, 7), np.float32)
+    array[:, 1:4, 2] = 1.0
+    np.savez(path, sprites=array, labels=np.array([2, 0, 2]))
+    bank = sprites.from_file(path)
+    assert bank.sprites.shape == (3, 7, 7, 1)
+    assert list(bank.labels) == [2, 0, 2]
+    assert (bank.sprites[:, :5, :7, 0] == array * 255).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"other": np.zeros(3)}, "no array 'sprites'"),
+        ({"sprites": np.array([{"a": 1}], dtype=object)}, "without pickles"),
+        ({"sprites": np.full((2, 4, 4), np.nan)}, "without NaN"),
+        ({"sprites": np.full((2, 4, 4), 3.0)}, r"lie in \[3, 3\]"),
+        ({"sprites": np.zeros((2, 4, 4, 2), np.uint8)}, "C 1 or 3"),
+        ({"sprites": np.zeros((2, 4, 4), np.int64)}, "int64"),
+        ({"sprites": np.zeros((2, 4, 4), np.uint8)}, "sprite 0 .* is empty"),
+        ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0, -1])}, "whole numbers"),
+        ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0])}, "2 whole numbers"),
+    ],
+)
+def test_bad_own_sprites_are_one_clear_line(tmp_path, arrays, message):
+    path = str(tmp_path / "own.npz")
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=message):
+        sprites.from_file(path)
+
+
+def test_a_file_that_is_no_archive(tmp_path):
+    path = tmp_path / "own.npz"
+    path.write_bytes(b"garbage")
+    with pytest.raises(UserError, match="cannot read"):
+        sprites.from_file(str(path))
+    with pytest.raises(UserError, match="does not exist"):
+        sprites.from_file(str(tmp_path / "none.npz"))

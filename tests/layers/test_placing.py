@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.signal import convolve2d
+
+from tf_scenes.layers.placing import convolve_sprites, paste_sprites
+
+
+def _by_scipy(locations, sprites):
+    """Equation 4: the full convolution, cut so that a sprite's middle is at the hot pixel."""
+    batch, objects, height, width = locations.shape
+    h, w, channels = sprites.shape[2:]
+    canvas = np.zeros((batch, height, width, channels))
+    for b in range(batch):
+        for i in range(objects):
+            for c in range(channels):
+                full = convolve2d(locations[b, i], sprites[b, i, ..., c], mode="full")
+                canvas[b, ..., c] += full[h // 2 : h // 2 + height, w // 2 : w // 2 + width]
+    return canvas
+
+
+@pytest.mark.parametrize(
+    ("size", "sprite", "channels"), [((13, 17), (5, 3), 1), ((64, 64), (21, 21), 3), ((7, 7), (7, 7), 2)]
+)
+def test_convolution_is_scipys(size, sprite, channels):
+    random = np.random.RandomState(0)
+    locations = random.dirichlet(np.full(size[0] * size[1], 0.1), (2, 3)).reshape(2, 3, *size).astype(np.float32)
+    sprites = random.uniform(size=(2, 3, *sprite, channels)).astype(np.float32)
+    np.testing.assert_allclose(convolve_sprites(locations, sprites), _by_scipy(locations, sprites), atol=1e-5)
+
+
+def test_pasting_is_convolution_with_one_hot_maps_to_the_very_edge():
+    random = np.random.RandomState(1)
+    centers = np.array([[[0, 0], [10, 13]], [[5, 6], [10, 0]]], np.int32)
+    maps = np.zeros((2, 2, 11, 14), np.float32)
+    for b in range(2):
+        for i in range(2):
+            maps[b, i, centers[b, i, 0], centers[b, i, 1]] = 1.0
+    sprites = random.uniform(size=(2, 2, 5, 7, 3)).astype(np.float32)
+    pasted = paste_sprites(tf.constant(centers), tf.constant(sprites), 11, 14)
+    assert pasted.shape == (2, 2, 11, 14, 3)
+    np.testing.assert_allclose(tf.reduce_sum(pasted, axis=1), _by_scipy(maps, sprites), atol=1e-6)
+
+
+def test_gradients_are_those_of_finite_differences():
+    random = np.random.RandomState(2)
+    locations = tf.constant(random.uniform(size=(1, 2, 6, 5)), tf.float32)
+    sprites = tf.constant(random.uniform(size=(1, 2, 3, 3, 1)), tf.float32)
+
+    def value(locations, sprites):
+        return tf.reduce_sum(tf.square(convolve_sprites(locations, sprites)))
+
+    analytic, numeric = tf.test.compute_gradient(value, [locations, sprites], delta=1e-2)
+    for a, n in zip(analytic, numeric):
+        np.testing.assert_allclose(a, n, rtol=2e-3, atol=2e-2)

@@ -1,0 +1,185 @@
+"""What every model must do: one table of models, one test a property."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.model_table import COMMON, MODELS, example_images
+from tf_scenes.models.scene_model import elbo
+from tf_scenes.serving.export import export
+from tf_scenes.training.build import build_model
+
+IMAGES = tf.constant(example_images())
+SHAPE = (24, 24, 1)
+
+pytestmark = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.fixture
+def build(make_config):
+    def build_by_name(name, *flags):
+        tf.keras.utils.set_random_seed(0)
+        return build_model(make_config(f"--model={name}", *COMMON, *MODELS[name], *flags), SHAPE)
+
+    return build_by_name
+
+
+def _steps(model, count):
+    """The loss's history over some steps on the fixed batch."""
+    step = tf.function(model.train_step)
+    losses = []
+    for _ in range(count):
+        model.reset_metrics()
+        losses.append(float(step({"images": IMAGES})["loss"]))
+    return losses
+
+
+def test_training_lowers_the_loss_on_a_fixed_batch(build, name):
+    losses = _steps(build(name), 60)
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < 0.7 * losses[0]
+
+
+def test_every_weight_has_a_gradient(build, name):
+    model = build(name)
+    groups = model.variable_groups()
+    grouped = [variable.ref() for variables in groups.values() for variable in variables]
+    assert sorted(map(id, grouped)) and len(set(grouped)) == len(grouped) == len(model.trainable_variables)
+    assert set(groups) == set(model.optimizers)
+    with tf.GradientTape() as tape:
+        # The first step of all, while every auxiliary loss is on.
+        loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
+        total = tf.reduce_sum(loss.per_image)
+    gradients = tape.gradient(total, model.trainable_variables)
+    missing = [v.name for v, g in zip(model.trainable_variables, gradients) if g is None]
+    assert not missing
+
+
+def test_random_draws_are_a_function_of_seed_and_step(build, name):
+    assert _steps(build(name), 3) == _steps(build(name), 3)
+    assert _steps(build(name), 3) != _steps(build(name, "--seed=1"), 3)
+
+
+def test_building_changes_no_weight(build, name):
+    model = build(name)
+    moving_means = [v for v in model.non_trainable_variables if "moving_mean" in v.name]
+    assert moving_means
+    assert all((v.numpy() == 0).all() for v in moving_means)
+    assert all(int(optimizer.iterations) == 0 for optimizer in model.optimizers.values())
+
+
+def test_mixed_precision_trains_and_keeps_probabilities_in_float32(build, name):
+    reference = _steps(build(name), 20)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = build(name)
+        losses = _steps(model, 20)
+        terms = model.elbo_terms(IMAGES, tf.constant([0, 0]))
+        description = model.encode(IMAGES)
+        images = model.decode(description, 24, 24)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert np.isfinite(losses).all()
+    np.testing.assert_allclose(losses[0], reference[0], rtol=0.05)
+    assert losses[-1] < losses[0]
+    assert {value.dtype for value in terms.values()} == {tf.float32}
+    assert {value.dtype for value in description.values()} == {tf.float32, tf.int32}
+    assert images.dtype == tf.float32
+
+
+def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, tmp_path):
+    model = build(name)
+    _steps(model, 3)
+    path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
+    expected = _steps(model, 3)
+    restored = build(name, "--seed=0")
+    tf.train.Checkpoint(model=restored).read(path).assert_existing_objects_matched()
+    assert _steps(restored, 3) == expected
+    for one, other in zip(model.weights, restored.weights):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_replicas_train_together(build, name):
+    devices = tf.config.list_logical_devices("CPU")
+    assert len(devices) == 2  # conftest.py asks for two.
+    strategy = tf.distribute.MirroredStrategy(devices)
+    with strategy.scope():
+        model = build(name)
+    data = tf.data.Dataset.from_tensors({"images": IMAGES}).repeat()
+    history = model.fit(data, steps_per_epoch=5, epochs=6, verbose=0).history["loss"]
+    assert np.isfinite(history).all()
+    assert history[-1] < history[0]
+
+
+def test_elbo_terms_add_up_and_kl_terms_are_not_negative(build, name):
+    terms = build(name).elbo_terms(IMAGES, tf.constant([1, 2]))
+    total = terms["reconstruction"] - sum(value for key, value in terms.items() if key.startswith("kl_"))
+    np.testing.assert_allclose(elbo(terms), total, rtol=1e-6)
+    assert all(value.shape == (8,) for value in terms.values())
+    assert all((value.numpy() >= -1e-4).all() for key, value in terms.items() if key.startswith("kl_"))
+
+
+@pytest.mark.parametrize("size", [(24, 24), (17, 40), (64, 33)])
+@pytest.mark.parametrize("max_objects", [1, 3, 9])
+def test_any_image_size_and_number_of_objects(build, name, size, max_objects):
+    model = build(name)
+    images = tf.constant(np.random.RandomState(0).uniform(size=(3, *size, 1)).astype(np.float32))
+    description = model.encode(images, max_objects)
+    assert description["num_objects"].dtype == tf.int32
+    assert description["presence"].shape == (3, max_objects)
+    assert description["locations"].shape == (3, max_objects, 2)
+    np.testing.assert_array_equal(tf.reduce_sum(description["presence"], axis=1), description["num_objects"])
+    decoded = model.decode(description, *size)
+    assert decoded.shape == images.shape
+    assert 0.0 <= decoded.numpy().min() <= decoded.numpy().max() <= 1.0
+    terms = model.elbo_terms(images, tf.constant([0, 0]), max_objects)
+    assert np.isfinite([value.numpy() for value in terms.values()]).all()
+
+
+def test_prior_samples_are_descriptions(build, name):
+    model = build(name)
+    for max_objects, most in ((None, 2), (6, 6)):
+        description = model.sample_description(200, 24, 30, tf.constant([0, 1]), max_objects)
+        encoded = model.encode(IMAGES, most)
+        assert {key: value.dtype for key, value in description.items()} == {k: v.dtype for k, v in encoded.items()}
+        assert set(description["num_objects"].numpy()) == set(range(most + 1))
+        assert model.decode(description, 24, 30).shape == (200, 24, 30, 1)
+
+
+RELOAD = """
+import sys
+import numpy as np
+import tensorflow as tf
+encoder, decoder = (tf.saved_model.load(folder) for folder in sys.argv[1:3])
+data = np.load(sys.argv[3])
+description = encoder.signatures["serving_default"](images=tf.constant(data["images"]))
+result = {name: value.numpy() for name, value in description.items()}
+description.pop("num_objects")
+result["images"] = decoder.signatures["serving_default"](**description)["images"].numpy()
+larger = decoder.signatures["resized"](**description, image_size=tf.constant([40, 32]))["images"]
+assert larger.shape == (8, 40, 32, 1), larger.shape
+one = encoder.signatures["serving_default"](images=tf.zeros([1, 50, 31, 1]))
+assert one["presence"].shape[0] == 1
+assert not [name for name in sys.modules if name.split(".")[0] in
+            ("tf_scenes", "tensorflow_probability", "tensorflow_addons")]
+np.savez(sys.argv[4], **result)
+"""
+
+
+def test_export_is_reloaded_by_plain_tensorflow(build, name, tmp_path):
+    model = build(name)
+    _steps(model, 5)
+    folders = export(model, SHAPE, str(tmp_path / "saved"))
+    assert folders == {part: str(tmp_path / "saved" / part / "1") for part in ("encoder", "decoder")}
+    np.savez(tmp_path / "in.npz", images=IMAGES)
+    arguments = [*folders.values(), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    subprocess.run([sys.executable, "-c", RELOAD, *arguments], check=True, cwd=tmp_path)
+    reloaded = np.load(tmp_path / "out.npz")
+    description = model.encode(IMAGES)
+    for key, value in description.items():
+        np.testing.assert_allclose(reloaded[key], value, atol=1e-4)
+    np.testing.assert_allclose(reloaded["images"], model.decode(description, 24, 24), atol=1e-4)
+    assert export(model, SHAPE, str(tmp_path / "saved"))["encoder"].endswith("2")
