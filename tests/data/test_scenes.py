@@ -116,10 +116,10 @@ def test_training_and_test_images_never_coincide(squares):
 
 def test_too_many_objects_for_the_canvas_are_refused(squares):
     generator = SceneGenerator(squares, 12, 12, seed=0)
-    with pytest.raises(UserError, match="30 objects .* do not fit .* 12 x 12"):
+    with pytest.raises(UserError, match=r"30 objects .* do not fit .* 12 x 12"):
         generator.scene(Split("train", 10, 30, 30, held_out=False), 0)
 
 
 def test_a_sprite_larger_than_the_canvas_is_refused(squares):
-    with pytest.raises(UserError, match="6 pixels do not fit .* 5 x 20"):
+    with pytest.raises(UserError, match=r"6 pixels do not fit .* 5 x 20"):
         SceneGenerator(squares, 5, 20, seed=0)

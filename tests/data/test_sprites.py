@@ -83,7 +83,7 @@ def test_mnist_pool_is_fixed_and_labelled(mnist_path):
 
 
 def test_mnist_pool_larger_than_the_file_is_refused(mnist_path):
-    with pytest.raises(UserError, match="pool of 10001 .* only 10000"):
+    with pytest.raises(UserError, match=r"pool of 10001 .* only 10000"):
         sprites.mnist(mnist_path, pool=10_001)
 
 
@@ -108,9 +108,9 @@ def test_mnist_from_idx_and_from_npz(tmp_path):
 
 
 def test_damaged_or_missing_mnist_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="does not exist.*--mnist_path.*download"):
+    with pytest.raises(UserError, match=r"does not exist.*--mnist_path.*download"):
         sprites.mnist(str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="holds no .*idx3-ubyte.gz"):
+    with pytest.raises(UserError, match=r"holds no .*idx3-ubyte.gz"):
         sprites.mnist(str(tmp_path))
     _write_idx(tmp_path, cut=5)
     with pytest.raises(UserError, match="cut off"):
@@ -127,7 +127,7 @@ def test_without_network_mnist_says_both_ways(monkeypatch, tmp_path):
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
-    with pytest.raises(UserError, match="--mnist_path.*let Keras download"):
+    with pytest.raises(UserError, match=r"--mnist_path.*let Keras download"):
         sprites.mnist(None)
 
 

@@ -29,7 +29,8 @@ class AuxiliaryVAE(layers.Layer):
             latent_dim: channels of the latent map, which has a quarter of the image's height and width.
             name: of the layer.
         """
-        super().__init__(name=name)
+        # Inputs are not cast to half precision here: the likelihood needs them as they are. Inner layers do as they do.
+        super().__init__(name=name, dtype="float32")
         self._encoder = [
             ConvUnit(channels, 4, strides=2),
             ResidualBlock(channels),

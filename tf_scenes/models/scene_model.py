@@ -1,7 +1,7 @@
 """What all models share: the ELBO and its terms, the training and test steps, encoding and decoding."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
@@ -192,9 +192,8 @@ class SceneModel(keras.Model, abc.ABC):
         self.set_weights(weights)  # Batch normalisation has seen the example.
         for name, variables in self.variable_groups().items():
             self.optimizers[name].build(variables)
-        self._update_means(self._training_means, self._training_scalars(loss))
-        self._update_means(self._test_means, {**self._test_scalars(images, seed), "count_accuracy": 0.0})
-        self.reset_metrics()
+        self._training_means = _means(self._training_scalars(loss))
+        self._test_means = _means([*self._test_scalars(images, seed), "count_accuracy"])
 
     # Nothing below needs AutoGraph, and converting it takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -242,10 +241,12 @@ class SceneModel(keras.Model, abc.ABC):
     @staticmethod
     def _update_means(means: dict[str, keras.metrics.Mean], scalars: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in scalars.items():
-            if name not in means:
-                means[name] = keras.metrics.Mean(name=name)
             means[name].update_state(value)
         return {name: means[name].result() for name in scalars}
+
+
+def _means(names: Iterable[str]) -> dict[str, keras.metrics.Mean]:
+    return {name: keras.metrics.Mean(name=name) for name in names}
 
 
 def _rate_name(group: str) -> str:

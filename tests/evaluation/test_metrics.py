@@ -1,0 +1,55 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from tf_scenes.evaluation import metrics
+
+
+def test_accuracy_by_count():
+    true, inferred = np.array([0, 0, 1, 3, 3, 3]), np.array([0, 1, 1, 3, 2, 3])
+    assert metrics.accuracy_by_count(true, inferred) == {0: 0.5, 1: 1.0, 3: pytest.approx(2 / 3)}
+
+
+def test_foreground_iou_by_hand():
+    images = np.zeros((3, 4, 4, 3))
+    images[0, 0, :4, 1] = 1.0  # Four lit pixels, in one channel or another.
+    images[1, 2, 2, 0] = 0.01
+    means = np.full((3, 4, 4, 3), 0.5)  # Not above 0.5: nothing drawn.
+    means[0, 0, 2:, 2] = 0.6
+    means[0, 1, 0, 0] = 0.9
+    np.testing.assert_allclose(metrics.foreground_iou(images, means), [2 / 5, 0.0, np.nan])
+
+
+def test_squared_error_is_per_pixel_and_channel():
+    images, means = np.zeros((2, 3, 5, 3)), np.zeros((2, 3, 5, 3))
+    means[1, 0, 0, 0] = 0.5
+    np.testing.assert_allclose(metrics.squared_error(images, means), [0.0, 0.25 / 45])
+
+
+def test_location_error_takes_off_one_offset_and_matches_best():
+    random = np.random.RandomState(0)
+    true = [random.uniform(0, 60, (count, 2)) for count in (3, 0, 2, 7, 4)]
+    noise = [random.normal(scale=0.5, size=centers.shape) for centers in true]
+    inferred = [(centers + shift + np.array([2.0, -1.0]))[::-1] for centers, shift in zip(true, noise)]
+    error, offset = metrics.location_error(true, inferred)
+    residuals = np.concatenate(noise)
+    expected = np.linalg.norm(residuals - np.median(residuals, axis=0), axis=1).mean()
+    np.testing.assert_allclose(error, expected, rtol=1e-6)
+    np.testing.assert_allclose(offset, (2.0, -1.0), atol=0.3)
+
+
+def test_matching_is_the_best_of_all_assignments():
+    random = np.random.RandomState(1)
+    for _ in range(20):
+        true, inferred = random.uniform(0, 9, (3, 2)), random.uniform(0, 9, (4, 2))
+        differences = metrics._matched_differences(true, inferred)
+        best = min(
+            sum(np.linalg.norm(inferred[j] - true[i]) for i, j in enumerate(chosen))
+            for chosen in itertools.permutations(range(4), 3)
+        )
+        np.testing.assert_allclose(np.linalg.norm(differences, axis=1).sum(), best)
+
+
+def test_location_error_without_pairs_is_none():
+    assert metrics.location_error([np.zeros((0, 2))], [np.ones((2, 2))]) == (None, None)

@@ -1,0 +1,174 @@
+"""The command line, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, SMOKE
+
+MAIN = [sys.executable, os.path.join(ROOT, "main.py")]
+# Even smaller than the smoke run: these tests are about the job, not about learning.
+TINY = (
+    f"--flagfile={SMOKE}",
+    "--image_size=32",
+    "--sprite_size=10",
+    "--test_size=40",
+    "--train_steps=12",
+    "--steps_per_report=4",
+    "--steps_per_execution=2",
+    "--report_size=16",
+    "--lavae.generated_size=11",
+    "--lavae.inference_blocks=1",
+    "--lavae.generator_blocks=1",
+    "--lavae.warm_up_steps=4",
+    "--lavae.warm_up_decay_steps=4",
+)
+
+
+def _run(*arguments, check=True):
+    result = subprocess.run([*MAIN, *arguments], capture_output=True, text=True, cwd=ROOT)
+    if check:
+        assert result.returncode == 0, result.stderr
+    return result
+
+
+def _folders(path):
+    return f"--run_dir={path / 'run'}", f"--export_dir={path / 'saved'}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished tiny run and what it printed."""
+    path = tmp_path_factory.mktemp("trained")
+    return path, _run(*TINY, *_folders(path))
+
+
+def test_training_ends_in_report_figures_logs_and_export(trained):
+    path, result = trained
+    files = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+    assert {
+        "run/report.json",
+        "run/flags.json",
+        "run/figures/reconstructions_test.png",
+        "run/figures/reconstructions_test_7.png",
+        "run/figures/prior_samples.png",
+        "saved/encoder/1/saved_model.pb",
+        "saved/decoder/1/saved_model.pb",
+    } <= files
+    assert "count_accuracy" in result.stdout
+    assert not [line for line in result.stderr.splitlines() if "oneDNN" in line or "Addons" in line or "cuda" in line]
+
+    report = json.loads((path / "run/report.json").read_text())
+    for split in ("test", "test_7"):
+        assert set(report[split]) >= {
+            "count_accuracy", "count_accuracy_by_count", "elbo", "reconstruction", "kl_count", "kl_location",
+            "kl_appearance", "mse", "foreground_iou", "location_error", "images",
+        }  # fmt: skip
+        terms = [report[split][name] for name in ("reconstruction", "kl_count", "kl_location", "kl_appearance")]
+        assert report[split]["elbo"] == pytest.approx(terms[0] - sum(terms[1:]), rel=1e-4)
+        assert report[split]["images"] == 40
+    assert report["train_steps"] == 12
+    assert report["train_seconds"] > 0
+    assert report["parameters"] > 1_000
+    assert report["flags"]["lavae.strides"] == 2
+    assert report["versions"]["tensorflow"].startswith("2.15")
+
+
+def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path, _ = trained
+    found = {}
+    for folder in (path / "run/logs", path / "run/logs/train", path / "run/logs/validation"):
+        events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+        for tag in events.Tags()["tensors"]:
+            found.setdefault(tag, []).extend(event.step for event in events.Tensors(tag))
+    expected = "elbo reconstruction kl_count kl_location kl_appearance temperature auxiliary_weight learning_rate"
+    for name in [*expected.split(), "location_learning_rate", "count_accuracy"]:
+        assert set(found[f"epoch_{name}"]) == {4, 8, 12}, name
+    assert set(found["test"]) == set(found["test_7"]) == {4, 8, 12}
+    assert found["flags"] == [0]
+
+
+def test_a_finished_run_is_evaluated_exported_and_sampled_again(trained):
+    path, _ = trained
+    before = json.loads((path / "run/report.json").read_text())
+    assert "Training is complete" in _run(*TINY, *_folders(path)).stdout
+    assert json.loads((path / "run/report.json").read_text()) == before
+    _run(*TINY, *_folders(path), "--mode=export")
+    assert sorted(os.listdir(path / "saved/encoder")) == ["1", "2", "3"]
+    _run(*TINY, *_folders(path), "--mode=generate", "--num_generated=70", "--generated_max_objects=6")
+    generated = np.load(path / "run/generated.npz")
+    assert generated["images"].shape == (70, 32, 32, 1)
+    assert generated["presence"].shape == (70, 6)
+    assert set(generated["num_objects"]) == set(range(7))
+    assert (path / "run/figures/generated.png").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_end(trained, tmp_path):
+    path, _ = trained
+    process = subprocess.Popen([*MAIN, *TINY, *_folders(tmp_path)], stderr=subprocess.DEVNULL, cwd=ROOT)
+    while not list((tmp_path / "run").glob("checkpoints/step-4.index")):
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    result = _run(*TINY, *_folders(tmp_path))
+    assert "Going on from step" in result.stdout
+    whole, resumed = (json.loads((folder / "run/report.json").read_text()) for folder in (path, tmp_path))
+    for name in ("test", "test_7"):
+        assert whole[name] == pytest.approx(resumed[name], rel=1e-3)
+
+
+def test_own_images_need_no_ground_truth(tmp_path):
+    images = (np.random.RandomState(0).uniform(size=(300, 20, 28)) > 0.8).astype(np.uint8) * 255
+    np.savez(tmp_path / "own.npz", images=images)
+    _run(*TINY, *_folders(tmp_path), "--dataset=images", f"--images_path={tmp_path / 'own.npz'}", "--train_steps=4")
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert "test_7" not in report
+    assert report["test"]["count_accuracy"] is None
+    assert report["test"]["elbo"] < 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch_size=0"], "batch_size"),
+        (["--flagfile=configs/none.cfg"], "none.cfg"),
+        (["--min_objects=9"], "--min_objects=9 is above"),
+        (["stray"], "stray"),
+        (["--dataset=multi_mnist_1k", "--mnist_path=nowhere"], "--mnist_path=nowhere does not exist"),
+        (["--mode=evaluate"], "train first"),
+        (["--image_size=40", "--test_7_objects=100"], "100 objects"),
+    ],
+)
+def test_bad_input_is_said_without_a_traceback(tmp_path, arguments, message):
+    result = _run(*TINY, *_folders(tmp_path), *arguments, check=False)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_folder_of_other_flags_is_refused_and_kept(trained):
+    path, _ = trained
+    report = (path / "run/report.json").read_bytes()
+    result = _run(*TINY, *_folders(path), "--lavae.latent_dim=5", check=False)
+    assert result.returncode != 0
+    assert "--lavae.latent_dim=5 (there: 32)" in result.stderr
+    assert (path / "run/report.json").read_bytes() == report
+
+
+def test_a_damaged_checkpoint_is_named(trained, tmp_path):
+    path, _ = trained
+    import shutil
+
+    shutil.copytree(path / "run", tmp_path / "run")
+    for shard in (tmp_path / "run/checkpoints").glob("step-12.data*"):
+        shard.write_bytes(shard.read_bytes()[:1000])
+    result = _run(*TINY, *_folders(tmp_path), "--mode=export", check=False)
+    assert result.returncode != 0
+    assert "step-12 is damaged" in result.stderr
+    assert "Traceback" not in result.stderr

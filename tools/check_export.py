@@ -1,0 +1,32 @@
+"""Loads an exported encoder and decoder with plain TensorFlow and runs them: python tools/check_export.py FOLDER."""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+
+
+def newest(folder: str) -> str:
+    """The folder of the highest version."""
+    return os.path.join(folder, max((name for name in os.listdir(folder) if name.isdigit()), key=int))
+
+
+def main(folder: str) -> None:
+    """Encodes and decodes noise of two sizes, and prints the signatures."""
+    encoder, decoder = (tf.saved_model.load(newest(os.path.join(folder, part))) for part in ("encoder", "decoder"))
+    encode, decode = encoder.signatures["serving_default"], decoder.signatures["serving_default"]
+    channels = encode.structured_input_signature[1]["images"].shape[-1]
+    for side in (48, 71):
+        description = encode(images=tf.random.stateless_uniform([3, side, side, channels], [0, side]))
+        print({name: (value.dtype.name, value.shape.as_list()) for name, value in description.items()})
+        description.pop("num_objects")
+        images = decode(**description)["images"]
+        if not (images.shape[0] == 3 and bool(tf.reduce_all((images >= 0.0) & (images <= 1.0)))):
+            sys.exit(f"the decoder gave {images.shape} with values outside [0, 1]")
+    print(f"Reloaded {folder}: encoder and decoder work.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
