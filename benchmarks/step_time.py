@@ -1,11 +1,11 @@
 """Where a LAVAE training step's time goes, beside a large matrix product: python benchmarks/step_time.py --flagfile=...
 
-Every part is timed forward and backward inside one `tf.function`, all in one run; the parts run alone, so that their sum
-can differ from the whole step, in which TensorFlow runs independent parts side by side.
+Every part is timed forward and backward inside one `tf.function`, all in one run. The parts run alone, so that their
+sum can differ from the whole step, in which TensorFlow runs independent parts side by side.
 """
 
 import time
-from typing import Callable
+from typing import Any, Callable
 
 from absl import app, flags
 
@@ -33,8 +33,8 @@ def main(_: list[str]) -> None:
     height, width, channels = dataset.image_shape
     side = settings.lavae.generated_size
 
-    def gradients_of(function: Callable[..., tf.Tensor], variables: list[tf.Variable]) -> Callable[..., object]:
-        def both_ways(*inputs: tf.Tensor) -> object:
+    def gradients_of(function: Callable[..., tf.Tensor], variables: list[tf.Variable]) -> Callable[..., Any]:
+        def both_ways(*inputs: tf.Tensor) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 value = tf.reduce_sum(tf.square(function(*inputs)))
@@ -86,7 +86,7 @@ def main(_: list[str]) -> None:
     print(f"{'  data (beside the step)':28}{1e3 * seconds:10.1f} ms {100 * seconds / whole:7.1f} %")
 
 
-def _seconds(function: Callable[..., object], *inputs: object) -> float:
+def _seconds(function: Callable[..., Any], *inputs: Any) -> float:
     function(*inputs)
     start = time.perf_counter()
     for _ in range(_REPEATS.value):
@@ -94,7 +94,7 @@ def _seconds(function: Callable[..., object], *inputs: object) -> float:
     return (time.perf_counter() - start) / _REPEATS.value
 
 
-def _float_operations(function: object) -> int:
+def _float_operations(function: Any) -> int:
     """Multiplications and additions of all convolutions and matrix products in a graph, forward and backward."""
     total = 0
     for operation in function.graph.get_operations():
