@@ -115,9 +115,9 @@ class LavaeConfig:
     """LAVAE: section 2 and Appendix B of its paper."""
 
     latent_dim: int = option(32, "Dimensions of an object's appearance. Paper: 32.", lower=1)
-    location_channels: int = option(48, "Channels inside the location network. Paper: about 48.", lower=1)
+    location_channels: int = option(44, "Channels inside the location network. Paper: about 44.", lower=1)
     appearance_channels: int = option(48, "Channels inside the appearance network. Paper: about 48.", lower=1)
-    generator_channels: int = option(48, "Channels inside the sprite generator. Paper: about 48.", lower=1)
+    generator_channels: int = option(40, "Channels inside the sprite generator. Paper: about 40.", lower=1)
     auxiliary_channels: int = option(48, "Channels inside the auxiliary VAE.", lower=1)
     auxiliary_latent_dim: int = option(8, "Channels of the auxiliary VAE's latent map.", lower=1)
     inference_blocks: int = option(4, "Residual blocks of the location and appearance networks. Paper: 4.", lower=1)
