@@ -91,6 +91,9 @@ class TrainConfig:
     )
     steps_per_execution: int = option(10, "Steps that run in TensorFlow between two calls from Python.", lower=1)
     report_size: int = option(512, "Held-out scenes that each of those evaluations uses.", lower=1)
+    calibration_size: int = option(
+        2_000, "Training images on which the model is calibrated after the last step (LAVAE: how it counts).", lower=1
+    )
     keep_checkpoints: int = option(3, "How many checkpoints are kept.", lower=1)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tf_scenes.layers.local_maxima import count_local_maxima, highest_local_maxima, local_maxima
+from tf_scenes.layers.local_maxima import best_threshold, count_local_maxima, highest_local_maxima, local_maxima
 
 
 @pytest.mark.parametrize("window", [3, 7, 11])
@@ -41,3 +41,21 @@ def test_more_slots_than_pixels():
     centers, present = highest_local_maxima(np.ones((1, 2, 2), np.float32), 3, 0.5, 9)
     assert present.numpy().sum() == 1
     assert centers.shape == (1, 9, 2)
+
+
+def test_best_threshold_makes_the_fewest_errors():
+    random = np.random.RandomState(0)
+    for count in (1, 2, 5, 40):
+        values = random.normal(size=count).astype(np.float32)
+        is_object = values + random.normal(scale=0.5, size=count) > 0
+        if not is_object.any():
+            continue
+        threshold = best_threshold(values, is_object)
+        candidates = [*(values - 1e-4), values.max() + 1]
+        errors = [np.sum((values > candidate) != is_object) for candidate in candidates]
+        assert np.sum((values > threshold) != is_object) == min(errors)
+
+
+def test_best_threshold_is_in_the_middle_of_the_gap():
+    values = np.array([0.1, 0.5, 0.6, 1.2, 2.0])
+    assert best_threshold(values, values > 1.0) == pytest.approx(0.9)

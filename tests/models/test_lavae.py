@@ -172,3 +172,23 @@ def test_pixels_are_bernoulli_and_finite_at_the_ends():
         clipped = np.clip(sums.astype(np.float64), 1e-4, 1 - 1e-4)
         expected = value * np.log(clipped) + (1 - value) * np.log(1 - clipped)
         np.testing.assert_allclose(pixel_likelihood(sums).log_prob(value), expected, rtol=1e-2, atol=1e-6)
+
+
+def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monkeypatch):
+    """Maxima at squares are 0.9 or 1.4 high, those on the empty canvas 0.3 or 0.7: above the first threshold of 0.5."""
+    images = np.zeros((4, 24, 24, 1), np.float32)
+    images[:2, 2:9, 3:10] = 1.0
+    images[1:3, 15:22, 14:21] = 1.0
+    peaks = [
+        *((0, 5, 6, 0.9), (0, 18, 17, 0.3), (0, 20, 5, 0.7)),
+        *((1, 5, 6, 1.4), (1, 18, 17, 0.9)),
+        *((2, 18, 17, 1.4), (2, 5, 6, 0.7)),
+        (3, 10, 10, 0.7),
+    ]
+    _set_features(model, monkeypatch, _features_with_peaks(peaks, 4))
+    slots = model.max_objects + 3
+    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
+    assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [2, 2, 2, 1]
+    model.calibrate([tf.constant(images)])
+    assert float(model._count_threshold) == pytest.approx(0.8)
+    assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [1, 2, 1, 0]

@@ -7,9 +7,10 @@ image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Callable, NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -17,7 +18,7 @@ from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.layers.inference import AppearanceNetwork, LocationNetwork
-from tf_scenes.layers.local_maxima import count_local_maxima, highest_local_maxima
+from tf_scenes.layers.local_maxima import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.layers.placing import convolve_sprites, paste_sprites
 from tf_scenes.layers.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, TrainingLoss
@@ -26,6 +27,9 @@ tfd = tfp.distributions
 
 # Sums of sprites are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
 _PIXEL_MARGIN = 1e-4
+# Calibration looks at maxima of the location features down to this height, and at so many more than N of an image.
+_LOWEST_MAXIMUM = 0.1
+_SPARE_SLOTS = 3
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
@@ -55,8 +59,9 @@ class Counting:
 
     Attributes:
         window: side of the neighbourhood of a local maximum, pixels, odd.
-        threshold: features above it count. The paper has the threshold on the logits follow the image size as the
-            logits do; a fixed threshold on the features, before that factor, is the same thing.
+        threshold: features above it count, until `LAVAE.calibrate` finds a better one. The paper has the threshold on
+            the logits follow the image size as the logits do; a fixed threshold on the features, before that factor, is
+            the same thing.
     """
 
     window: int
@@ -126,6 +131,13 @@ class LAVAE(SceneModel):
         self._exclusion_radius = exclusion_radius
         self._target_blur = target_blur
         self._logit_factor = logit_factor
+        self._count_threshold = self.add_weight(
+            name="count_threshold",
+            shape=[],
+            dtype=tf.float32,
+            initializer=tf.keras.initializers.Constant(counting.threshold),
+            trainable=False,
+        )
 
     def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
         """See `SceneModel.build_layers`."""
@@ -190,12 +202,11 @@ class LAVAE(SceneModel):
 
     def _elbo_terms(self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor) -> dict[str, tf.Tensor]:
         """The terms of equation 6 as Appendix A splits them, each `[batch]`, nats."""
-        likelihood = pixel_likelihood(pixel_sums)
         # The learned prior has no mass on more objects than it was trained with: KL_n = -log p(n).
         slots = posterior.presence.shape[1]
         count = tf.minimum(posterior.count, slots)
         return {
-            "reconstruction": tf.reduce_sum(likelihood.log_prob(images), axis=[1, 2, 3]),
+            "reconstruction": _log_likelihood(images, pixel_sums),
             "kl_count": -self.count_prior.for_range(slots).log_prob(count),
             "kl_location": tf.reduce_sum(posterior.kl_location * posterior.presence, axis=1),
             "kl_appearance": tf.reduce_sum(posterior.kl_appearance * posterior.presence, axis=1),
@@ -214,7 +225,7 @@ class LAVAE(SceneModel):
         """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
         features = self.location_network(images, training=training)
-        count = tf.minimum(count_local_maxima(features, self._counting.window, self._counting.threshold), slots)
+        count = tf.minimum(count_local_maxima(features, self._counting.window, self._count_threshold), slots)
         num_present = count
         if forced_probability is not None:
             forced = tf.random.stateless_uniform(tf.shape(count), forcing_seed) < forced_probability
@@ -292,14 +303,49 @@ class LAVAE(SceneModel):
         for layer in tf.unstack(paste_sprites(centers, sprites, *_image_size(images)), num=self.max_objects, axis=1):
             canvases.append(canvases[-1] + layer)
         canvases = tf.stack(canvases, axis=1)  # [batch, objects + 1, height, width, channels]
-        log_likelihood = tf.reduce_sum(pixel_likelihood(canvases).log_prob(images[:, None]), axis=[2, 3, 4])
+        log_likelihood = _log_likelihood(images[:, None], canvases)  # [batch, objects + 1]
         gain = log_likelihood[:, 1:] - log_likelihood[:, :-1]  # [batch, objects]
         is_worth_its_cost = tf.stop_gradient(gain > posterior.kl_location + posterior.kl_appearance)
-        level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._counting.threshold
+        level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
         loss = tf.nn.sigmoid_cross_entropy_with_logits(
             tf.cast(is_worth_its_cost, tf.float32), level * posterior.logit_scale
         )
         return tf.reduce_sum(loss, axis=1)
+
+    def calibrate(self, images: Iterable[tf.Tensor]) -> None:
+        """See `SceneModel.calibrate`: sets the threshold of counting, from images alone.
+
+        Not in the paper. Training leaves a gap between the features' maxima at objects and those beside them, but not
+        always around the threshold that it began with. As in the presence loss, a maximum stands for an object if
+        drawing its sprite gains more log-likelihood than its KL costs; the threshold is put where it agrees with that
+        test most often.
+        """
+        heights, worth = zip(*(self._weigh_maxima(batch) for batch in images))
+        heights, worth = np.concatenate(heights), np.concatenate(worth)
+        if worth.any():
+            self._count_threshold.assign(best_threshold(heights, worth))
+
+    @tf.function(reduce_retracing=True)
+    def _weigh_maxima(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Heights of the images' local maxima, and whether each is worth its cost given those above it: `[maxima]`."""
+        slots = self.max_objects + _SPARE_SLOTS
+        features = self.location_network(images)
+        centers, present = highest_local_maxima(features, self._counting.window, _LOWEST_MAXIMUM, slots)
+        one_hot = _one_hot_maps(centers, *_image_size(images))
+        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
+        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
+        cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
+        sprites = self._sprites(posterior.mean(), training=False)
+        layers = paste_sprites(centers, sprites, *_image_size(images))
+        canvas, worth = tf.zeros_like(images), []
+        for i in range(slots):
+            drawn = canvas + layers[:, i]
+            gain = _log_likelihood(images, drawn) - _log_likelihood(images, canvas)
+            worth.append(present[:, i] & (gain > cost[:, i]))
+            canvas = tf.where(worth[-1][:, None, None, None], drawn, canvas)
+        heights = tf.gather_nd(features, centers, batch_dims=1)
+        return tf.boolean_mask(heights, present), tf.boolean_mask(tf.stack(worth, axis=1), present)
 
     # Scene descriptions.
 
@@ -310,7 +356,7 @@ class LAVAE(SceneModel):
         """
         max_objects = max_objects or self.max_inferred_objects
         features = self.location_network(images)
-        centers, present = highest_local_maxima(features, self._counting.window, self._counting.threshold, max_objects)
+        centers, present = highest_local_maxima(features, self._counting.window, self._count_threshold, max_objects)
         presence = tf.cast(present, tf.float32)
         one_hot = _one_hot_maps(centers, *_image_size(images))
         posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
@@ -378,6 +424,11 @@ def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
             overlap add up to more than 1 and Fourier transforms leave errors of rounding.
     """
     return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
+
+
+def _log_likelihood(images: tf.Tensor, pixel_sums: tf.Tensor) -> tf.Tensor:
+    """Log p(x | n, l, z), nats per image: `[..., height, width, channels]` -> `[...]`."""
+    return tf.reduce_sum(pixel_likelihood(pixel_sums).log_prob(images), axis=[-3, -2, -1])
 
 
 def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -150,6 +150,13 @@ class SceneModel(keras.Model, abc.ABC):
             seed: int32 `[2]`.
         """
 
+    def calibrate(self, images: Iterable[tf.Tensor]) -> None:
+        """Sets what is set once, after training; most models have nothing of the kind.
+
+        Args:
+            images: batches of training images, float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
         return {"default": self.trainable_variables}

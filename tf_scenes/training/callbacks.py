@@ -31,6 +31,26 @@ class SaveCheckpoint(keras.callbacks.Callback):
         self._manager.save(checkpoint_number=int(self.model.optimizer.iterations))
 
 
+class Calibrate(keras.callbacks.Callback):
+    """Calibrates the model after the last step, before it is saved."""
+
+    def __init__(self, batches: tf.data.Dataset, last_step: int):
+        """Creates the callback.
+
+        Args:
+            batches: dictionaries with training `images`.
+            last_step: how many steps there are in all.
+        """
+        super().__init__()
+        self._batches = batches
+        self._last_step = last_step
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Calibrates if training is done."""
+        if int(self.model.optimizer.iterations) >= self._last_step:
+            self.model.calibrate(batch["images"] for batch in self._batches)
+
+
 class ProgressBar(keras.callbacks.Callback):
     """One bar over all steps with the time left, and a line of results after each epoch."""
 

@@ -90,12 +90,15 @@ class Job:
         rows = [f"| --{name} | {value} |" for name, value in self._config.flag_values().items()]
         with writer.as_default(step=0):
             tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
+        train = self._config.train
+        calibration = self._dataset.training_batches(train.batch_size, self._config.job.seed)
         return [
+            callbacks.Calibrate(calibration.take(-(-train.calibration_size // train.batch_size)), train.train_steps),
             callbacks.TrainingTime(self._train_seconds),
             callbacks.SaveCheckpoint(self._manager),
             callbacks.ScalarsToTensorBoard(logs, write_graph=False),
             callbacks.PicturesToTensorBoard(logs, self._training_sheets),
-            callbacks.ProgressBar(self.steps_taken, self._config.train.train_steps),
+            callbacks.ProgressBar(self.steps_taken, train.train_steps),
             keras.callbacks.TerminateOnNaN(),
         ]
 
