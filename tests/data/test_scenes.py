@@ -71,6 +71,8 @@ def test_objects_are_whole_apart_and_described_truly(shapes, split):
             covered[ymin:ymax, xmin:xmax] += 1
             np.testing.assert_array_equal(scene.centers[i], [(ymin + ymax - 1) / 2, (xmin + xmax - 1) / 2])
             assert scene.labels[i] == shapes.bank.labels[scene.sprites[i]]
+            np.testing.assert_array_equal(sprite.max(axis=(0, 1)) // 255, scene.attributes["color"][i])
+        assert all(len(values) == scene.count for values in scene.attributes.values())
         np.testing.assert_array_equal(scene.image, drawn)
         assert covered.max(initial=0) <= 1
         assert (scene.labels[scene.count :] == -1).all()

@@ -6,6 +6,7 @@ any order, so training data needs no files, shards by index and resumes at an ex
 
 import dataclasses
 import zlib
+from collections.abc import Mapping
 from typing import Optional
 
 import numpy as np
@@ -50,7 +51,8 @@ class Scene:
             is 0.
         boxes: int32 `[objects, 4]`, pixels: ymin, xmin, ymax, xmax of the object's lit pixels, the last two exclusive.
         labels: int32 `[objects]`.
-        sprites: int32 `[objects]`, index into the bank, which holds all further attributes.
+        sprites: int32 `[objects]`, index into the bank.
+        attributes: the bank's further ground truth, name to `[count]` or `[count, k]`, not padded.
     """
 
     image: np.ndarray
@@ -59,6 +61,7 @@ class Scene:
     boxes: np.ndarray
     labels: np.ndarray
     sprites: np.ndarray
+    attributes: Mapping[str, np.ndarray]
 
 
 class SceneGenerator:
@@ -143,7 +146,8 @@ class SceneGenerator:
         labels[:count] = self.bank.labels[chosen]
         sprites = np.full(slots, -1, np.int32)
         sprites[:count] = chosen
-        return Scene(image=image, count=count, centers=centers, boxes=boxes, labels=labels, sprites=sprites)
+        attributes = {name: values[chosen] for name, values in self.bank.attributes.items()}
+        return Scene(image, count, centers, boxes, labels, sprites, attributes)
 
 
 def _tight_boxes(sprites: np.ndarray) -> np.ndarray:
