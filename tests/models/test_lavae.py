@@ -118,12 +118,9 @@ def test_decoding_puts_each_present_sprite_at_its_place(model):
         np.testing.assert_allclose(model.decode(description, 24, 24)[0], expected, atol=1e-5)
 
 
-def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
-    """A sprite that draws the object is to be counted, one that draws on empty canvas is not."""
-    images = np.zeros((1, 24, 24, 1), np.float32)
-    images[0, 2:9, 3:10] = 1.0  # Seven pixels wide, as a sprite is.
-    _set_features(model, monkeypatch, _features_with_peaks([(0, 5, 6, 2.0), (0, 18, 17, 1.9)], 1))
-    posterior = model._sample_posterior(
+def _forced_sample(model, images):
+    """A posterior sample with both slots in use, at a temperature so low that it is exact."""
+    return model._sample_posterior(
         tf.constant(images),
         tf.constant([0, 0]),
         2,
@@ -131,6 +128,14 @@ def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
         forced_probability=tf.constant(1.0),
         forcing_seed=tf.constant([0, 0]),
     )
+
+
+def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
+    """A sprite that draws the object is to be counted, one that draws on empty canvas is not."""
+    images = np.zeros((1, 24, 24, 1), np.float32)
+    images[0, 2:9, 3:10] = 1.0  # Seven pixels wide, as a sprite is.
+    _set_features(model, monkeypatch, _features_with_peaks([(0, 5, 6, 2.0), (0, 18, 17, 1.9)], 1))
+    posterior = _forced_sample(model, images)
     peaks = posterior.locations.numpy()[0].reshape(2, -1).argmax(axis=1)
     sprites = np.full((1, 2, 7, 7, 1), 0.9, np.float32)
     loss = model._presence_loss(tf.constant(images), posterior, tf.constant(sprites))
@@ -144,14 +149,7 @@ def test_a_duplicate_of_a_drawn_object_is_not_to_be_counted(model, monkeypatch):
     images = np.zeros((1, 24, 24, 1), np.float32)
     images[0, 8:15, 8:15] = 1.0
     _set_features(model, monkeypatch, _features_with_peaks([(0, 11, 11, 2.0), (0, 11, 14, 1.0)], 1))
-    posterior = model._sample_posterior(
-        tf.constant(images),
-        tf.constant([0, 0]),
-        2,
-        temperature=tf.constant(0.01),
-        forced_probability=tf.constant(1.0),
-        forcing_seed=tf.constant([0, 0]),
-    )
+    posterior = _forced_sample(model, images)
     first = posterior.locations.numpy()[0, 0].reshape(-1).argmax()
     assert first == 11 * 24 + 11
     loss = model._presence_loss(tf.constant(images), posterior, tf.fill([1, 2, 7, 7, 1], 0.9))
