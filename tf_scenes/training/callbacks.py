@@ -27,7 +27,9 @@ class SaveCheckpoint(keras.callbacks.Callback):
         self._manager = manager
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Saves; the checkpoint's number is that of the steps taken."""
+        """Saves, unless training was stopped for NaN; the checkpoint's number is that of the steps taken."""
+        if self.model.stop_training:
+            return
         self._manager.save(checkpoint_number=int(self.model.optimizer.iterations))
 
 

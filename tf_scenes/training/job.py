@@ -70,12 +70,23 @@ class Job:
             return
         if self.steps_taken:
             print(f"Going on from step {self.steps_taken} of {train.train_steps}.")
-        steps_per_epoch = min(train.steps_per_report, train.train_steps)
-        num_epochs = train.train_steps // steps_per_epoch
+        in_whole_reports = train.train_steps - train.train_steps % train.steps_per_report
+        self._fit(train.steps_per_report, in_whole_reports)
+        self._fit(train.train_steps - in_whole_reports, train.train_steps)
+        if self.steps_taken < train.train_steps:
+            raise UserError(
+                f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
+                "--gradient_clip_norm=1000; the last checkpoint from before is kept"
+            )
+
+    def _fit(self, steps_per_epoch: int, last_step: int) -> None:
+        """Trains up to a step; an epoch of Keras's is what lies between two reports."""
+        if self.steps_taken >= last_step or self._model.stop_training:
+            return
+        train = self._config.train
         self._model.fit(
             self._dataset.training_batches(train.batch_size, self._config.job.seed, first_step=self.steps_taken),
-            epochs=num_epochs,
-            initial_epoch=self.steps_taken // steps_per_epoch,
+            epochs=(last_step - self.steps_taken) // steps_per_epoch,
             steps_per_epoch=steps_per_epoch,
             validation_data=self._dataset.evaluation_batches(
                 "test", self._config.evaluation.evaluation_batch_size, limit=train.report_size
