@@ -177,7 +177,11 @@ class LAVAE(SceneModel):
         auxiliary_loss, auxiliary_scalars = self._auxiliary_loss(
             images, posterior.features, schedules["auxiliary_weight"], auxiliary_seed
         )
-        presence_loss = self._presence_loss(images, posterior, sprites)
+        presence_loss = tf.cond(
+            schedules["presence_weight"] > 0.0,
+            lambda: self._presence_loss(images, posterior, sprites),
+            lambda: tf.zeros_like(terms["reconstruction"]),
+        )
         loss = (
             -terms["reconstruction"]
             + terms["kl_count"]
