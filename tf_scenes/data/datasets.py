@@ -5,6 +5,7 @@ any position. What an example holds beside its image is ground truth, for evalua
 """
 
 import abc
+import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -117,8 +118,13 @@ class SceneDataset(Dataset):
             splits: of the data set.
             image_size: side of the canvas, pixels.
             seed: of the scenes.
+
+        Raises:
+            UserError: the objects do not fit on the canvas.
         """
         self.generator = SceneGenerator(bank, image_size, image_size, seed)
+        for split in splits:  # Drawn once here, where an error is a clear line, with as many objects as there can be.
+            self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
         self.splits = {split.name: split for split in splits}
         self.image_shape = (image_size, image_size, bank.channels)
 
