@@ -53,7 +53,8 @@ class Job:
             return
         try:
             self._checkpoint.restore(newest).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+        # TensorFlow's reader turns its errors into many Python types.
+        except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"the checkpoint {newest} is damaged or of another model ({reason}): delete it") from error
 
@@ -70,6 +71,7 @@ class Job:
             return
         if self.steps_taken:
             print(f"Going on from step {self.steps_taken} of {train.train_steps}.")
+        self._write_flags()
         in_whole_reports = train.train_steps - train.train_steps % train.steps_per_report
         self._fit(train.steps_per_report, in_whole_reports)
         self._fit(train.train_steps - in_whole_reports, train.train_steps)
@@ -95,13 +97,14 @@ class Job:
             verbose=0,
         )
 
-    def _callbacks(self) -> list[keras.callbacks.Callback]:
-        logs = os.path.join(self._folder, "logs")
-        writer = tf.summary.create_file_writer(logs)
+    def _write_flags(self) -> None:
+        """The flags as a table for TensorBoard."""
         rows = [f"| --{name} | {value} |" for name, value in self._config.flag_values().items()]
-        with writer.as_default(step=0):
+        with tf.summary.create_file_writer(os.path.join(self._folder, "logs")).as_default(step=0):
             tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
-        train = self._config.train
+
+    def _callbacks(self) -> list[keras.callbacks.Callback]:
+        train, logs = self._config.train, os.path.join(self._folder, "logs")
         calibration = self._dataset.training_batches(train.batch_size, self._config.job.seed)
         return [
             callbacks.Calibrate(calibration.take(-(-train.calibration_size // train.batch_size)), train.train_steps),
