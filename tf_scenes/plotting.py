@@ -64,21 +64,6 @@ def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, colum
     return sheet
 
 
-def counts_by_truth(true: np.ndarray, inferred: np.ndarray) -> figure.Figure:
-    """How many images of each true number of objects (rows) were found to have each number (columns)."""
-    size = int(max(true.max(), inferred.max())) + 1
-    table = np.zeros((size, size), np.int64)
-    np.add.at(table, (true, inferred), 1)
-    sheet = figure.Figure(figsize=(0.6 * size + 1.5, 0.6 * size + 1.0), layout="constrained")
-    axis = sheet.add_subplot()
-    axis.imshow(table / np.maximum(1, table.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0.0, vmax=1.0)
-    for row, column in zip(*np.nonzero(table)):
-        axis.text(column, row, str(table[row, column]), ha="center", va="center", fontsize=7)
-    axis.set_xlabel("inferred number of objects")
-    axis.set_ylabel("true number")
-    return sheet
-
-
 def save(sheet: figure.Figure, path: str) -> None:
     """Writes a figure as PNG."""
     sheet.savefig(path, dpi=120)

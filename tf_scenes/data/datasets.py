@@ -33,6 +33,11 @@ class Dataset(abc.ABC):
     image_shape: tuple[int, int, int]
     ground_truth: tuple[str, ...]
 
+    @property
+    def held_out(self) -> list[str]:
+        """Names of the splits for evaluation."""
+        return [name for name, split in self.splits.items() if split.held_out]
+
     @abc.abstractmethod
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
         """The examples at some indices.

@@ -55,8 +55,7 @@ def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -
         The files' paths.
     """
     os.makedirs(folder, exist_ok=True)
-    held_out = [name for name, split in dataset.splits.items() if split.held_out]
-    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in held_out}
+    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.held_out}
     height, width, _ = dataset.image_shape
     sheets["prior_samples"] = generated_sheet(*generate(model, 32, height, width, seed))
     paths = []

@@ -117,8 +117,7 @@ class Job:
         ]
 
     def _training_sheets(self) -> dict[str, Figure]:
-        held_out = [name for name, split in self._dataset.splits.items() if split.held_out]
-        return {name: figures.reconstruction_sheet(self._model, self._dataset, name) for name in held_out}
+        return {name: figures.reconstruction_sheet(self._model, self._dataset, name) for name in self._dataset.held_out}
 
     def evaluate(self) -> None:
         """Measures the model on the held-out splits: `report.json`, a table and figures."""
@@ -126,8 +125,7 @@ class Job:
         batch_size = self._config.evaluation.evaluation_batch_size
         splits = {
             name: evaluate.evaluate_split(self._model, self._dataset, name, batch_size)
-            for name, split in self._dataset.splits.items()
-            if split.held_out
+            for name in self._dataset.held_out
         }
         report = {**splits, **self._about()}
         path = os.path.join(self._folder, "report.json")
