@@ -55,7 +55,7 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
         "run/report.json",
         "run/flags.json",
         "run/figures/reconstructions_test.png",
-        "run/figures/reconstructions_test_7.png",
+        "run/figures/reconstructions_test_4.png",
         "run/figures/prior_samples.png",
         "saved/encoder/1/saved_model.pb",
         "saved/decoder/1/saved_model.pb",
@@ -64,7 +64,7 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
     assert not [line for line in result.stderr.splitlines() if "oneDNN" in line or "Addons" in line or "cuda" in line]
 
     report = json.loads((path / "run/report.json").read_text())
-    for split in ("test", "test_7"):
+    for split in ("test", "test_4"):
         assert set(report[split]) >= {
             "count_accuracy", "count_accuracy_by_count", "elbo", "reconstruction", "kl_count", "kl_location",
             "kl_appearance", "mse", "foreground_iou", "location_error", "images",
@@ -91,7 +91,7 @@ def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
     expected = "elbo reconstruction kl_count kl_location kl_appearance temperature auxiliary_weight learning_rate"
     for name in [*expected.split(), "location_learning_rate", "count_accuracy"]:
         assert set(found[f"epoch_{name}"]) == {4, 8, 10}, name
-    assert set(found["test"]) == set(found["test_7"]) == {4, 8, 10}
+    assert set(found["test"]) == set(found["test_4"]) == {4, 8, 10}
     assert found["flags"] == [0]
 
 
@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_to_the_same_end(trained, tmp_path):
     result = _run(*TINY, *_folders(tmp_path))
     assert "Going on from step" in result.stdout
     whole, resumed = (json.loads((folder / "run/report.json").read_text()) for folder in (path, tmp_path))
-    for split in ("test", "test_7"):
+    for split in ("test", "test_4"):
         assert whole[split]["count_accuracy_by_count"] == resumed[split]["count_accuracy_by_count"]
         for name in ("elbo", "reconstruction", "kl_location", "kl_appearance", "mse"):
             assert whole[split][name] == pytest.approx(resumed[split][name], rel=1e-3)
@@ -134,7 +134,7 @@ def test_own_images_need_no_ground_truth(tmp_path):
     np.savez(tmp_path / "own.npz", images=images)
     _run(*TINY, *_folders(tmp_path), "--dataset=images", f"--images_path={tmp_path / 'own.npz'}", "--train_steps=4")
     report = json.loads((tmp_path / "run/report.json").read_text())
-    assert "test_7" not in report
+    assert "test_4" not in report
     assert report["test"]["count_accuracy"] is None
     assert report["test"]["elbo"] < 0
 
@@ -148,7 +148,7 @@ def test_own_images_need_no_ground_truth(tmp_path):
         (["stray"], "stray"),
         (["--dataset=multi_mnist_1k", "--mnist_path=nowhere"], "--mnist_path=nowhere does not exist"),
         (["--mode=evaluate"], "train first"),
-        (["--image_size=40", "--test_7_objects=100"], "100 objects"),
+        (["--image_size=40", "--many_objects=100"], "100 objects"),
     ],
 )
 def test_bad_input_is_said_without_a_traceback(tmp_path, arguments, message):

@@ -15,7 +15,17 @@ from absl import flags
 from tf_scenes.errors import UserError
 
 MODES = ("train", "evaluate", "export", "generate")
-DATASETS = ("multi_dsprites", "multi_mnist_1k", "multi_mnist_10k", "multi_digits", "multi_custom", "images")
+DATASETS = (
+    "multi_dsprites",
+    "multi_mnist_1k",
+    "multi_mnist_10k",
+    "multi_digits",
+    "multi_sprites",
+    "multi_mnist_air",
+    "multi_digits_air",
+    "multi_custom",
+    "images",
+)
 
 
 def option(
@@ -51,8 +61,9 @@ class DataConfig:
 
     dataset: str = option(
         "multi_dsprites",
-        "Data set. multi_mnist_*: a pool of 1,000 or 10,000 MNIST digits; multi_digits: scikit-learn's digits; "
-        "multi_custom: sprites of --sprites_path; images: the images of --images_path.",
+        "Data set. multi_mnist_1k and _10k: a pool of as many binary MNIST digits; multi_digits: scikit-learn's, "
+        "binary; multi_sprites: grey shapes; multi_mnist_air, multi_digits_air: grey digits; multi_custom: sprites of "
+        "--sprites_path; images: the images of --images_path.",
         choices=DATASETS,
     )
     mnist_path: Optional[str] = option(
@@ -67,10 +78,12 @@ class DataConfig:
     image_size: int = option(64, "Side of the square canvas, pixels. Paper: 64.", lower=8, upper=4096)
     sprite_size: int = option(18, "Side of the largest object, pixels. Paper: 18.", lower=8, upper=1024)
     train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
-    test_size: int = option(10_000, "Number of test scenes; of test_7 as many. Paper: 10,000.", lower=1)
+    test_size: int = option(10_000, "Number of test scenes; as many with many objects. Paper: 10,000.", lower=1)
     min_objects: int = option(0, "Fewest objects in a training or test scene. Paper: 0.", lower=0)
     max_objects: int = option(3, "Most objects in a training or test scene. Paper: 3.", lower=1)
-    test_7_objects: int = option(7, "Objects in each scene of test_7. Paper: 7.", lower=1)
+    many_objects: int = option(
+        7, "Objects in each scene of a second test split, of that name: test_7. LAVAE's paper: 7.", lower=1
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +92,11 @@ class TrainConfig:
 
     train_steps: int = option(200_000, "Optimisation steps.", lower=1)
     batch_size: int = option(64, "Images a step. Paper: 64.", lower=1)
-    learning_rate: float = option(1e-3, "Adamax's learning rate. Paper: 1e-3.", lower=1e-9)
+    learning_rate: float = option(
+        1e-3, "Learning rate, of Adamax (LAVAE; paper: 1e-3) or Adam (paper: 1e-4).", lower=1e-9
+    )
     learning_rate_final: float = option(
-        1e-3, "Learning rate at the last step; it falls linearly over the last 40 % of the steps. Paper: constant."
+        1e-3, "Learning rate at the last step; it falls linearly over the last 40 % of the steps. Papers: constant."
     )
     gradient_clip_norm: float = option(
         0.0, "Gradients are scaled down to this global norm, by optimiser; 0 leaves them. Paper: 0.", lower=0.0
@@ -180,14 +195,106 @@ class LavaeConfig:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class AttentionConfig:
+    """What AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
+
+    units: int = option(256, "Units of the LSTM.", lower=1)
+    encoder_units: int = option(256, "Units of the glimpse encoder.", lower=1)
+    decoder_units: int = option(256, "Units of the object decoder.", lower=1)
+    glimpse_size: int = option(20, "Side of a glimpse, pixels.", lower=4)
+    separate_scales: bool = option(False, "Whether a glimpse's width and height are inferred apart. Paper: yes.")
+    mean_scale: float = option(0.3, "Prior mean of a glimpse's share of the canvas.", lower=0.01, upper=0.99)
+    scale_stddev: float = option(0.5, "Prior standard deviation of its log-odds.", lower=0.01)
+    translation_stddev: float = option(
+        1.0, "Prior standard deviation of a glimpse's position before its tanh.", lower=0.01
+    )
+    surroundings: float = option(
+        1.5, "The second look takes in this multiple of the first guess; 0: no second look. Paper: 0.", lower=0.0
+    )
+    pixel_stddev: float = option(0.3, "Standard deviation of Gaussian pixels.", lower=0.01)
+    estimator: str = option(
+        "relaxed",
+        "Gradient of presence: relaxed (Gumbel-sigmoid), or nvil (the original AIR's; AIR only).",
+        choices=("relaxed", "nvil"),
+    )
+    presence_temperature: float = option(1.0, "Temperature of the relaxed presence.", lower=0.01)
+    continue_probability: float = option(
+        0.99, "Prior probability of one more object at the first step.", lower=1e-6, upper=0.999999
+    )
+    continue_probability_final: float = option(
+        0.001, "The same at the end of its annealing.", lower=1e-6, upper=0.999999
+    )
+    continue_steps: int = option(3_000, "Steps over which it falls, exponentially.", lower=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class AirConfig:
+    """AIR: section 2 of Discrete-AIR's paper."""
+
+    what_dim: int = option(50, "Dimensions of an object's appearance. Paper: 50.", lower=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscreteAirConfig:
+    """Discrete-AIR: section 3 of its paper."""
+
+    num_categories: int = option(3, "Categories. Paper: 3 (Multi-Sprites), 10 (Multi-MNIST).", lower=2)
+    num_attributes: int = option(0, "Dimensions of the attributes. Paper: 0 (Multi-Sprites), 1 (Multi-MNIST).", lower=0)
+    combination: str = option(
+        "additive",
+        "How template and attributes are combined. Paper: additive.",
+        choices=("additive", "multiplicative", "convolutional"),
+    )
+    pose: str = option(
+        "rotation",
+        "What follows scale and translation. Paper: rotation (Multi-Sprites), joint, one matrix (Multi-MNIST).",
+        choices=("none", "rotation", "rotation_and_skew", "joint"),
+    )
+    decoder_learning_rate_factor: float = option(
+        1.0, "The decoder's learning rate is --learning_rate times this. Paper: 1.", lower=1e-6
+    )
+    num_rotations: int = option(36, "Angles that template matching tries out.", lower=1)
+    temperature: float = option(1.0, "Temperature of relaxed categories at the first step.", lower=1e-3)
+    temperature_final: float = option(0.3, "The same at the end of its annealing.", lower=1e-3)
+    temperature_steps: int = option(4_000, "Steps over which it falls, exponentially.", lower=0)
+    matching_weight: float = option(0.0, "Weight of template matching. Paper: 0.", lower=0.0)
+    matching_noise: float = option(
+        6.0, "Pixels' standard deviation in matching, at first: tries everything.", lower=0.01
+    )
+    matching_noise_final: float = option(1.0, "The same at the end of its annealing: chooses.", lower=0.01)
+    matching_first_step: int = option(1_000, "Step at which that annealing begins; before, all is alike.", lower=0)
+    matching_steps: int = option(1_500, "Steps over which it falls, exponentially.", lower=1)
+    invariance_weight: float = option(
+        0.0, "Weight of the information that categories keep when objects are moved. Paper: 0.", lower=0.0
+    )
+    invariance_heads: int = option(1, "Clusterings learned side by side, the best of which is taken.", lower=1)
+    invariance_first_step: int = option(1_000, "Step at which that weight is switched on.", lower=0)
+    view_rotation: float = option(
+        25.0, "Largest rotation of views that share a category, degrees.", lower=0.0, upper=180.0
+    )
+    elbo_first_step: int = option(
+        0, "Step from which the ELBO's gradient reaches templates and categories. Paper: 0.", lower=0
+    )
+
+
 _SECTIONS = {
     "job": JobConfig,
     "data": DataConfig,
     "train": TrainConfig,
     "evaluation": EvaluationConfig,
     "lavae": LavaeConfig,
+    "attention": AttentionConfig,
+    "air": AirConfig,
+    "discrete_air": DiscreteAirConfig,
 }
-_MODEL_SECTIONS = ("lavae",)
+# The sections that only some models have; their flags are prefixed with the section's name.
+_MODEL_SECTIONS = {
+    "lavae": ("lavae",),
+    "air": ("attention", "air"),
+    "discrete_air": ("attention", "discrete_air"),
+}
+_PREFIXED = {section for sections in _MODEL_SECTIONS.values() for section in sections}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +307,9 @@ class Config:
     train: TrainConfig
     evaluation: EvaluationConfig
     lavae: LavaeConfig
+    attention: AttentionConfig
+    air: AirConfig
+    discrete_air: DiscreteAirConfig
 
     def __post_init__(self) -> None:
         """Checks combinations of options.
@@ -208,7 +318,10 @@ class Config:
             UserError: a combination that cannot work; the message names the flags.
         """
         _check_data(self.data)
-        _check_lavae(self.lavae, self.data)
+        if self.model == "lavae":
+            _check_lavae(self.lavae, self.data)
+        if self.model == "discrete_air":
+            _check_discrete_air(self.discrete_air, self.attention)
         if self.train.steps_per_report % self.train.steps_per_execution:
             raise UserError("--steps_per_report must be a multiple of --steps_per_execution")
         if self.train.learning_rate_final > self.train.learning_rate:
@@ -245,17 +358,26 @@ def _check_lavae(lavae: LavaeConfig, data: DataConfig) -> None:
         raise UserError("--lavae.temperature_final must not be above --lavae.temperature")
 
 
+def _check_discrete_air(options: DiscreteAirConfig, attention: AttentionConfig) -> None:
+    if attention.estimator == "nvil":
+        raise UserError("--attention.estimator=nvil is AIR's: --model=discrete_air needs relaxed")
+    if options.temperature_final > options.temperature:
+        raise UserError("--discrete_air.temperature_final must not be above --discrete_air.temperature")
+    if options.matching_noise_final > options.matching_noise:
+        raise UserError("--discrete_air.matching_noise_final must not be above --discrete_air.matching_noise")
+
+
 def _fields() -> Iterator[tuple[str, str, dataclasses.Field]]:
     """Every option as (section, flag name, field)."""
     for section, section_class in _SECTIONS.items():
-        prefix = f"{section}." if section in _MODEL_SECTIONS else ""
+        prefix = f"{section}." if section in _PREFIXED else ""
         for field in dataclasses.fields(section_class):
             yield section, prefix + field.name, field
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every option."""
-    flags.DEFINE_enum("model", "lavae", _MODEL_SECTIONS, "Model.", flag_values=flag_values)
+    flags.DEFINE_enum("model", "lavae", list(_MODEL_SECTIONS), "Model.", flag_values=flag_values)
     for _, name, field in _fields():
         _define_flag(name, field, flag_values)
 
@@ -269,6 +391,8 @@ def _define_flag(name: str, field: dataclasses.Field, flag_values: flags.FlagVal
         flags.DEFINE_integer(lower_bound=lower, upper_bound=upper, **common)
     elif field.type is float:
         flags.DEFINE_float(lower_bound=lower, upper_bound=upper, **common)
+    elif field.type is bool:
+        flags.DEFINE_boolean(**common)
     else:
         flags.DEFINE_string(**common)
 
@@ -312,5 +436,5 @@ def training_flags(config: Config) -> dict[str, Any]:
     own -= {"seed"}
     own |= {"report_size", "keep_checkpoints", "mnist_path", "sprites_path", "images_path"}
     values = config.flag_values()
-    model_prefixes = tuple(f"{section}." for section in _MODEL_SECTIONS if section != config.model)
+    model_prefixes = tuple(f"{section}." for section in sorted(_PREFIXED - set(_MODEL_SECTIONS[config.model])))
     return {name: value for name, value in values.items() if name not in own and not name.startswith(model_prefixes)}

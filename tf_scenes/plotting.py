@@ -18,34 +18,41 @@ def reconstructions(
     description: Mapping[str, np.ndarray],
     sprites: np.ndarray,
     features: Optional[np.ndarray] = None,
+    outlines: Optional[np.ndarray] = None,
 ) -> figure.Figure:
     """Rows of pictures, a column for each image.
 
     From the top: the input with a box where each inferred object is, the reconstruction, the location features where
-    there are any, and the sprite of each object.
+    there are any, and the sprite of each object. Colours are those of the objects' categories, or else of their order.
 
     Args:
         images: float `[images, height, width, channels]` in [0, 1].
         pixel_means: float, the same shape.
-        description: `num_objects`, `locations` as `SceneModel.encode` gives them.
+        description: `num_objects`, `locations` and, where there are any, `categories`, as `SceneModel.encode` gives
+            them.
         sprites: float `[images, objects, h, w, channels]` in [0, 1].
         features: float `[images, height, width]`.
+        outlines: float `[images, objects, 4, 2]`, the corners of oriented boxes, pixels, y then x; upright boxes of the
+            sprites' size by default.
     """
+    if outlines is None:
+        outlines = _upright_boxes(description["locations"], sprites.shape[2:4])
+    order = np.broadcast_to(np.arange(sprites.shape[1]), sprites.shape[:2])
+    colors = description.get("categories", order) % len(_BOX_COLORS)
     counts = description["num_objects"]
     first_sprite_row = 2 + (features is not None)
     num_rows = first_sprite_row + max(1, int(counts.max()))
     sheet, cells = _sheet(num_rows, len(images))
     for column in range(len(images)):
         _show(cells[0, column], images[column])
-        locations = description["locations"][column, : counts[column]]
-        _draw_boxes(cells[0, column], locations, sprites.shape[2:4])
+        _draw_boxes(cells[0, column], outlines[column, : counts[column]], colors[column])
         cells[0, column].set_title(f"n = {counts[column]}", fontsize=8)
         _show(cells[1, column], pixel_means[column])
         if features is not None:
             cells[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
         for i in range(counts[column]):
             _show(cells[first_sprite_row + i, column], sprites[column, i])
-            _frame(cells[first_sprite_row + i, column], _BOX_COLORS[i % len(_BOX_COLORS)])
+            _frame(cells[first_sprite_row + i, column], _BOX_COLORS[colors[column, i]])
     labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
     for row, label in enumerate([*labels, "sprites"]):
         cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
@@ -92,9 +99,11 @@ def _frame(axis: axes.Axes, color: tuple[float, ...]) -> None:
     axis.add_patch(patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=color, linewidth=2, transform=axis.transAxes))
 
 
-def _draw_boxes(axis: axes.Axes, locations: np.ndarray, size: tuple[int, int]) -> None:
-    height, width = size
-    for i, (y, x) in enumerate(locations):
-        color = _BOX_COLORS[i % len(_BOX_COLORS)]
-        corner = (x - width / 2, y - height / 2)
-        axis.add_patch(patches.Rectangle(corner, width, height, fill=False, edgecolor=color, linewidth=1.0))
+def _upright_boxes(locations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Corners of boxes of one size around locations: `[..., 2]` -> `[..., 4, 2]`."""
+    return locations[..., None, :] + np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * np.array(size) / 2.0
+
+
+def _draw_boxes(axis: axes.Axes, outlines: np.ndarray, colors: np.ndarray) -> None:
+    for corners, color in zip(outlines, colors):
+        axis.add_patch(patches.Polygon(corners[:, ::-1], fill=False, edgecolor=_BOX_COLORS[color], linewidth=1.0))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 def build(make_config):
     def build_by_name(name, *flags):
         tf.keras.utils.set_random_seed(0)
-        return build_model(make_config(f"--model={name}", *COMMON, *MODELS[name], *flags), SHAPE)
+        return build_model(make_config(*COMMON, *MODELS[name], *flags), SHAPE)
 
     return build_by_name
 

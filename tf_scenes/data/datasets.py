@@ -26,7 +26,7 @@ class Dataset(abc.ABC):
     Attributes:
         splits: name to split; every data set has `train` and `test`.
         image_shape: height, width, channels.
-        ground_truth: names of what `examples` gives beside images: `counts`, `centers`.
+        ground_truth: names of what `examples` gives beside images: `counts`, `centers`, `labels`.
     """
 
     splits: Mapping[str, Split]
@@ -44,7 +44,8 @@ class Dataset(abc.ABC):
 
         Returns:
             `images` uint8 `[examples, height, width, channels]`, and for held-out splits what `ground_truth` names:
-            `counts` int32 `[examples]`; `centers` float32 `[examples, objects, 2]`, pixels, y then x.
+            `counts` int32 `[examples]`; `centers` float32 `[examples, objects, 2]`, pixels, y then x; `labels`
+            int32 `[examples, objects]`, -1 where there is no object.
         """
 
     def training_batches(
@@ -92,8 +93,9 @@ class Dataset(abc.ABC):
 
     def _load(self, split: Split, index_batches: tf.data.Dataset, ground_truth: bool) -> tf.data.Dataset:
         names = ("images", *(self.ground_truth if ground_truth else ()))
-        types = {"images": tf.uint8, "counts": tf.int32, "centers": tf.float32}
-        shapes = {"images": self.image_shape, "counts": (), "centers": (split.max_objects, 2)}
+        types = {"images": tf.uint8, "counts": tf.int32, "centers": tf.float32, "labels": tf.int32}
+        slots = split.max_objects
+        shapes = {"images": self.image_shape, "counts": (), "centers": (slots, 2), "labels": (slots,)}
 
         def load(indices: np.ndarray) -> list[np.ndarray]:
             examples = self.examples(split, indices)
@@ -113,7 +115,7 @@ class Dataset(abc.ABC):
 class SceneDataset(Dataset):
     """Scenes made from a bank of sprites."""
 
-    ground_truth = ("counts", "centers")
+    ground_truth = ("counts", "centers", "labels")
 
     def __init__(self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int):
         """Creates the data set.
@@ -140,6 +142,7 @@ class SceneDataset(Dataset):
             "images": np.stack([scene.image for scene in scenes]),
             "counts": np.array([scene.count for scene in scenes], np.int32),
             "centers": np.stack([scene.centers for scene in scenes]),
+            "labels": np.stack([scene.labels for scene in scenes]),
         }
 
 
@@ -202,12 +205,12 @@ def load_dataset(
     """A data set by name.
 
     Args:
-        name: `multi_dsprites`, `multi_mnist_1k`, `multi_mnist_10k`, `multi_digits`, `multi_custom` or `images`.
+        name: one of `config.DATASETS`.
         seed: of the scenes.
         image_size: side of the canvas, pixels; `images` has its own.
         sprite_size: side of the largest object, pixels; `multi_custom` has its own.
-        sizes: examples in `train` and in `test` (of `test_7` as many).
-        objects: fewest and most in `train` and `test`, and how many in each scene of `test_7`.
+        sizes: examples in `train` and in `test` (of `test_<many>` as many).
+        objects: fewest and most in `train` and `test`, and how many in each scene of `test_<many>`.
         mnist_path: where MNIST's files are; None for Keras's copy.
         sprites_path: the sprites of `multi_custom`.
         images_path: the images of `images`.
@@ -222,6 +225,9 @@ def load_dataset(
         "multi_mnist_1k": lambda: sprites.mnist(mnist_path, sprite_size, pool=1_000),
         "multi_mnist_10k": lambda: sprites.mnist(mnist_path, sprite_size, pool=10_000),
         "multi_digits": lambda: sprites.handwritten_digits(sprite_size),
+        "multi_sprites": lambda: sprites.grey_shapes(sprite_size),
+        "multi_mnist_air": lambda: sprites.grey_mnist(mnist_path, sprite_size),
+        "multi_digits_air": lambda: sprites.grey_handwritten_digits(sprite_size),
         "multi_custom": lambda: sprites.from_file(sprites_path),
     }
     train_size, test_size = sizes
@@ -229,6 +235,6 @@ def load_dataset(
     splits = (
         Split("train", train_size, fewest, most, held_out=False),
         Split("test", test_size, fewest, most, held_out=True),
-        Split("test_7", test_size, many, many, held_out=True),
+        Split(f"test_{many}", test_size, many, many, held_out=True),
     )
     return SceneDataset(banks[name](), splits, image_size, seed)

@@ -26,7 +26,7 @@ class Split:
     """One split of a data set.
 
     Attributes:
-        name: `train`, `test` or `test_7`.
+        name: `train`, `test`, or `test_7` for scenes of 7 objects.
         size: number of scenes.
         min_objects: fewest objects in a scene.
         max_objects: most objects in a scene; counts are uniform on the range.

@@ -1,7 +1,7 @@
 """Banks of sprites: the things that scenes are made of.
 
-A bank is a fixed array of small binary images with labels and attributes. Four banks are built in: MNIST digits, the
-handwritten digits that come with scikit-learn, coloured shapes, and sprites from a user's own file.
+A bank is a fixed array of small images with labels and attributes. Built in are MNIST digits and the handwritten digits
+that come with scikit-learn, each binary or grey, shapes, coloured or grey, and sprites from a user's own file.
 """
 
 import dataclasses
@@ -92,15 +92,46 @@ def shapes(size: int = 18) -> SpriteBank:
     )
 
 
+def grey_shapes(size: int = 24) -> SpriteBank:
+    """Squares, ellipses and triangles in white with smooth edges: Multi-Sprites of Discrete-AIR, section 4.1.
+
+    The paper draws sizes and orientations uniformly and leaves the rest open. Here frames have every whole number of
+    pixels from half of `size` to `size`, and 72 angles; a shape is inscribed in the circle that its frame encloses.
+
+    Args:
+        size: side of the largest frame in pixels, at least 8.
+    """
+    angles = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
+    frames = np.arange(-(-size // 2), size + 1)
+    described = [(label, frame, angle) for label in range(len(SHAPE_NAMES)) for frame in frames for angle in angles]
+    labels, frame_sizes, turned = (np.array(column) for column in zip(*described))
+    sprites = [
+        np.pad(_smooth_shape(SHAPE_NAMES[label], frame, angle), ((0, size - frame), (0, size - frame)))
+        for label, frame, angle in described
+    ]
+    attributes = {"scale": (frame_sizes / size).astype(np.float32), "angle": turned.astype(np.float32)}
+    return SpriteBank(
+        sprites=np.stack(sprites)[..., None],
+        frame_sizes=frame_sizes.astype(np.int32),
+        labels=labels.astype(np.int32),
+        label_names=SHAPE_NAMES,
+        attributes=types.MappingProxyType(attributes),
+    )
+
+
 def _draw_shape(name: str, frame: int, angle: float) -> np.ndarray:
     """One shape as uint8 `[frame, frame]`, 0 or 255, inscribed in the frame's circle and turned by `angle`."""
+    return np.where(_smooth_shape(name, frame, angle) >= 128, 255, 0).astype(np.uint8)
+
+
+def _smooth_shape(name: str, frame: int, angle: float) -> np.ndarray:
+    """The same with grey edges."""
     big = frame * _SUPERSAMPLING
     center, radius = (big - 1) / 2.0, big / 2.0
     image = Image.new("L", (big, big))
     draw = ImageDraw.Draw(image)
     draw.polygon([tuple(center + radius * point) for point in _outline(name, angle)], fill=255)
-    small = np.asarray(image.resize((frame, frame), Image.Resampling.BOX))
-    return np.where(small >= 128, 255, 0).astype(np.uint8)
+    return np.asarray(image.resize((frame, frame), Image.Resampling.BOX))
 
 
 def _outline(name: str, angle: float) -> np.ndarray:
@@ -136,19 +167,73 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
     return _digits(digits[chosen], labels[chosen], size)
 
 
+def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
+    """All MNIST digits there are, grey, as AIR and Discrete-AIR (section 4.2) use them.
+
+    Args:
+        path: see `mnist`.
+        size: side of a digit's frame in pixels; 20 is MNIST's own, and leaves digits as they are.
+
+    Raises:
+        UserError: the digits cannot be had.
+    """
+    return _grey_digits(*files.load_mnist(path), size)
+
+
+def grey_handwritten_digits(size: int = 20) -> SpriteBank:
+    """The 1,797 handwritten digits that come with scikit-learn, grey."""
+    return _grey_digits(*_bundled_digits(), size)
+
+
+def _grey_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
+    sprites = np.stack([grey_digit(digit, size) for digit in digits])[..., None]
+    return _digit_bank(sprites, labels)
+
+
+def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
+    """A digit's lit pixels, in the middle of a square frame: the largest extent of an MNIST digit is its frame's side.
+
+    Args:
+        digit: uint8 `[height, width]`; MNIST's 28 x 28 hold digits of 20 pixels, other digits fill their square.
+        size: side of the frame in pixels.
+
+    Returns:
+        uint8 `[size, size]`.
+
+    Raises:
+        UserError: there is nothing in the digit.
+    """
+    if not digit.any():
+        raise UserError("a digit is empty: it must show a stroke on a dark ground")
+    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+    lit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    side = max(20 if digit.shape == (28, 28) else max(digit.shape), *lit.shape)
+    frame = np.zeros((side, side), np.uint8)
+    top, left = (side - lit.shape[0]) // 2, (side - lit.shape[1]) // 2
+    frame[top : top + lit.shape[0], left : left + lit.shape[1]] = lit
+    return frame if side == size else np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR))
+
+
 def handwritten_digits(size: int = 18) -> SpriteBank:
     """The 1,797 handwritten digits that come with scikit-learn: real ones, no download."""
-    from sklearn.datasets import load_digits  # Slow to import, and only this bank needs it.
+    return _digits(*_bundled_digits(), size)
+
+
+def _bundled_digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits  # Slow to import, and only these banks need it.
 
     bundled = load_digits()
-    digits = np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8)
-    return _digits(digits, bundled.target, size)
+    return np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8), bundled.target
 
 
 def _digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
+    return _digit_bank(np.stack([binarize_digit(digit, size) for digit in digits])[..., None], labels)
+
+
+def _digit_bank(sprites: np.ndarray, labels: np.ndarray) -> SpriteBank:
     return SpriteBank(
-        sprites=np.stack([binarize_digit(digit, size) for digit in digits])[..., None],
-        frame_sizes=np.full(len(digits), size, np.int32),
+        sprites=sprites,
+        frame_sizes=np.full(len(sprites), sprites.shape[1], np.int32),
         labels=labels.astype(np.int32),
         label_names=tuple(str(digit) for digit in range(10)),
     )

@@ -13,7 +13,16 @@ from tf_scenes.evaluation import metrics
 from tf_scenes.models.scene_model import SceneModel, elbo
 
 _SEED = 20_200
-_TABLE_ROWS = ("count_accuracy", "elbo", "mse", "foreground_iou", "location_error", "images")
+_TABLE_ROWS = (
+    "count_accuracy",
+    "elbo",
+    "correspondence",
+    "mse",
+    "squared_error",
+    "foreground_iou",
+    "location_error",
+    "images",
+)
 
 
 class _Totals:
@@ -62,12 +71,13 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         batch_size: images a batch.
 
     Returns:
-        `images` (their number), `elbo` and its terms (nats per image; where the split has more objects than the model
-        was trained with, under a prior of counts that is uniform up to `max_inferred_objects`), `mse` (per pixel and
-        channel) and
-        `foreground_iou` (over images with at least one object; without ground truth, over those with a lit pixel); with
-        ground truth `count_accuracy` and `count_accuracy_by_count`, and `location_error` with `location_offset`
-        (pixels). What there is no ground truth for is None.
+        `images` (their number); `elbo` and its terms (nats per image; where the split has more objects than the model
+        was trained with, under a prior of counts that is uniform up to `max_inferred_objects`); `mse` (per pixel and
+        channel) and `squared_error` (summed over each image); `foreground_iou` (over images with at least one object;
+        without ground truth, over those with a lit pixel). With ground truth `count_accuracy` and
+        `count_accuracy_by_count`, `location_error` with `location_offset` (pixels), and for models with categories
+        `correspondence` with the label of each category and how often each is in use. What there is no ground truth for
+        is None.
     """
     # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
     beyond_prior = dataset.splits[split_name].max_objects > model.max_objects
@@ -82,6 +92,7 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
             lit=images.any(axis=(1, 2, 3)),
             num_objects=description["num_objects"].numpy(),
             locations=description["locations"].numpy(),
+            **_categories(description),
             **{f"term_{name}": value.numpy() for name, value in terms.items()},
             **{name: batch[name].numpy() for name in dataset.ground_truth},
         )
@@ -90,9 +101,30 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         "images": len(totals["lit"]),
         **{name: float(np.mean(totals[f"term_{name}"], dtype=np.float64)) for name in terms},
         "mse": float(np.mean(totals["squared_error"], dtype=np.float64)),
+        "squared_error": float(np.mean(totals["squared_error"], dtype=np.float64) * np.prod(dataset.image_shape)),
         "foreground_iou": float(np.mean(lit_iou, dtype=np.float64)) if lit_iou.size else None,
         **_counting(totals),
         **_locating(totals),
+        **_categorising(totals),
+    }
+
+
+def _categories(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    """Categories of present objects, -1 elsewhere, where the model has any."""
+    if "categories" not in description:
+        return {}
+    return {"categories": np.where(description["presence"] > 0.0, description["categories"], -1)}
+
+
+def _categorising(totals: _Totals) -> dict[str, Any]:
+    if "categories" not in totals or "labels" not in totals:
+        return {"correspondence": None, "category_labels": None, "category_use": None}
+    categories = totals["categories"]
+    rate, labels = metrics.correspondence_rate(totals["labels"], categories)
+    return {
+        "correspondence": rate,
+        "category_labels": labels,
+        "category_use": np.bincount(categories[categories >= 0]).tolist(),
     }
 
 

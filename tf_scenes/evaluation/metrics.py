@@ -71,3 +71,31 @@ def _matched_differences(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
     """Inferred less true centre for each pair of the assignment with the least total distance: `[pairs, 2]`."""
     rows, columns = linear_sum_assignment(cdist(true, inferred))
     return inferred[columns] - true[rows]
+
+
+def correspondence_rate(true: np.ndarray, inferred: np.ndarray) -> tuple[float, dict[int, int]]:
+    """Share of true labels that are found in their image under the best renaming of categories.
+
+    Equation 11 of Discrete-AIR. Under a renaming p, the labels found are the sum over categories k of W[k, p(k)], where
+    W[k, c] is the sum over images of min(inferred objects of category k, true objects of label c). So the best one is
+    an assignment problem, solved exactly, and no permutation need be tried. Categories in excess stay without a label.
+
+    Args:
+        true: int `[images, slots]`, labels, -1 where there is no object.
+        inferred: int `[images, other slots]`, categories, -1 where there is no object.
+
+    Returns:
+        The rate, and the label of each category that has one. NaN and nothing where there is no true label.
+    """
+    if not (true >= 0).any():
+        return float("nan"), {}
+    true_counts, inferred_counts = _occurrences(true), _occurrences(inferred)
+    found = np.minimum(inferred_counts[:, :, None], true_counts[:, None, :]).sum(axis=0)  # [categories, labels]
+    rows, columns = linear_sum_assignment(found, maximize=True)
+    rate = found[rows, columns].sum() / true_counts.sum()
+    return float(rate), {int(category): int(label) for category, label in zip(rows, columns)}
+
+
+def _occurrences(values: np.ndarray) -> np.ndarray:
+    """How often each value occurs in each row: `[images, slots]` -> `[images, largest value + 1]`; -1 is nothing."""
+    return np.stack([np.sum(values == value, axis=1) for value in range(max(values.max(initial=0), 0) + 1)], axis=1)

@@ -67,7 +67,9 @@ def _centers(size: tf.Tensor) -> tf.Tensor:
     return (2.0 * tf.range(tf.cast(size, tf.float32)) + 1.0) / tf.cast(size, tf.float32) - 1.0
 
 
-def _sample(images: tf.Tensor, transform: Affine, height: tf.Tensor, width: tf.Tensor, core_ops_only: bool) -> tf.Tensor:
+def _sample(
+    images: tf.Tensor, transform: Affine, height: tf.Tensor, width: tf.Tensor, core_ops_only: bool
+) -> tf.Tensor:
     """Images as seen on a grid of `height` x `width` whose coordinates `transform` takes to the images' own."""
     batch, image_height, image_width, channels = tf.unstack(tf.shape(images))
     points = transform.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y, from -1 to 1

@@ -1,12 +1,22 @@
 """From the configuration to the objects that do the work."""
 
+import math
+from typing import Any
+
 import tensorflow as tf
 
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset, load_dataset
+from tf_scenes.layers.attention import Localization, Refinement
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE
 from tf_scenes.layers.inference import AppearanceNetwork, LocationNetwork
+from tf_scenes.layers.invariance import ViewRange
 from tf_scenes.layers.sprite_generator import SpriteGenerator
+from tf_scenes.layers.template_matching import TemplateMatching
+from tf_scenes.layers.templates import ObjectDecoder, TemplateDecoder
+from tf_scenes.models.air import AIR
+from tf_scenes.models.attend_infer_repeat import Attention
+from tf_scenes.models.discrete_air import DiscreteAIR, DiscreteAirSchedules
 from tf_scenes.models.lavae import LAVAE, Counting, LavaeSchedules
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.schedules import Ramp
@@ -27,7 +37,7 @@ def build_dataset(config: Config) -> Dataset:
         image_size=data.image_size,
         sprite_size=data.sprite_size,
         sizes=(data.train_size, data.test_size),
-        objects=(data.min_objects, data.max_objects, data.test_7_objects),
+        objects=(data.min_objects, data.max_objects, data.many_objects),
         mnist_path=data.mnist_path,
         sprites_path=data.sprites_path,
         images_path=data.images_path,
@@ -41,15 +51,19 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
         config: the configuration.
         image_shape: height, width and channels of the images to come.
     """
-    model = {"lavae": _lavae}[config.model](config, image_shape[-1])
-    optimizers = {"lavae": _lavae_optimizers}[config.model](config)
+    make_model, make_optimizers = {
+        "lavae": (_lavae, _lavae_optimizers),
+        "air": (_air, _adam),
+        "discrete_air": (_discrete_air, _discrete_air_optimizers),
+    }[config.model]
+    model, optimizers = make_model(config, image_shape), make_optimizers(config)
     model.compile(optimizers, steps_per_execution=config.train.steps_per_execution)
     model.build_from(tf.zeros((1, *image_shape)))
     return model
 
 
-def _lavae(config: Config, channels: int) -> LAVAE:
-    options = config.lavae
+def _lavae(config: Config, image_shape: tuple[int, int, int]) -> LAVAE:
+    options, channels = config.lavae, image_shape[-1]
     return LAVAE(
         location_network=LocationNetwork(
             options.location_channels, options.inference_blocks, options.strides, name="location_network"
@@ -94,9 +108,7 @@ def _lavae_schedules(config: Config) -> LavaeSchedules:
 
 def _lavae_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
     options, train = config.lavae, config.train
-    clip_norm = train.gradient_clip_norm or None
-    first_falling = int((1.0 - _FINAL_FRACTION) * train.train_steps)
-    default = Ramp(train.learning_rate, train.learning_rate_final, first_falling, train.train_steps)
+    clip_norm, default = train.gradient_clip_norm or None, _learning_rate(config)
     location = tf.keras.optimizers.schedules.ExponentialDecay(
         options.location_learning_rate, options.location_decay_steps, options.location_decay
     )
@@ -104,3 +116,110 @@ def _lavae_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer
         "default": tf.keras.optimizers.Adamax(default, global_clipnorm=clip_norm, name="default_adamax"),
         "location": tf.keras.optimizers.Adamax(location, global_clipnorm=clip_norm, name="location_adamax"),
     }
+
+
+def _learning_rate(config: Config, factor: float = 1.0) -> Ramp:
+    train = config.train
+    first_falling = int((1.0 - _FINAL_FRACTION) * train.train_steps)
+    return Ramp(factor * train.learning_rate, factor * train.learning_rate_final, first_falling, train.train_steps)
+
+
+def _adam(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
+    clip_norm = config.train.gradient_clip_norm or None
+    return {"default": tf.keras.optimizers.Adam(_learning_rate(config), global_clipnorm=clip_norm)}
+
+
+def _discrete_air_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
+    rate = _learning_rate(config, config.discrete_air.decoder_learning_rate_factor)
+    clip_norm = config.train.gradient_clip_norm or None
+    return {**_adam(config), "decoder": tf.keras.optimizers.Adam(rate, global_clipnorm=clip_norm, name="decoder_adam")}
+
+
+def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """What AIR and Discrete-AIR share."""
+    options = config.attention
+    attention = Attention(
+        separate_scales=options.separate_scales,
+        mean_scale=options.mean_scale,
+        scale_stddev=options.scale_stddev,
+        translation_stddev=options.translation_stddev,
+        surroundings=options.surroundings,
+    )
+    return {
+        "localization": Localization(options.units, attention.dimensions, name="localization"),
+        "refinement": Refinement(128, attention.dimensions, name="refinement") if options.surroundings else None,
+        "attention": attention,
+        "glimpse_size": options.glimpse_size,
+        "image_size": image_shape[:2],
+        "pixel_stddev": options.pixel_stddev,
+        "continue_probability": Ramp(
+            options.continue_probability,
+            options.continue_probability_final,
+            0,
+            options.continue_steps,
+            geometric=True,
+        ),
+        "presence_temperature": options.presence_temperature,
+        "estimator": options.estimator,
+        "max_objects": config.data.max_objects,
+        "max_inferred_objects": config.evaluation.max_inferred_objects,
+        "seed": config.job.seed,
+    }
+
+
+def _air(config: Config, image_shape: tuple[int, int, int]) -> AIR:
+    options = config.attention
+    return AIR(
+        what_dim=config.air.what_dim,
+        decoder=ObjectDecoder(options.glimpse_size, image_shape[-1], options.decoder_units, name="decoder"),
+        encoder_units=options.encoder_units,
+        **_loop(config, image_shape),
+    )
+
+
+def _discrete_air(config: Config, image_shape: tuple[int, int, int]) -> DiscreteAIR:
+    options, shared = config.discrete_air, config.attention
+    rotates = options.pose in ("rotation", "rotation_and_skew")
+    return DiscreteAIR(
+        decoder=TemplateDecoder(
+            options.num_categories,
+            options.num_attributes,
+            shared.glimpse_size,
+            image_shape[-1],
+            options.combination,
+            shared.decoder_units,
+            name="decoder",
+        ),
+        matching=TemplateMatching(
+            options.num_categories, options.num_rotations if rotates else 1, shared.glimpse_size, name="matching"
+        ),
+        encoder_units=shared.encoder_units,
+        pose=options.pose,
+        schedules=_discrete_air_schedules(config),
+        view_range=ViewRange(rotation=math.radians(options.view_rotation)),
+        num_heads=options.invariance_heads,
+        **_loop(config, image_shape),
+    )
+
+
+def _discrete_air_schedules(config: Config) -> DiscreteAirSchedules:
+    options = config.discrete_air
+    matching_end = options.matching_first_step + options.matching_steps
+    return DiscreteAirSchedules(
+        temperature=Ramp(options.temperature, options.temperature_final, 0, options.temperature_steps, geometric=True),
+        matching_noise=Ramp(
+            options.matching_noise,
+            options.matching_noise_final,
+            options.matching_first_step,
+            matching_end,
+            geometric=True,
+        ),
+        matching_weight=Ramp(options.matching_weight, options.matching_weight, 0, 0),
+        invariance_weight=_from(options.invariance_first_step, options.invariance_weight),
+        sprite_gradient=_from(options.elbo_first_step, 1.0),
+    )
+
+
+def _from(step: int, value: float) -> Ramp:
+    """0 before a step, `value` from it on."""
+    return Ramp(0.0 if step else value, value, step - 1, step)

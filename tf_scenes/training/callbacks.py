@@ -56,7 +56,7 @@ class Calibrate(keras.callbacks.Callback):
 class ProgressBar(keras.callbacks.Callback):
     """One bar over all steps with the time left, and a line of results after each epoch."""
 
-    _IN_LINE = ("elbo", "reconstruction", "kl_count", "kl_location", "kl_appearance")
+    _IN_LINE = ("elbo", "reconstruction")
 
     def __init__(self, first_step: int, last_step: int):
         """Creates the callback.
@@ -80,7 +80,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Prints the ELBO's terms and what held-out scenes say."""
-        parts = [f"{name} {logs[name]:.1f}" for name in self._IN_LINE if name in logs]
+        parts = [f"{name} {logs[name]:.1f}" for name in logs if name in self._IN_LINE or name.startswith("kl_")]
         held_out = [f"elbo {logs['val_elbo']:.1f}"]
         if "val_count_accuracy" in logs:
             held_out.append(f"count accuracy {logs['val_count_accuracy']:.3f}")

@@ -1,0 +1,63 @@
+"""NVIL's learned baseline for the presence of objects (Mnih and Gregor, 2014), as AIR uses it."""
+
+from typing import Optional
+
+import tensorflow as tf
+
+layers = tf.keras.layers
+
+_DECAY = 0.9
+
+
+class PresenceBaseline(layers.Layer):
+    """Predicts the cost of what follows a step, so that only what is better or worse than expected counts."""
+
+    def __init__(self, units: int = 256, name: Optional[str] = None):
+        """Creates the network.
+
+        Args:
+            units: of the hidden layer.
+            name: of the layer.
+        """
+        super().__init__(name=name)
+        self._network = tf.keras.Sequential(
+            [layers.Dense(units, activation="relu"), layers.Dense(1, dtype="float32")], name="network"
+        )
+        self._mean = self.add_weight(name="mean", shape=[], initializer="zeros", trainable=False, dtype=tf.float32)
+        self._variance = self.add_weight(
+            name="variance", shape=[], initializer="ones", trainable=False, dtype=tf.float32
+        )
+
+    def call(self, images: tf.Tensor, state: tf.Tensor, step: int) -> tf.Tensor:
+        """The expected cost.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            state: float32 `[batch, units]`, of the recurrent network; no gradient should reach it.
+            step: number of the step.
+
+        Returns:
+            float32 `[batch]`, nats.
+        """
+        pooled = tf.reshape(tf.nn.avg_pool2d(images, 4, 4, "SAME"), [tf.shape(images)[0], -1])
+        number = tf.fill([tf.shape(images)[0], 1], tf.cast(step, pooled.dtype))
+        inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), number], axis=-1)
+        inputs = tf.ensure_shape(inputs, [None, _width(images) + state.shape[-1] + 1])
+        return self._network(inputs)[:, 0] * 100.0 + self._mean
+
+    def loss(self, cost: tf.Tensor, baseline: tf.Tensor) -> tf.Tensor:
+        """Squared error of the prediction, in units of the costs' variance: `[batch]`."""
+        return 0.5 * tf.square(cost - baseline) / self._scale() ** 2
+
+    def normalize(self, advantage: tf.Tensor) -> tf.Tensor:
+        """Costs less their baseline, scaled down to a variance of 1 at most: `[batch]`."""
+        self._variance.assign(_DECAY * self._variance + (1.0 - _DECAY) * tf.reduce_mean(advantage**2))
+        return advantage / self._scale()
+
+    def _scale(self) -> tf.Tensor:
+        return tf.maximum(1.0, tf.sqrt(self._variance))
+
+
+def _width(images: tf.Tensor) -> int:
+    height, width, channels = images.shape[1:]
+    return -(-height // 4) * -(-width // 4) * channels

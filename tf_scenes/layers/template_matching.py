@@ -1,0 +1,108 @@
+"""Matching of glimpses with rotated templates: which category an object is of, and how it is turned, all tried out.
+
+An addition to the paper. There the rotation comes from the network that finds the object; a wrong angle then has to be
+paid for by the category, and a slightly wrong one has no gradient towards the right one. Here every rotation of every
+template is laid over the glimpse: a mixture model whose exact posterior is a small matrix product. Its likelihood
+trains the templates, its posterior teaches the networks. No labels take part.
+"""
+
+import math
+from typing import NamedTuple, Optional
+
+import tensorflow as tf
+
+from tf_scenes.layers import affine
+from tf_scenes.layers.spatial_transformer import SpatialTransformer
+
+
+class Match(NamedTuple):
+    """The exact posterior of category and rotation given a glimpse.
+
+    Attributes:
+        loss: float32 `[batch]`, -2 sigma^2 times the log-likelihood, up to a constant: a soft minimum of the squared
+            errors, from their mean where sigma is large to the least where it is small.
+        categories: float32 `[batch, categories]`, probabilities.
+        rotations: float32 `[batch, categories, rotations]`, probabilities given each category.
+    """
+
+    loss: tf.Tensor
+    categories: tf.Tensor
+    rotations: tf.Tensor
+
+
+class TemplateMatching(tf.keras.layers.Layer):
+    """Mixture of all templates at equally spaced angles, with Gaussian pixels."""
+
+    def __init__(self, num_categories: int, num_rotations: int, glimpse_size: int, name: Optional[str] = None):
+        """Creates the layer; its one weight, not trained by gradients, holds the log-prior that balances categories.
+
+        Args:
+            num_categories: K.
+            num_rotations: angles tried out, equally spaced over the circle.
+            glimpse_size: side of glimpses and templates, pixels.
+            name: of the layer.
+        """
+        super().__init__(name=name, dtype="float32")
+        self.num_rotations = num_rotations
+        self._num_categories = num_categories
+        self._transformer = SpatialTransformer(glimpse_size)
+        self._log_prior = self.add_weight(
+            name="log_prior", shape=[num_categories], initializer="zeros", trainable=False
+        )
+
+    def angles(self) -> tf.Tensor:
+        """The angles that are tried out: float32 `[rotations]`, radians."""
+        return tf.range(self.num_rotations, dtype=tf.float32) * (2.0 * math.pi / self.num_rotations)
+
+    def bank(self, templates: tf.Tensor) -> tf.Tensor:
+        """All templates at all angles.
+
+        Args:
+            templates: float32 `[categories, size, size, channels]`.
+
+        Returns:
+            float32 `[categories * rotations, size * size * channels]`.
+        """
+        count = tf.shape(templates)[0]
+        directions = tf.stack([tf.cos(self.angles()), tf.sin(self.angles())], axis=-1)
+        turned = affine.rotation(tf.tile(directions, [count, 1])).inverse()
+        views = self._transformer.read(tf.repeat(templates, self.num_rotations, axis=0), turned)
+        return tf.reshape(views, [count * self.num_rotations, -1])
+
+    def match(self, glimpses: tf.Tensor, bank: tf.Tensor, noise: tf.Tensor) -> Match:
+        """The posterior of each glimpse.
+
+        Args:
+            glimpses: float32 `[batch, size, size, channels]`.
+            bank: what `bank` gave.
+            noise: standard deviation sigma of the pixels, scalar; large values make all categories and angles alike.
+        """
+        pixels = tf.reshape(glimpses, [tf.shape(glimpses)[0], -1])
+        squared_error = (
+            tf.reduce_sum(pixels**2, axis=1, keepdims=True)
+            - 2.0 * tf.matmul(pixels, bank, transpose_b=True)
+            + tf.reduce_sum(bank**2, axis=1)
+        )
+        shape = [-1, self._num_categories, self.num_rotations]
+        logits = tf.reshape(-squared_error / (2.0 * noise**2), shape)
+        joint = logits + tf.nn.log_softmax(self._log_prior)[:, None] - math.log(self.num_rotations)
+        return Match(
+            loss=-2.0 * noise**2 * tf.reduce_logsumexp(joint, axis=[1, 2]),
+            categories=tf.nn.softmax(tf.reduce_logsumexp(joint, axis=2)),
+            rotations=tf.nn.softmax(logits),
+        )
+
+    def balance(self, categories: tf.Tensor, weights: tf.Tensor, rate: float, limit: float = 2.0) -> None:
+        """Moves the log-prior so that all categories come to be used alike, as the uniform prior of z_cat says.
+
+        Without it one template may take everything before the others are good at anything.
+
+        Args:
+            categories: float32 `[batch, categories]`, posterior probabilities of a step.
+            weights: float32 `[batch]`, how much each glimpse counts.
+            rate: how far the log-prior moves for a share of use that is wrong by 1.
+            limit: the log-prior stays within plus and minus this.
+        """
+        use = tf.reduce_sum(weights[:, None] * categories, axis=0) / (tf.reduce_sum(weights) + 1e-6)
+        excess = use - tf.reduce_sum(use) / self._num_categories
+        self._log_prior.assign(tf.clip_by_value(self._log_prior - rate * excess, -limit, limit))

@@ -1,0 +1,517 @@
+"""Attend, infer, repeat: what AIR and Discrete-AIR share (Discrete-AIR, sections 2 and 3).
+
+Generative model (equations 2 and 3): a number of objects n, for each one what it looks like and z_where, the sum of the
+objects drawn through the spatial transformer as the means of Gaussian pixels. Inference (equation 1): an LSTM looks at
+the difference between image and canvas, and says whether there is one more object and where; a glimpse there says what.
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Callable, NamedTuple, Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.distributions.counts import CountPrior
+from tf_scenes.distributions.presence import (
+    geometric_presence,
+    presence_logits_of_counts,
+    relaxed_presence_logits,
+)
+from tf_scenes.layers.affine import Affine, scale_and_translation
+from tf_scenes.layers.attention import Localization, Refinement, Where
+from tf_scenes.layers.presence_baseline import PresenceBaseline
+from tf_scenes.layers.spatial_transformer import SpatialTransformer
+from tf_scenes.models.scene_model import SceneModel, TrainingLoss, elbo
+
+tfd = tfp.distributions
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]
+
+# A uniform number of objects up to 3 has probabilities of 1/4; below this a count is as good as impossible.
+_LEAST_COUNT_PROBABILITY = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Attention:
+    """What z_where is.
+
+    Attributes:
+        separate_scales: whether x and y have scales of their own; else z_where is (scale, x, y).
+        mean_scale: prior mean of the scale, as the glimpse's share of the canvas.
+        scale_stddev: prior standard deviation of the scale's log-odds.
+        translation_stddev: prior standard deviation of x and y before their tanh.
+        surroundings: the second look's glimpse is larger than the first guess by this factor; 0 takes no second look.
+    """
+
+    separate_scales: bool
+    mean_scale: float
+    scale_stddev: float
+    translation_stddev: float
+    surroundings: float
+
+    @property
+    def dimensions(self) -> int:
+        """Of z_where."""
+        return 4 if self.separate_scales else 3
+
+    def prior(self) -> tfd.Distribution:
+        """p(z_where), before sigmoid and tanh: a Normal on each dimension."""
+        scales = self.dimensions - 2
+        return tfd.Normal(self.prior_mean(), [self.scale_stddev] * scales + [self.translation_stddev] * 2)
+
+    def prior_mean(self) -> tf.Tensor:
+        """float32 `[dimensions]`."""
+        log_odds = math.log(self.mean_scale / (1.0 - self.mean_scale))
+        return tf.constant([log_odds] * (self.dimensions - 2) + [0.0, 0.0])
+
+    def scale_and_translation(self, where: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """z_where `[..., dimensions]` -> scale `[..., 2]` in (0, 1) and translation `[..., 2]` in (-1, 1), x then y."""
+        scale = tf.sigmoid(where[..., :-2])
+        return scale if self.separate_scales else tf.repeat(scale, 2, axis=-1), tf.tanh(where[..., -2:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """How latents are drawn from their posteriors.
+
+    Attributes:
+        seed: int32 `[2]`; None takes each posterior's mode.
+        presence_temperature: of the relaxed presence; None draws 0 or 1.
+        category_temperature: of relaxed categories; None draws one-hot vectors.
+        sprite_gradient: factor of the gradient that reaches what makes the sprite, in [0, 1]; where it goes has all.
+        core_ops_only: whether the graph must be free of custom ops, as an exported one.
+    """
+
+    seed: Optional[tf.Tensor] = None
+    presence_temperature: Optional[tf.Tensor] = None
+    category_temperature: Optional[tf.Tensor] = None
+    sprite_gradient: Optional[tf.Tensor] = None
+    core_ops_only: bool = False
+
+    def salted(self, salt: int) -> "Draw":
+        """The same with a seed of its own."""
+        if self.seed is None:
+            return self
+        return dataclasses.replace(self, seed=tf.random.experimental.stateless_fold_in(self.seed, salt))
+
+    def gaussian(self, posterior: tfd.Normal, salt: int) -> tf.Tensor:
+        """A sample, reparameterised, or the mean."""
+        return posterior.mean() if self.seed is None else posterior.sample(seed=self.salted(salt).seed)
+
+
+class Object(NamedTuple):
+    """What one glimpse was taken for.
+
+    Attributes:
+        latents: what a description holds of it beside its place, name to `[batch, ...]`.
+        features: float32 `[batch, features]`, what the LSTM is told of it.
+        sprite: float32 `[batch, size, size, channels]`, what it looks like.
+        pose: what is done to the sprite before scale and translation, or None.
+        kl: name to float32 `[batch]`, nats; names of the ELBO's terms.
+        evidence: what the model's own losses need, name to tensor.
+    """
+
+    latents: dict[str, tf.Tensor]
+    features: tf.Tensor
+    sprite: tf.Tensor
+    pose: Optional[Affine]
+    kl: dict[str, tf.Tensor]
+    evidence: dict[str, tf.Tensor]
+
+
+class Step(NamedTuple):
+    """One step of inference; shapes `[batch, ...]`."""
+
+    presence_logits: tf.Tensor
+    relaxed_logits: Optional[tf.Tensor]  # Relaxed presence of this step before its sigmoid, given all before.
+    presence_before: tf.Tensor
+    presence: tf.Tensor
+    where: tf.Tensor
+    state: tf.Tensor  # What the LSTM gave.
+    object: Object
+
+
+class Inference(NamedTuple):
+    """A posterior sample."""
+
+    canvas: tf.Tensor  # [batch, height, width, channels], sums of objects
+    steps: list[Step]
+
+
+class AttendInferRepeat(SceneModel):
+    """Base of AIR and Discrete-AIR: the loop. A subclass says what an object is."""
+
+    def __init__(
+        self,
+        localization: Localization,
+        refinement: Optional[Refinement],
+        attention: Attention,
+        glimpse_size: int,
+        image_size: tuple[int, int],
+        pixel_stddev: float,
+        continue_probability: Schedule,
+        presence_temperature: float,
+        estimator: str,
+        max_objects: int,
+        max_inferred_objects: int,
+        seed: int,
+        name: str,
+    ):
+        """Creates what both models have.
+
+        Args:
+            localization: the recurrent network.
+            refinement: the second look, or None.
+            attention: what z_where is.
+            glimpse_size: side of a glimpse, pixels.
+            image_size: height and width of training images; others are scaled to it for inference.
+            pixel_stddev: sigma_x of equation 2.
+            continue_probability: of the geometric prior of training, by step.
+            presence_temperature: of the relaxed presence.
+            estimator: of presence's gradient: `relaxed` or `nvil`.
+            max_objects: see `SceneModel`.
+            max_inferred_objects: see `SceneModel`.
+            seed: see `SceneModel`.
+            name: of the model.
+        """
+        super().__init__(seed, max_objects, max_inferred_objects, name=name)
+        self.localization = localization
+        self.refinement = refinement
+        self.attention = attention
+        self.transformer = SpatialTransformer(glimpse_size, name="spatial_transformer")
+        self.count_prior = CountPrior(max_objects, name="count_prior")
+        self.baseline = PresenceBaseline(name="baseline") if estimator == "nvil" else None
+        self._image_size = image_size
+        self._pixel_stddev = pixel_stddev
+        self._continue_probability = continue_probability
+        self._presence_temperature = presence_temperature
+
+    # What a subclass defines.
+
+    @abc.abstractmethod
+    def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
+        """What glimpses show.
+
+        Args:
+            glimpses: float32 `[batch, size, size, channels]`.
+            draw: how latents are drawn.
+            bank: what `prepare` gave.
+        """
+
+    @abc.abstractmethod
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
+        """Sprite and pose of described objects, as in `Object`.
+
+        Args:
+            latents: of a description, name to `[objects, ...]`.
+        """
+
+    @abc.abstractmethod
+    def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Latents of a number of objects from the prior, name to `[objects, ...]`."""
+
+    @property
+    @abc.abstractmethod
+    def num_features(self) -> int:
+        """Of `Object.features`."""
+
+    def prepare(self) -> Optional[tf.Tensor]:
+        """What is computed once for all steps."""
+        return None
+
+    def training_draw(self, step: tf.Tensor, seed: tf.Tensor) -> Draw:
+        """How latents are drawn in training."""
+        temperature = self._presence_temperature if self.baseline is None else None
+        return Draw(seed, presence_temperature=temperature)
+
+    def own_loss(
+        self, inference: Inference, bank: Optional[tf.Tensor], step: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What the model adds to the negative ELBO, `[batch]`, and scalars worth a curve."""
+        return tf.zeros_like(inference.steps[0].presence), {}
+
+    # The loop.
+
+    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        """See `SceneModel.build_layers`."""
+        self.elbo_terms(images, seed)
+        self.training_loss(images, tf.constant(0, tf.int64), seed)
+
+    def infer(self, images: tf.Tensor, num_steps: int, draw: Draw, bank: Optional[tf.Tensor]) -> Inference:
+        """Looks for one object after another.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` of the size that the model is for.
+            num_steps: most objects.
+            draw: how latents are drawn.
+            bank: what `prepare` gave.
+        """
+        batch = tf.shape(images)[0]
+        canvas, presence = tf.zeros_like(images), tf.ones([batch])
+        state = self.localization.initial_state(batch)
+        latents = tf.zeros([batch, 1 + self.attention.dimensions + self.num_features])
+        steps = []
+        for number in range(num_steps):
+            logits, guess, state = self.localization(images - canvas, latents, state)
+            step_draw = draw.salted(number)
+            relaxed_logits, present = _draw_presence(logits, step_draw)
+            posterior = self._where_posterior(images, guess, draw.core_ops_only)
+            where = step_draw.gaussian(posterior, salt=101)
+            placed = scale_and_translation(*self.attention.scale_and_translation(where))
+            glimpses = self.transformer.read(images, placed, draw.core_ops_only)
+            found = self.infer_object(glimpses, step_draw, bank)
+            kl_where = tf.reduce_sum(tfd.kl_divergence(posterior, self.attention.prior()), axis=-1)
+            found.kl["kl_where"] = found.kl.get("kl_where", 0.0) + kl_where
+            before, presence = presence, presence * present
+            drawn = self._write(
+                _scale_gradient(found.sprite, draw.sprite_gradient),
+                placed,
+                found.pose,
+                *self._image_size,
+                draw.core_ops_only,
+            )
+            canvas += presence[:, None, None, None] * drawn
+            latents = tf.concat([presence[:, None], where, found.features], axis=-1)
+            steps.append(Step(logits, relaxed_logits, before, presence, where, tf.cast(state[0], tf.float32), found))
+        return Inference(canvas, steps)
+
+    def _where_posterior(self, images: tf.Tensor, guess: Where, core_ops_only: bool) -> tfd.Normal:
+        guess = guess._replace(mean=guess.mean + self.attention.prior_mean())
+        if self.refinement is not None:
+            scale, translation = self.attention.scale_and_translation(guess.mean)
+            scale = self.attention.surroundings * scale
+            glimpses = self.transformer.read(images, scale_and_translation(scale, translation), core_ops_only)
+            guess = self.refinement(glimpses, guess, scale)
+        return tfd.Normal(guess.mean, tf.exp(guess.log_stddev))
+
+    def _write(
+        self,
+        sprites: tf.Tensor,
+        placed: Affine,
+        pose: Optional[Affine],
+        height: tf.Tensor,
+        width: tf.Tensor,
+        core_ops_only: bool,
+    ) -> tf.Tensor:
+        transform = placed if pose is None else placed.after(pose)
+        return self.transformer.write(sprites, transform, height, width, core_ops_only)
+
+    # The ELBO.
+
+    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
+        """See `SceneModel.training_loss`: the negative ELBO (equation 9) under the annealed prior of presence."""
+        bank, own_seed = self.prepare(), tf.random.experimental.stateless_fold_in(seed, 1_000)
+        inference = self.infer(images, self.max_objects, self.training_draw(step, seed), bank)
+        continue_probability = self._continue_probability(step)
+        prior_logits = geometric_presence(continue_probability, self.max_objects).logits
+        terms = self._elbo_terms(images, inference, prior_logits)
+        own, scalars = self.own_loss(inference, bank, step, own_seed)
+        # The prior of the number of objects is fitted to what is inferred; training itself uses the geometric one.
+        counts = tf.cast(tf.round(_num_present(inference)), tf.int32)
+        fit = -self.count_prior.for_range(None).log_prob(counts)
+        loss = -elbo(terms) + own + fit
+        if self.baseline is not None:
+            loss += self._presence_surrogate(images, inference, terms, prior_logits)
+        scalars = {
+            **scalars,
+            "inferred_count": tf.reduce_mean(_num_present(inference)),
+            "continue_probability": continue_probability,
+        }
+        return TrainingLoss(loss, terms, scalars)
+
+    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+        """See `SceneModel.elbo_terms`; the prior of counts is the fitted one, not training's geometric one."""
+        images, num_steps = self._to_own_size(images), max_objects or self.max_objects
+        inference = self.infer(images, num_steps, Draw(seed), self.prepare())
+        probabilities = self.count_prior.for_range(max_objects).probs_parameter()
+        prior_logits = presence_logits_of_counts(tf.maximum(probabilities, _LEAST_COUNT_PROBABILITY))
+        return self._elbo_terms(images, inference, prior_logits)
+
+    def _elbo_terms(self, images: tf.Tensor, inference: Inference, prior_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels = tfd.Normal(inference.canvas, self._pixel_stddev)
+        terms = {
+            "reconstruction": tf.reduce_sum(pixels.log_prob(images), axis=[1, 2, 3]),
+            "kl_count": tf.add_n(self._presence_kl(inference, prior_logits)),
+        }
+        for name in inference.steps[0].object.kl:
+            terms[name] = tf.add_n([step.presence * step.object.kl[name] for step in inference.steps])
+        return terms
+
+    def _presence_kl(self, inference: Inference, prior_logits: tf.Tensor) -> list[tf.Tensor]:
+        """KL of each step's presence given all before, weighted by theirs: `[batch]` each.
+
+        Exact where presence is 0 or 1; a Monte-Carlo estimate of the relaxed densities' where it is relaxed.
+        """
+        kls = []
+        for step, prior_logit in zip(inference.steps, tf.unstack(prior_logits)):
+            if step.relaxed_logits is None:
+                kl = tfd.kl_divergence(tfd.Bernoulli(step.presence_logits), tfd.Bernoulli(prior_logit))
+            else:
+                posterior, prior = (
+                    relaxed_presence_logits(logits, self._presence_temperature)
+                    for logits in (step.presence_logits, prior_logit)
+                )
+                kl = posterior.log_prob(step.relaxed_logits) - prior.log_prob(step.relaxed_logits)
+            kls.append(step.presence_before * kl)
+        return kls
+
+    def _presence_surrogate(
+        self, images: tf.Tensor, inference: Inference, terms: Mapping[str, tf.Tensor], prior_logits: tf.Tensor
+    ) -> tf.Tensor:
+        """NVIL (Mnih and Gregor, 2014): what gives the presences of 0 or 1 their gradient, and the baseline its own.
+
+        A presence is credited with the reconstruction and with the KL terms of its own step and those after it.
+        """
+        presence_kl = self._presence_kl(inference, prior_logits)
+        costs = [
+            presence_kl[number] + step.presence * tf.add_n(list(step.object.kl.values()))
+            for number, step in enumerate(inference.steps)
+        ]
+        surrogate = 0.0
+        for number, step in enumerate(inference.steps):
+            cost = tf.stop_gradient(tf.add_n(costs[number:]) - terms["reconstruction"])
+            baseline = self.baseline(images, tf.stop_gradient(step.state), number)
+            present = tf.stop_gradient(step.presence)
+            log_probability = tfd.Bernoulli(step.presence_logits, dtype=tf.float32).log_prob(present)
+            advantage = self.baseline.normalize(tf.stop_gradient(cost - baseline))
+            before = tf.stop_gradient(step.presence_before)
+            surrogate += before * (advantage * log_probability + self.baseline.loss(cost, baseline))
+        return surrogate
+
+    # Descriptions.
+
+    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+        """See `SceneModel.encode`; the model's own images' size, others are scaled to it.
+
+        Returns:
+            `num_objects`, `presence`, `locations` (middles of the glimpses), `sizes` (height and width of the glimpses,
+            float32 `[batch, max_objects, 2]`, pixels), and what the model knows of an object.
+        """
+        shape = tf.shape(images)
+        inference = self.infer(
+            self._to_own_size(images),
+            max_objects or self.max_inferred_objects,
+            Draw(core_ops_only=True),
+            self.prepare(),
+        )
+        presence = tf.stack([step.presence for step in inference.steps], axis=1)
+        where = tf.stack([step.where for step in inference.steps], axis=1)
+        latents = {
+            name: tf.stack([step.object.latents[name] for step in inference.steps], axis=1)
+            for name in inference.steps[0].object.latents
+        }
+        return self._description(presence, where, latents, shape[1], shape[2])
+
+    def _description(
+        self,
+        presence: tf.Tensor,
+        where: tf.Tensor,
+        latents: Mapping[str, tf.Tensor],
+        height: tf.Tensor,
+        width: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """What is not present is 0."""
+        image_size = tf.cast(tf.stack([height, width]), tf.float32)
+        scale, translation = self.attention.scale_and_translation(where)
+        values = {
+            "locations": (translation[..., ::-1] + 1.0) * image_size / 2.0 - 0.5,
+            "sizes": scale[..., ::-1] * image_size,
+            **latents,
+        }
+        description = {"num_objects": tf.cast(tf.reduce_sum(presence, axis=1), tf.int32), "presence": presence}
+        for name, value in values.items():
+            mask = tf.reshape(presence, tf.concat([tf.shape(presence), tf.ones([tf.rank(value) - 2], tf.int32)], 0))
+            description[name] = value * tf.cast(mask, value.dtype)
+        return description
+
+    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """See `SceneModel.decode`."""
+        presence = tf.convert_to_tensor(description["presence"])
+        scenes, slots = tf.unstack(tf.shape(presence))
+        flat = {
+            name: tf.reshape(value, tf.concat([[scenes * slots], tf.shape(value)[2:]], axis=0))
+            for name, value in description.items()
+            if name != "num_objects"
+        }
+        sprites, pose = self.draw_object(flat)
+        drawn = self._write(sprites, _placed(flat, height, width), pose, height, width, core_ops_only=True)
+        drawn *= flat["presence"][:, None, None, None]
+        # Where an object is absent, its size is 0: nothing of it may reach the sum, not even a NaN.
+        drawn = tf.where(flat["presence"][:, None, None, None] > 0.0, drawn, 0.0)
+        scenes_of_objects = tf.reshape(drawn, tf.concat([[scenes, slots], tf.shape(drawn)[1:]], axis=0))
+        return tf.clip_by_value(tf.reduce_sum(scenes_of_objects, axis=1), 0.0, 1.0)
+
+    def sample_description(
+        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        """See `SceneModel.sample_description`."""
+        count_seed, where_seed, latent_seed = tfp.random.split_seed(seed, n=3, salt="prior")
+        slots = self.max_objects if max_objects is None else max_objects
+        counts = self.count_prior.for_range(max_objects).sample(num_scenes, seed=count_seed)
+        where = self.attention.prior().sample([num_scenes, slots], seed=where_seed)
+        latents = {
+            name: tf.reshape(value, tf.concat([[num_scenes, slots], tf.shape(value)[1:]], axis=0))
+            for name, value in self.sample_latents(num_scenes * slots, latent_seed).items()
+        }
+        presence = tf.sequence_mask(counts, slots, tf.float32)
+        return self._description(presence, where, latents, tf.constant(height), tf.constant(width))
+
+    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """See `SceneModel.views`; `outlines` are the glimpses' corners."""
+        presence = tf.convert_to_tensor(description["presence"])
+        scenes, slots = tf.unstack(tf.shape(presence))
+        flat = {
+            name: tf.reshape(value, tf.concat([[scenes * slots], tf.shape(value)[2:]], axis=0))
+            for name, value in description.items()
+            if name != "num_objects"
+        }
+        height, width = tf.shape(images)[1], tf.shape(images)[2]
+        sprites, pose = self.draw_object(flat)
+        placed = _placed(flat, height, width)
+        corners = tf.constant([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+        outlines = (placed if pose is None else placed.after(pose)).apply(corners)
+        image_size = tf.cast(tf.stack([height, width]), tf.float32)
+        outlines = (outlines[..., ::-1] + 1.0) * image_size / 2.0 - 0.5
+        return {
+            "sprites": tf.reshape(sprites, tf.concat([[scenes, slots], tf.shape(sprites)[1:]], axis=0)),
+            "outlines": tf.reshape(outlines, [scenes, slots, 4, 2]),
+        }
+
+    def _to_own_size(self, images: tf.Tensor) -> tf.Tensor:
+        if tuple(images.shape[1:3]) == self._image_size:
+            return images
+        resized = tf.image.resize(images, self._image_size, antialias=True)
+        same = tf.reduce_all(tf.equal(tf.shape(images)[1:3], self._image_size))
+        # Resizing to the same size would smooth a little.
+        return tf.ensure_shape(tf.cond(same, lambda: images, lambda: resized), resized.shape)
+
+
+def _draw_presence(logits: tf.Tensor, draw: Draw) -> tuple[Optional[tf.Tensor], tf.Tensor]:
+    """This step's relaxed presence before its sigmoid, if relaxed, and its presence given all before: `[batch]`."""
+    if draw.seed is None:
+        return None, tf.cast(logits > 0.0, tf.float32)
+    seed = draw.salted(100).seed
+    if draw.presence_temperature is None:
+        return None, tfd.Bernoulli(logits, dtype=tf.float32).sample(seed=seed)
+    relaxed = relaxed_presence_logits(logits, draw.presence_temperature).sample(seed=seed)
+    return relaxed, tf.sigmoid(relaxed)
+
+
+def _scale_gradient(values: tf.Tensor, factor: Optional[tf.Tensor]) -> tf.Tensor:
+    constant = tf.stop_gradient(values)
+    return values if factor is None else constant + factor * (values - constant)
+
+
+def _num_present(inference: Inference) -> tf.Tensor:
+    return tf.add_n([step.presence for step in inference.steps])
+
+
+def _placed(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> Affine:
+    """Scale and translation from pixels; what has no size gets one that can be inverted."""
+    image_size = tf.cast(tf.stack([height, width]), tf.float32)
+    scale = tf.maximum(description["sizes"], 1e-3) / image_size
+    translation = (description["locations"] + 0.5) * 2.0 / image_size - 1.0
+    return scale_and_translation(scale[..., ::-1], translation[..., ::-1])

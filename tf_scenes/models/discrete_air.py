@@ -1,0 +1,295 @@
+"""Discrete-AIR (section 3): an object is of a category, and has attributes, a rotation and a skew of its own."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.distributions.categories import CategoryPosterior, kl_to_uniform
+from tf_scenes.layers.affine import Affine, joint_rotation_and_skew, rotation, skew
+from tf_scenes.layers.attention import glimpse_trunk
+from tf_scenes.layers.invariance import ViewRange, mutual_information, random_views
+from tf_scenes.layers.template_matching import TemplateMatching
+from tf_scenes.layers.templates import TemplateDecoder
+from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Object
+
+tfd = tfp.distributions
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]
+
+POSES = ("none", "rotation", "rotation_and_skew", "joint")
+
+# A free matrix stays this close to the identity in each entry, so that its determinant stays positive.
+_JOINT_LIMIT = 0.45
+# Prior standard deviation of skew factors and of a free matrix's entries, before their tanh.
+_DEFORMATION_STDDEV = 0.5
+_ANGLE_STDDEV_LIMIT = 0.5
+_BALANCE_RATE = 0.3
+# Of the cross-entropy to the posterior of template matching, against the KL of the category, which it has to overcome.
+_TEACHING_WEIGHT = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscreteAirSchedules:
+    """What changes over the optimisation steps.
+
+    Attributes:
+        temperature: of relaxed categories.
+        matching_noise: standard deviation of pixels in template matching: large values try everything, small ones
+            choose.
+        matching_weight: of template matching.
+        invariance_weight: of invariant information clustering.
+        sprite_gradient: see `Draw`; 0 leaves templates and categories to the two losses above.
+    """
+
+    temperature: Schedule
+    matching_noise: Schedule
+    matching_weight: Schedule
+    invariance_weight: Schedule
+    sprite_gradient: Schedule
+
+
+class DiscreteAIR(AttendInferRepeat):
+    """Discrete-AIR."""
+
+    def __init__(
+        self,
+        decoder: TemplateDecoder,
+        matching: TemplateMatching,
+        encoder_units: int,
+        pose: str,
+        schedules: DiscreteAirSchedules,
+        view_range: ViewRange,
+        num_heads: int = 1,
+        name: str = "discrete_air",
+        **loop: Any,
+    ):
+        """Creates the model.
+
+        Args:
+            decoder: f_dec(z_cat, z_attr).
+            matching: of glimpses with templates; its number of rotations is that of the angles inferred from.
+            encoder_units: of the glimpse encoder.
+            pose: which factors of equation 6 follow scale and translation, one of `POSES`.
+            schedules: what changes over the steps.
+            view_range: of the views for invariant information clustering.
+            num_heads: how many clusterings are learned side by side; the one with most information is the category.
+            name: of the model.
+            **loop: see `AttendInferRepeat`.
+        """
+        super().__init__(name=name, **loop)
+        self.decoder = decoder
+        self.matching = matching
+        self.encoder = glimpse_trunk(encoder_units)
+        self.category_posterior = CategoryPosterior(name="category_posterior")
+        self._pose = pose
+        self._schedules = schedules
+        self._view_range = view_range
+        self._num_heads = num_heads
+        self._category_heads = _head(num_heads * decoder.num_categories, "categories")
+        self._head_information = self.add_weight(
+            name="head_information", shape=[num_heads], initializer="zeros", trainable=False, dtype=tf.float32
+        )
+        if decoder.num_attributes:
+            self._attribute_head = _head(2 * decoder.num_attributes, "attributes")
+        if self._rotates:
+            self._rotation_head = _head(decoder.num_categories * matching.num_rotations, "rotations")
+            self._angle_head = _head(decoder.num_categories + 1, "angles")
+        if self._num_deformations:
+            self._deformation_head = _head(2 * self._num_deformations, "deformations")
+
+    def variable_groups(self) -> dict[str, list[tf.Variable]]:
+        """The decoder has a learning rate of its own."""
+        templates = self.decoder.trainable_variables
+        own = {variable.ref() for variable in templates}
+        return {
+            "default": [variable for variable in self.trainable_variables if variable.ref() not in own],
+            "decoder": templates,
+        }
+
+    @property
+    def _rotates(self) -> bool:
+        return self._pose in ("rotation", "rotation_and_skew")
+
+    @property
+    def _num_deformations(self) -> int:
+        return {"rotation_and_skew": 2, "joint": 4}.get(self._pose, 0)
+
+    @property
+    def num_features(self) -> int:
+        """See `AttendInferRepeat.num_features`."""
+        return self.decoder.num_categories + self.decoder.num_attributes + 2 * self._rotates + self._num_deformations
+
+    def prepare(self) -> tf.Tensor:
+        """See `AttendInferRepeat.prepare`."""
+        return self.matching.bank(self.decoder.templates())
+
+    def training_draw(self, step: tf.Tensor, seed: tf.Tensor) -> Draw:
+        """See `AttendInferRepeat.training_draw`."""
+        draw = super().training_draw(step, seed)
+        return dataclasses.replace(
+            draw,
+            category_temperature=self._schedules.temperature(step),
+            sprite_gradient=self._schedules.sprite_gradient(step),
+        )
+
+    def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
+        """See `AttendInferRepeat.infer_object`."""
+        features = self.encoder(glimpses)
+        logits = tf.gather(self._all_category_logits(features), tf.argmax(self._head_information), axis=1)
+        categories = self._draw_categories(logits, draw)
+        latents = {"categories": tf.argmax(categories, axis=-1, output_type=tf.int32)}
+        kl = {"kl_category": kl_to_uniform(logits)}
+        told, evidence = [categories], {"glimpses": glimpses, "category_logits": logits}
+        kl_pose = 0.0
+        if self._rotates:
+            angle, kl_angle, evidence["rotation_logits"] = self._draw_angle(features, categories, draw)
+            latents["angles"] = angle
+            told += [tf.cos(angle)[:, None], tf.sin(angle)[:, None]]
+            kl_pose += kl_angle
+        if self._num_deformations:
+            deformation, kl_deformation = self._draw_deformation(features, draw)
+            latents["deformations"] = deformation
+            told.append(deformation)
+            kl_pose += kl_deformation
+        attributes = tf.zeros([tf.shape(glimpses)[0], 0])
+        if self.decoder.num_attributes:
+            attributes, kl["kl_attributes"] = self._draw_attributes(features, draw)
+            latents["attributes"] = attributes
+            told.append(attributes)
+        if self._pose != "none":
+            kl["kl_where"] = kl_pose
+        sprite = self.decoder(categories, attributes)
+        return Object(latents, tf.concat(told, axis=-1), sprite, self._transform(latents), kl, evidence)
+
+    def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
+        """float32 `[batch, heads, categories]`."""
+        return tf.reshape(self._category_heads(features), [-1, self._num_heads, self.decoder.num_categories])
+
+    def _draw_categories(self, logits: tf.Tensor, draw: Draw) -> tf.Tensor:
+        if draw.seed is None:
+            return tf.one_hot(tf.argmax(logits, axis=-1), self.decoder.num_categories)
+        return self.category_posterior(logits, draw.category_temperature).sample(seed=draw.salted(103).seed)
+
+    def _draw_angle(
+        self, features: tf.Tensor, categories: tf.Tensor, draw: Draw
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The angle given the category, its KL to the uniform prior on the circle, and the logits of all rotations.
+
+        A departure from the paper, which has the angle before the glimpse: it is the most likely one of the angles of
+        template matching, and an offset of up to half the distance between two.
+        """
+        shape = [-1, self.decoder.num_categories, self.matching.num_rotations]
+        rotation_logits = tf.reshape(self._rotation_head(features), shape)
+        raw = self._angle_head(features)
+        spacing = 2.0 * math.pi / self.matching.num_rotations
+        offsets = tf.tanh(raw[:, :-1]) * spacing / 2.0
+        angles = tf.gather(self.matching.angles(), tf.argmax(rotation_logits, axis=-1)) + offsets  # [batch, categories]
+        mean = tf.math.atan2(
+            tf.reduce_sum(categories * tf.sin(angles), axis=-1), tf.reduce_sum(categories * tf.cos(angles), axis=-1)
+        )
+        posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
+        return draw.gaussian(posterior, salt=104), math.log(2.0 * math.pi) - posterior.entropy(), rotation_logits
+
+    def _draw_deformation(self, features: tf.Tensor, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
+        posterior = _normal(self._deformation_head(features))
+        kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV)), axis=-1)
+        return draw.gaussian(posterior, salt=105), kl
+
+    def _draw_attributes(self, features: tf.Tensor, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
+        posterior = _normal(self._attribute_head(features))
+        kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)
+        return draw.gaussian(posterior, salt=106), kl
+
+    def _transform(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
+        """T_r T_k of equation 6, or both as one."""
+        if self._pose == "none":
+            return None
+        if self._pose == "joint":
+            change = _JOINT_LIMIT * tf.tanh(tf.reshape(latents["deformations"], [-1, 2, 2]))
+            return joint_rotation_and_skew(tf.eye(2) + change)
+        turned = rotation(tf.stack([tf.cos(latents["angles"]), tf.sin(latents["angles"])], axis=-1))
+        return turned if self._pose == "rotation" else turned.after(skew(tf.tanh(latents["deformations"])))
+
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
+        """See `AttendInferRepeat.draw_object`."""
+        categories = tf.one_hot(latents["categories"], self.decoder.num_categories)
+        attributes = latents.get("attributes", tf.zeros([tf.shape(categories)[0], 0]))
+        return self.decoder(categories, attributes), self._transform(latents)
+
+    def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See `AttendInferRepeat.sample_latents`."""
+        seeds = tfp.random.split_seed(seed, n=4, salt="latents")
+        most = self.decoder.num_categories
+        latents = {"categories": tf.random.stateless_uniform([num_objects], seeds[0], 0, most, tf.int32)}
+        if self._rotates:
+            latents["angles"] = tf.random.stateless_uniform([num_objects], seeds[1], -math.pi, math.pi)
+        if self._num_deformations:
+            shape = [num_objects, self._num_deformations]
+            latents["deformations"] = tf.random.stateless_normal(shape, seeds[2], 0.0, _DEFORMATION_STDDEV)
+        if self.decoder.num_attributes:
+            latents["attributes"] = tf.random.stateless_normal([num_objects, self.decoder.num_attributes], seeds[3])
+        return latents
+
+    # What makes categories reliable.
+
+    def own_loss(
+        self, inference: Inference, bank: tf.Tensor, step: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Template matching and invariance, on the objects that are present; neither moves where the model looks."""
+        schedules = {
+            field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
+        }
+        steps = inference.steps
+        weights = tf.stop_gradient(tf.concat([each.presence for each in steps], axis=0))
+        evidence = {
+            name: tf.concat([each.object.evidence[name] for each in steps], 0) for name in steps[0].object.evidence
+        }
+        glimpses = tf.stop_gradient(evidence["glimpses"])
+        by_object = schedules["matching_weight"] * self._matching_loss(
+            glimpses, evidence, weights, bank, schedules["matching_noise"]
+        )
+        information = self._information(glimpses, weights, seed)  # [heads]
+        # Once the categories are in use they stay those of one head.
+        choosing = tf.cast(schedules["sprite_gradient"] < 1.0, tf.float32)
+        self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
+        total = tf.reduce_sum(tf.reshape(weights * by_object, [len(steps), -1]), axis=0)
+        total -= schedules["invariance_weight"] * tf.reduce_sum(information)
+        return total, {**schedules, "category_information": tf.reduce_max(information)}
+
+    def _matching_loss(
+        self,
+        glimpses: tf.Tensor,
+        evidence: Mapping[str, tf.Tensor],
+        weights: tf.Tensor,
+        bank: tf.Tensor,
+        noise: tf.Tensor,
+    ) -> tf.Tensor:
+        """The templates' mixture likelihood, and the networks' cross-entropy to its posterior: `[objects]`."""
+        match = self.matching.match(glimpses, bank, noise)
+        categories, rotations = tf.stop_gradient(match.categories), tf.stop_gradient(match.rotations)
+        self.matching.balance(categories, weights, _BALANCE_RATE)
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(categories, evidence["category_logits"])
+        if self._rotates:
+            by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, evidence["rotation_logits"])
+            cross_entropy += tf.reduce_mean(by_category, axis=-1)
+        return match.loss / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy
+
+    def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""
+        views = [random_views(glimpses, self._view_range, seed + number) for number in range(2)]
+        logits = self._all_category_logits(self.encoder(tf.concat(views, axis=0)))
+        first, second = tf.split(tf.nn.softmax(logits), 2)
+        return mutual_information(first, second, weights)
+
+
+def _head(units: int, name: str) -> tf.keras.layers.Dense:
+    return tf.keras.layers.Dense(units, dtype="float32", name=name)
+
+
+def _normal(parameters: tf.Tensor) -> tfd.Normal:
+    mean, raw_stddev = tf.split(parameters, 2, axis=-1)
+    return tfd.Normal(mean, tf.nn.softplus(raw_stddev) + 1e-4)
