@@ -75,12 +75,10 @@ def _sample(
     points = transform.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y, from -1 to 1
     image_size = tf.cast(tf.stack([image_width, image_height]), tf.float32)
     pixels = (points + 1.0) * image_size / 2.0 - 0.5
-    # Further outside than one pixel everything is 0, and some huge coordinates would overflow an integer.
-    pixels = tf.clip_by_value(pixels, -1.0, image_size)
     if core_ops_only:
-        # This one repeats the edge outside: an edge of zeros makes that 0.
+        # This one repeats the edge outside: an edge of zeros makes that 0. Huge coordinates would overflow an integer.
         padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        values = addons.interpolate_bilinear(padded, pixels + 1.0, indexing="xy")
+        values = addons.interpolate_bilinear(padded, tf.clip_by_value(pixels, -1.0, image_size) + 1.0, indexing="xy")
     else:
         values = addons.resampler(images, pixels)
     sampled = tf.reshape(values, [batch, height, width, channels])

@@ -249,15 +249,23 @@ class DiscreteAIR(AttendInferRepeat):
             name: tf.concat([each.object.evidence[name] for each in steps], 0) for name in steps[0].object.evidence
         }
         glimpses = tf.stop_gradient(evidence["glimpses"])
-        by_object = schedules["matching_weight"] * self._matching_loss(
-            glimpses, evidence, weights, bank, schedules["matching_noise"]
+        weight = schedules["matching_weight"]
+        by_object = tf.cond(
+            weight > 0.0,
+            lambda: weight * self._matching_loss(glimpses, evidence, weights, bank, schedules["matching_noise"]),
+            lambda: tf.zeros_like(weights),
         )
-        information = self._information(glimpses, weights, seed)  # [heads]
+        weight = schedules["invariance_weight"]
+        information = tf.cond(
+            weight > 0.0,
+            lambda: self._information(glimpses, weights, seed),
+            lambda: tf.zeros([self._num_heads]),
+        )
         # Once the categories are in use they stay those of one head.
         choosing = tf.cast(schedules["sprite_gradient"] < 1.0, tf.float32)
         self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
         total = tf.reduce_sum(tf.reshape(weights * by_object, [len(steps), -1]), axis=0)
-        total -= schedules["invariance_weight"] * tf.reduce_sum(information)
+        total -= weight * tf.reduce_sum(information)
         return total, {**schedules, "category_information": tf.reduce_max(information)}
 
     def _matching_loss(
