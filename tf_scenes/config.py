@@ -14,7 +14,7 @@ from absl import flags
 
 from tf_scenes.errors import UserError
 
-MODES = ("train", "evaluate", "export", "generate")
+MODES = ("train", "evaluate", "export", "generate", "compare")
 DATASETS = (
     "multi_dsprites",
     "multi_mnist_1k",
@@ -51,6 +51,9 @@ class JobConfig:
     )
     export_dir: Optional[str] = option(
         None, "Folder for the exported encoder and decoder. Default: saved_models/<flagfile's name>."
+    )
+    compare_runs: Optional[str] = option(
+        None, "Folders of the runs whose count accuracy --mode=compare plots, with commas between."
     )
     seed: int = option(0, "Seed of all randomness: scenes, initial weights, samples.", lower=0, upper=2**31 - 1)
 
@@ -125,6 +128,9 @@ class EvaluationConfig:
         None,
         "Makes the number of objects in generated scenes uniform on 0 to this. Default: the learned prior of counts.",
         lower=0,
+    )
+    scene_path: Optional[str] = option(
+        None, "A text file that describes a scene; --mode=generate then draws it. Models with categories only."
     )
 
 
@@ -322,6 +328,8 @@ class Config:
             _check_lavae(self.lavae, self.data)
         if self.model == "discrete_air":
             _check_discrete_air(self.discrete_air, self.attention)
+        if self.job.mode == "compare" and not self.job.compare_runs:
+            raise UserError("--mode=compare needs --compare_runs, the folders of runs with commas between")
         if self.train.steps_per_report % self.train.steps_per_execution:
             raise UserError("--steps_per_report must be a multiple of --steps_per_execution")
         if self.train.learning_rate_final > self.train.learning_rate:

@@ -59,6 +59,73 @@ def reconstructions(
     return sheet
 
 
+def descriptions(
+    images: np.ndarray, pixel_means: np.ndarray, description: Mapping[str, np.ndarray], outlines: np.ndarray
+) -> figure.Figure:
+    """A column for each image: input with boxes, reconstruction, and the latent code of each object in words.
+
+    Args:
+        images: float `[images, height, width, channels]` in [0, 1].
+        pixel_means: float, the same shape.
+        description: as `SceneModel.encode` gives it, with `categories`.
+        outlines: float `[images, objects, 4, 2]`, see `reconstructions`.
+    """
+    counts = description["num_objects"]
+    sheet = figure.Figure(figsize=(2.2 * len(images) + 0.4, 6.4), layout="constrained")
+    cells = sheet.subplots(3, len(images), squeeze=False)
+    for axis in cells.flat:
+        axis.axis("off")
+    for column, count in enumerate(counts):
+        _show(cells[0, column], images[column])
+        colors = description["categories"][column] % len(_BOX_COLORS)
+        _draw_boxes(cells[0, column], outlines[column, :count], colors)
+        cells[0, column].set_title(f"n = {count}", fontsize=9)
+        _show(cells[1, column], pixel_means[column])
+        for slot in range(count):
+            code = {name: values[column, slot] for name, values in description.items() if name != "num_objects"}
+            cells[2, column].text(
+                0.02,
+                1.0 - 0.33 * slot,
+                "\n".join(_code_lines(code)),
+                color=_BOX_COLORS[colors[slot]],
+                fontsize=7,
+                family="monospace",
+                va="top",
+                transform=cells[2, column].transAxes,
+            )
+    return sheet
+
+
+def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
+    """An object's latent code in words."""
+    (y, x), (height, width) = code["locations"], code["sizes"]
+    lines = [f"category {code['categories']}", f"x {x:5.1f}  y {y:5.1f}", f"size {width:.1f} x {height:.1f}"]
+    if "angles" in code:
+        lines.append(f"angle {np.degrees(code['angles']) % 360:.0f} deg")
+    for name in ("deformations", "attributes"):
+        if name in code:
+            lines.append(f"{name[:-1]} " + " ".join(f"{value:+.2f}" for value in code[name]))
+    return lines
+
+
+def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> figure.Figure:
+    """Lines over optimisation steps.
+
+    Args:
+        series: for each line's name its steps and values.
+        label: of the vertical axis.
+    """
+    sheet = figure.Figure(figsize=(6, 4), layout="constrained")
+    axis = sheet.subplots()
+    for name, (steps, values) in series.items():
+        axis.plot(steps, values, label=name)
+    axis.set_xlabel("optimisation steps")
+    axis.set_ylabel(label)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return sheet
+
+
 def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
     """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
     rows = -(-len(images) // columns)

@@ -170,3 +170,34 @@ def test_a_file_that_is_no_archive(tmp_path):
         sprites.from_file(str(path))
     with pytest.raises(UserError, match="does not exist"):
         sprites.from_file(str(tmp_path / "none.npz"))
+
+
+def test_grey_shapes_have_all_sizes_and_the_area_of_their_outline():
+    bank = sprites.grey_shapes(24)
+    assert len(bank) == 3 * 13 * 72
+    assert set(bank.frame_sizes) == set(range(12, 25))
+    radius = bank.frame_sizes / 2
+    expected = np.choose(bank.labels, [2 * radius**2, np.pi * radius**2 / 2, 3 * np.sqrt(3) / 4 * radius**2])
+    np.testing.assert_allclose(bank.sprites.sum((1, 2, 3)) / 255, expected, rtol=0.08)
+    assert len(np.unique(bank.sprites)) > 20  # Smooth edges.
+    pixels = bank.sprites[..., 0].astype(float)
+    for number in np.random.RandomState(0).permutation(len(bank))[:20]:
+        frame = bank.frame_sizes[number]
+        middle = ndimage.center_of_mass(pixels[number])
+        np.testing.assert_allclose(middle, [(frame - 1) / 2] * 2, atol=0.4)
+
+
+def test_grey_mnist_digits_keep_their_pixels(mnist_path):
+    bank = sprites.grey_mnist(mnist_path)
+    digits, labels = sprites.files.load_mnist(mnist_path)
+    assert bank.sprites.shape == (10_000, 20, 20, 1)
+    np.testing.assert_array_equal(bank.labels, labels)
+    np.testing.assert_array_equal(bank.sprites.sum((1, 2, 3), dtype=np.int64), digits.sum((1, 2), dtype=np.int64))
+
+
+def test_grey_handwritten_digits_are_grey_and_of_the_asked_size():
+    bank = sprites.grey_handwritten_digits(20)
+    assert bank.sprites.shape == (1797, 20, 20, 1)
+    assert len(np.unique(bank.sprites)) > 100
+    with pytest.raises(UserError, match="empty"):
+        sprites.grey_digit(np.zeros((8, 8), np.uint8), 20)

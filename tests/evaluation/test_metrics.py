@@ -53,3 +53,39 @@ def test_matching_is_the_best_of_all_assignments():
 
 def test_location_error_without_pairs_is_none():
     assert metrics.location_error([np.zeros((0, 2))], [np.ones((2, 2))]) == (None, None)
+
+
+@pytest.mark.parametrize("num_categories", [3, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_correspondence_rate_is_that_of_the_best_permutation(num_categories, seed):
+    random = np.random.RandomState(seed)
+    true = random.randint(-1, num_categories, (60, 3))
+    inferred = random.randint(-1, num_categories, (60, 4))
+
+    def found(permutation):
+        """Equation 11's in(O, T), set by set."""
+        total = 0
+        for wanted, guessed in zip(true, inferred):
+            left = [label for label in wanted if label >= 0]
+            for category in guessed[guessed >= 0]:
+                if permutation[category] in left:
+                    left.remove(permutation[category])
+                    total += 1
+        return total
+
+    best = max(map(found, itertools.permutations(range(num_categories))))
+    rate, labels = metrics.correspondence_rate(true, inferred)
+    np.testing.assert_allclose(rate, best / (true >= 0).sum())
+    assert found([labels[category] for category in range(num_categories)]) == best
+
+
+def test_correspondence_rate_of_the_papers_example():
+    true, inferred = np.array([[4, 0, 1, 1, 5]]), np.array([[1, 4, 2, 2, 3]])
+    assert metrics.correspondence_rate(true, inferred)[0] == 1.0
+
+
+def test_correspondence_rate_with_fewer_categories_or_none():
+    true = np.array([[0, 1], [2, -1], [1, -1]])
+    assert metrics.correspondence_rate(true, np.zeros((3, 2), int))[0] == 0.5  # Both of label 1.
+    assert metrics.correspondence_rate(true, np.full((3, 2), -1))[0] == 0.0
+    assert np.isnan(metrics.correspondence_rate(np.full((2, 2), -1), true[:2])[0])

@@ -34,7 +34,7 @@ def _by_hand(scale, translation, angle, skew):
     return placed @ turned @ skewed
 
 
-def _bumps(size, middles):
+def bumps(size, middles):
     """Smooth images, 0 at the edge: `[images, size, size, 1]`."""
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     bumps = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) * 8) for a, b in middles])
@@ -97,7 +97,7 @@ def test_both_ops_agree_in_value_and_gradient():
 @pytest.mark.parametrize("core_ops_only", [False, True])
 def test_gradients_agree_with_finite_differences(core_ops_only):
     # Smooth and fine: at every pixel's edge bilinear interpolation has a corner, which differences would round.
-    images, target = _bumps(64, [(0.1, -0.2)]), _bumps(64, [(-0.1, 0.1)])
+    images, target = bumps(64, [(0.1, -0.2)]), bumps(64, [(-0.1, 0.1)])
     layer = SpatialTransformer(48)
 
     def loss(pixels, scale, translation, angle, skew):
@@ -125,7 +125,7 @@ def test_gradients_agree_with_finite_differences(core_ops_only):
 
 
 def test_reading_what_was_written_returns_it_up_to_interpolation():
-    smooth = _bumps(24, RANDOM.uniform(-0.3, 0.3, (40, 2)))
+    smooth = bumps(24, RANDOM.uniform(-0.3, 0.3, (40, 2)))
     scale, translation, angle, skew = _factors(40)
     # At least about a canvas pixel for each pixel of the glimpse, and inside the canvas.
     scale, translation = 0.4 + 0.1 * scale, 0.1 * translation

@@ -26,12 +26,14 @@ class Dataset(abc.ABC):
     Attributes:
         splits: name to split; every data set has `train` and `test`.
         image_shape: height, width, channels.
+        label_names: the name of each label; empty where there are no labels.
         ground_truth: names of what `examples` gives beside images: `counts`, `centers`, `labels`.
     """
 
     splits: Mapping[str, Split]
     image_shape: tuple[int, int, int]
     ground_truth: tuple[str, ...]
+    label_names: tuple[str, ...] = ()
 
     @property
     def held_out(self) -> list[str]:
@@ -134,6 +136,7 @@ class SceneDataset(Dataset):
             self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
         self.splits = {split.name: split for split in splits}
         self.image_shape = (image_size, image_size, bank.channels)
+        self.label_names = tuple(bank.label_names)
 
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
         """See `Dataset.examples`."""

@@ -1,6 +1,7 @@
 """The figures of a trained model."""
 
 import os
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from tf_scenes import plotting
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.descriptions import DescribedObject
 from tf_scenes.models.scene_model import SceneModel
 
 
@@ -48,6 +50,70 @@ def generate(
     return {name: value.numpy() for name, value in description.items()}, images.numpy()
 
 
+def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 5) -> Figure:
+    """Input with boxes, reconstruction and latent code of the first images of a held-out split with an object."""
+    images = next(iter(dataset.evaluation_batches(split_name, 4 * num_images)))["images"]
+    images = tf.boolean_mask(images, tf.reduce_any(images > 0.0, axis=[1, 2, 3]))[:num_images]
+    description = model.encode(images)
+    pixel_means = model.decode(description, *images.shape[1:3])
+    outlines = model.views(images, description)["outlines"].numpy()
+    description = {name: value.numpy() for name, value in description.items()}
+    return plotting.descriptions(images.numpy(), pixel_means.numpy(), description, outlines)
+
+
+def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0)) -> Figure:
+    """Each category with its first attribute going through values, the others 0.
+
+    Args:
+        model: a model with categories and attributes.
+        size: side of a picture, pixels.
+        values: of the attribute, from top to bottom.
+    """
+    categories, levels = np.meshgrid(np.arange(model.num_categories), values)
+    count = categories.size
+    prior = model.sample_description(count, size, size, tf.constant([0, 0]), 1)
+    description = {name: np.zeros_like(value.numpy()) for name, value in prior.items()}
+    description["presence"] = np.ones((count, 1), np.float32)
+    description["locations"][:] = (size - 1) / 2.0
+    description["sizes"][:] = size
+    description["categories"][:, 0] = categories.ravel()
+    description["attributes"][:, 0, 0] = levels.ravel()
+    images = model.decode(description, size, size).numpy()
+    titles = [f"{category}: {level:+g}" for category, level in zip(categories.ravel(), levels.ravel())]
+    return plotting.image_grid(images, titles, columns=model.num_categories)
+
+
+def draw_scene(
+    model: SceneModel, objects: Sequence[DescribedObject], height: int, width: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A scene that is described by hand.
+
+    Args:
+        model: a model with categories.
+        objects: what is in it.
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+
+    Returns:
+        Its description, and its pixel means, float32 `[1, height, width, channels]`.
+    """
+    prior = model.sample_description(1, height, width, tf.constant([0, 0]), len(objects))
+    description = {name: np.zeros_like(value.numpy()) for name, value in prior.items()}
+    description["num_objects"][:] = len(objects)
+    for slot, each in enumerate(objects):
+        values = {
+            "presence": 1.0,
+            "locations": (each.y, each.x),
+            "sizes": (each.size, each.size),
+            "categories": each.category,
+            "angles": each.angle,
+            "attributes": each.attributes,
+        }
+        for name in description.keys() & values.keys():
+            description[name][0, slot] = values[name]
+    return description, model.decode(description, height, width).numpy()
+
+
 def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -> list[str]:
     """Writes the figures of a model as PNG.
 
@@ -57,6 +123,10 @@ def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -
     os.makedirs(folder, exist_ok=True)
     sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.held_out}
     height, width, _ = dataset.image_shape
+    if model.num_categories:
+        sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in dataset.held_out})
+    if model.num_attributes:
+        sheets["attributes"] = attribute_sheet(model, 28)
     sheets["prior_samples"] = generated_sheet(*generate(model, 32, height, width, seed))
     paths = []
     for name, sheet in sheets.items():

@@ -109,17 +109,28 @@ class Refinement(layers.Layer):
         return Where(first.mean + correction, tf.clip_by_value(first.log_stddev + log_stddev, *_LOG_STDDEV_RANGE))
 
 
-def glimpse_trunk(units: int) -> tf.keras.Sequential:
-    """Two convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`."""
-    return tf.keras.Sequential(
-        [
-            layers.Conv2D(16, 4, 2, padding="same", activation="relu"),
-            layers.Conv2D(32, 4, 2, padding="same", activation="relu"),
-            layers.Flatten(),
-            layers.Dense(units, activation="relu"),
-        ],
-        name="trunk",
-    )
+def glimpse_trunk(units: int, channels: tuple[int, int] = (16, 32), normalize: bool = False) -> tf.keras.Sequential:
+    """Two convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`.
+
+    Args:
+        units: of the dense layer.
+        channels: of the convolutions.
+        normalize: whether each layer's outputs are normalised, example by example: a batch's own statistics would mix
+            glimpses of objects with those of nothing.
+    """
+    trunk = tf.keras.Sequential(name="trunk")
+    for layer in (
+        layers.Conv2D(channels[0], 4, 2, padding="same"),
+        layers.Conv2D(channels[1], 4, 2, padding="same"),
+        layers.Dense(units),
+    ):
+        if isinstance(layer, layers.Dense):
+            trunk.add(layers.Flatten())
+        trunk.add(layer)
+        if normalize:
+            trunk.add(layers.LayerNormalization(axis=[-1] if isinstance(layer, layers.Dense) else [1, 2, 3]))
+        trunk.add(layers.ReLU())
+    return trunk
 
 
 def _small_head(units: int, name: str) -> layers.Dense:

@@ -10,7 +10,10 @@ _DECAY = 0.9
 
 
 class PresenceBaseline(layers.Layer):
-    """Predicts the cost of what follows a step, so that only what is better or worse than expected counts."""
+    """Predicts the cost of what follows a step, so that only what is better or worse than expected counts.
+
+    The network's output is in units of the advantages' running standard deviation, around the costs' running mean.
+    """
 
     def __init__(self, units: int = 256, name: Optional[str] = None):
         """Creates the network.
@@ -43,10 +46,11 @@ class PresenceBaseline(layers.Layer):
         number = tf.fill([tf.shape(images)[0], 1], tf.cast(step, pooled.dtype))
         inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), number], axis=-1)
         inputs = tf.ensure_shape(inputs, [None, _width(images) + state.shape[-1] + 1])
-        return self._network(inputs)[:, 0] * 100.0 + self._mean
+        return self._network(inputs)[:, 0] * self._scale() + self._mean
 
     def loss(self, cost: tf.Tensor, baseline: tf.Tensor) -> tf.Tensor:
-        """Squared error of the prediction, in units of the costs' variance: `[batch]`."""
+        """Squared error of the prediction, in units of the advantages' variance: `[batch]`."""
+        self._mean.assign(_DECAY * self._mean + (1.0 - _DECAY) * tf.reduce_mean(cost))
         return 0.5 * tf.square(cost - baseline) / self._scale() ** 2
 
     def normalize(self, advantage: tf.Tensor) -> tf.Tensor:

@@ -83,7 +83,7 @@ class DiscreteAIR(AttendInferRepeat):
         super().__init__(name=name, **loop)
         self.decoder = decoder
         self.matching = matching
-        self.encoder = glimpse_trunk(encoder_units)
+        self.encoder = glimpse_trunk(encoder_units, channels=(32, 64), normalize=True)
         self.category_posterior = CategoryPosterior(name="category_posterior")
         self._pose = pose
         self._schedules = schedules
@@ -100,6 +100,16 @@ class DiscreteAIR(AttendInferRepeat):
             self._angle_head = _head(decoder.num_categories + 1, "angles")
         if self._num_deformations:
             self._deformation_head = _head(2 * self._num_deformations, "deformations")
+
+    @property
+    def num_categories(self) -> int:
+        """See `SceneModel.num_categories`."""
+        return self.decoder.num_categories
+
+    @property
+    def num_attributes(self) -> int:
+        """See `SceneModel.num_attributes`."""
+        return self.decoder.num_attributes
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The decoder has a learning rate of its own."""
@@ -239,7 +249,7 @@ class DiscreteAIR(AttendInferRepeat):
     def own_loss(
         self, inference: Inference, bank: tf.Tensor, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Template matching and invariance, on the objects that are present; neither moves where the model looks."""
+        """Template matching and invariance, on the objects that are present."""
         schedules = {
             field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
         }

@@ -59,6 +59,16 @@ class SceneModel(keras.Model, abc.ABC):
         self._training_means: dict[str, keras.metrics.Mean] = {}
         self._test_means: dict[str, keras.metrics.Mean] = {}
 
+    @property
+    def num_categories(self) -> int:
+        """How many categories objects fall into; 0 for models without."""
+        return 0
+
+    @property
+    def num_attributes(self) -> int:
+        """Dimensions of an object's attributes; 0 for models without."""
+        return 0
+
     # What a subclass defines.
 
     @abc.abstractmethod
@@ -137,8 +147,9 @@ class SceneModel(keras.Model, abc.ABC):
             description: what `encode` gave for them.
 
         Returns:
-            `sprites`, float32 `[batch, max_objects, h, w, channels]`, and, where the model has location features,
-            `features`, float32 `[batch, height, width]`.
+            `sprites`, float32 `[batch, max_objects, h, w, channels]`; where the model has location features,
+            `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`, float32
+            `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
         """
 
     @abc.abstractmethod

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from tf_scenes import __version__, plotting
 from tf_scenes.config import Config, training_flags
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation import evaluate, figures
+from tf_scenes.evaluation import curves, evaluate, figures
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.training import build, callbacks
@@ -157,10 +158,13 @@ class Job:
             print(f"Exported {name}: {folder}")
 
     def generate(self) -> None:
-        """Draws scenes from the prior: `generated.npz` and `figures/generated.png`."""
+        """Draws scenes from the prior: `generated.npz` and `figures/generated.png`; or the one of `--scene_path`."""
         self._require_training()
         options = self._config.evaluation
         height, width, _ = self._dataset.image_shape
+        if options.scene_path:
+            self._generate_described(options.scene_path, height, width)
+            return
         description, images = figures.generate(
             self._model,
             options.num_generated,
@@ -169,17 +173,53 @@ class Job:
             self._config.job.seed,
             options.generated_max_objects,
         )
+        self._save_generated("generated", description, images)
+
+    def _generate_described(self, path: str, height: int, width: int) -> None:
+        if not self._model.num_categories:
+            raise UserError(f"--scene_path needs a model with categories: --model={self._config.model} has none")
+        objects = read_scene(path, self._category_names(), self._model.num_categories, self._model.num_attributes)
+        description, images = figures.draw_scene(self._model, objects, height, width)
+        self._save_generated("scene", description, images)
+
+    def _category_names(self) -> dict[str, int]:
+        """The number of the category that stands for each label, by the correspondence that evaluation found."""
+        report = evaluate.read_report(os.path.join(self._folder, "report.json"))
+        labels = report.get("test", {}).get("category_labels") or {}
+        return {self._dataset.label_names[label]: int(category) for category, label in labels.items()}
+
+    def _save_generated(self, name: str, description: dict[str, np.ndarray], images: np.ndarray) -> None:
         os.makedirs(os.path.join(self._folder, "figures"), exist_ok=True)
-        arrays = os.path.join(self._folder, "generated.npz")
-        picture = os.path.join(self._folder, "figures", "generated.png")
+        arrays = os.path.join(self._folder, f"{name}.npz")
+        picture = os.path.join(self._folder, "figures", f"{name}.png")
         np.savez_compressed(arrays, images=images, **description)
-        first = {name: value[:64] for name, value in description.items()}
+        first = {key: value[:64] for key, value in description.items()}
         plotting.save(figures.generated_sheet(first, images[:64]), picture)
-        print(f"Generated {len(images)} scenes: {arrays}, {picture}")
+        print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
 
     def _require_training(self) -> None:
         if not self.steps_taken:
             raise UserError(f"{self._folder} holds no checkpoint: train first (--mode=train with the same flags)")
+
+
+def compare(run_dirs: list[str], folder: str) -> None:
+    """Plots the count accuracy of several runs during training, figures 5 and 8 of Discrete-AIR's paper.
+
+    Args:
+        run_dirs: folders of runs, each a line of that name.
+        folder: where `count_accuracy.png` goes.
+
+    Raises:
+        UserError: a folder without logs.
+    """
+    series = {
+        os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
+        for run_dir in run_dirs
+    }
+    os.makedirs(folder, exist_ok=True)
+    picture = os.path.join(folder, "count_accuracy.png")
+    plotting.save(plotting.curves(series, "count accuracy, held out"), picture)
+    print(f"Figure: {picture}")
 
 
 def run(config: Config) -> None:
@@ -189,6 +229,9 @@ def run(config: Config) -> None:
         UserError: bad input of any kind.
     """
     started = time.time()
+    if config.job.mode == "compare":
+        compare(config.job.compare_runs.split(","), config.job.run_dir)
+        return
     job = Job(config)
     if config.job.mode == "train":
         job.train()

@@ -1,0 +1,144 @@
+"""AIR and Discrete-AIR beyond what all models have in common."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.model_table import COMMON, MODELS, example_images
+from tf_scenes.distributions.presence import geometric_presence
+from tf_scenes.layers.affine import scale_and_translation
+from tf_scenes.models.attend_infer_repeat import Draw
+from tf_scenes.training.build import build_model
+
+IMAGES = tf.constant(example_images())
+NAMES = [name for name in MODELS if "air" in name]
+
+
+@pytest.fixture
+def build(make_config):
+    def build_by_name(name, *flags):
+        tf.keras.utils.set_random_seed(0)
+        return build_model(make_config(*COMMON, *MODELS[name], *flags), (24, 24, 1))
+
+    return build_by_name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
+    model = build(name)
+    inference = model.infer(IMAGES, 3, Draw(), model.prepare())
+    canvas = tf.clip_by_value(inference.canvas, 0.0, 1.0)
+    np.testing.assert_allclose(model.decode(model.encode(IMAGES, 3), 24, 24), canvas, atol=1e-4)
+    assert np.max(canvas) > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_larger_image_of_the_same_scene_has_the_same_description_in_larger_pixels(build, name):
+    model = build(name)
+    small, large = model.encode(IMAGES), model.encode(tf.image.resize(IMAGES, [48, 72], "nearest"))
+    np.testing.assert_array_equal(small["num_objects"], large["num_objects"])
+    stretch = np.array([2.0, 3.0])
+    present = small["presence"].numpy() > 0
+    np.testing.assert_allclose(
+        large["locations"].numpy()[present], ((small["locations"].numpy() + 0.5) * stretch - 0.5)[present], atol=0.4
+    )
+    np.testing.assert_allclose(large["sizes"].numpy()[present], (small["sizes"] * stretch)[present], rtol=0.05)
+
+
+def test_the_transform_is_the_paper_s_from_a_hand_written_description(build):
+    """A bright corner of a template lands where equation 6, by hand, takes it."""
+    model = build("discrete_air_matching")
+    corner = np.zeros((1, 8, 8, 1), np.float32)
+    corner[0, 1, 6] = 1.0  # Up and right: x = 5/8, y = -5/8.
+    model.draw_object = lambda latents: (tf.constant(corner), model._transform(latents))
+    description = {
+        "presence": tf.constant([[1.0]]),
+        "locations": tf.constant([[[19.5, 39.5]]]),
+        "sizes": tf.constant([[[32.0, 32.0]]]),
+        "angles": tf.constant([[np.pi / 2]]),
+        "categories": tf.constant([[0]]),
+    }
+    image = model.decode(description, 64, 64).numpy()[0, ..., 0]
+    y, x = (np.sum(image * grid) / image.sum() for grid in np.mgrid[:64, :64])
+    # Turned clockwise by 90 degrees: (x, y) -> (-y, x), then 16 pixels to a unit.
+    np.testing.assert_allclose([x, y], [39.5 + 16 * 5 / 8, 19.5 + 16 * 5 / 8], atol=0.1)
+    outline = model.views(tf.zeros([1, 64, 64, 1]), description)["outlines"].numpy()[0, 0]
+    np.testing.assert_allclose(sorted(outline.tolist()), sorted([[3.5, 23.5], [3.5, 55.5], [35.5, 23.5], [35.5, 55.5]]))
+
+
+def test_presence_kl_against_enumeration(build):
+    """Summed over all sequences with their probabilities it is the KL of the two distributions of counts."""
+    model = build("air")
+    logits = np.float32([0.7, -0.3])
+    inference = model.infer(IMAGES[:1], 2, Draw(), None)
+    prior = geometric_presence(0.4, 2)
+    odds = 1 / (1 + np.exp(-logits))
+    posterior = np.array([1 - odds[0], odds[0] * (1 - odds[1]), odds[0] * odds[1]])
+    expected = np.sum(posterior * (np.log(posterior) - np.log(prior.count_probabilities().numpy())))
+    total = 0.0
+    for count in range(3):
+        steps = [
+            step._replace(
+                presence_logits=tf.constant([logits[number]]),
+                presence_before=tf.constant([float(count >= number)]),
+                presence=tf.constant([float(count > number)]),
+            )
+            for number, step in enumerate(inference.steps)
+        ]
+        total += posterior[count] * float(sum(model._presence_kl(inference._replace(steps=steps), prior.logits))[0])
+    np.testing.assert_allclose(total, expected, rtol=1e-4)
+
+
+def test_nvil_gradient_of_presence_is_unbiased(build):
+    """Against the derivative of the expected cost, by enumeration over both presences of one step."""
+    model = build("air_nvil", "--max_objects=1", "--attention.continue_probability=0.6")
+    images = IMAGES[2:3]
+    head = model.localization._presence
+
+    @tf.function
+    def gradient(seed):
+        with tf.GradientTape() as tape:
+            loss = model.training_loss(images, tf.constant(0, tf.int64), seed)
+            total = tf.reduce_sum(loss.per_image)
+        return tape.gradient(total, head.bias)
+
+    model.baseline._network.layers[-1].kernel.assign(tf.zeros([256, 1]))
+    model.baseline._mean.assign(100.0)  # About the cost: any constant leaves the mean, and this one little variance.
+    model.baseline.loss = lambda cost, baseline: 0.0
+    model.baseline.normalize = lambda advantage: advantage  # The scale is a choice, not part of the gradient.
+    head.bias.assign([0.3])
+    estimates = np.array([gradient(tf.constant([0, number])).numpy()[0] for number in range(3_000)])
+
+    @tf.function
+    def costs(seed):
+        """Cost with and without the object, everything else alike."""
+        results = []
+        for present in (0.0, 1.0):
+            inference = model.infer(images, 1, Draw(seed), None)
+            step = inference.steps[0]
+            canvas = inference.canvas * 0.0
+            if present:
+                sprite = step.object.sprite
+                placed = model.attention.scale_and_translation(step.where)
+                canvas = model._write(sprite, scale_and_translation(*placed), None, 24, 24, False)
+            rec = tf.reduce_sum(0.5 * ((images - canvas) / 0.3) ** 2)
+            results.append(rec + present * tf.add_n(list(step.object.kl.values()))[0])
+        return results
+
+    without, with_object = np.mean([[float(v) for v in costs(tf.constant([0, n]))] for n in range(1_000)], axis=0)
+    logit = float(model.infer(images, 1, Draw(), None).steps[0].presence_logits[0])
+    odds, prior = 1 / (1 + np.exp(-logit)), 0.6
+    kl_slope = np.log(odds / (1 - odds)) - np.log(prior / (1 - prior))
+    exact = odds * (1 - odds) * (with_object - without + kl_slope)
+    error = estimates.std() / np.sqrt(len(estimates))
+    np.testing.assert_allclose(estimates.mean(), exact, atol=4 * error + 0.02 * abs(exact))
+    assert error < 0.2 * abs(exact)
+
+
+def test_the_best_head_gives_the_categories(build):
+    model = build("discrete_air_attributes")
+    model._head_information.assign([0.1, 0.9])
+    glimpses = tf.constant(np.random.RandomState(0).uniform(size=(5, 8, 8, 1)).astype(np.float32))
+    found = model.infer_object(glimpses, Draw(), model.prepare())
+    second = model._all_category_logits(model.encoder(glimpses))[:, 1]
+    np.testing.assert_array_equal(found.latents["categories"], tf.argmax(second, axis=-1))

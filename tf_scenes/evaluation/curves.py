@@ -1,0 +1,35 @@
+"""How a held-out measure went during training, read back from TensorBoard's logs."""
+
+import os
+
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from tf_scenes.errors import UserError
+
+
+def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A held-out measure by optimisation step.
+
+    Args:
+        run_dir: folder of a run.
+        name: of the measure, e.g. `count_accuracy`.
+
+    Returns:
+        Steps, int `[reports]`, and values, float `[reports]`.
+
+    Raises:
+        UserError: the folder holds no such curve.
+    """
+    folder = os.path.join(run_dir, "logs", "validation")
+    if not os.path.isdir(folder):
+        raise UserError(f"{run_dir} holds no TensorBoard logs of a run: {folder} does not exist")
+    events = EventAccumulator(folder, size_guidance={TENSORS: 0}).Reload()
+    tag = f"epoch_{name}"
+    if tag not in events.Tags()["tensors"]:
+        raise UserError(f"the logs in {folder} have no {name}: the data set needs ground truth for it")
+    # A run that was taken up again may have written a step twice: the later one counts.
+    values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
+    steps = sorted(values)
+    return np.array(steps), np.array([values[step] for step in steps])
