@@ -280,7 +280,7 @@ class DiscreteAirConfig:
         25.0, "Largest rotation of views that share a category, degrees.", lower=0.0, upper=180.0
     )
     elbo_first_step: int = option(
-        0, "Step from which the ELBO's gradient reaches templates and categories. Paper: 0.", lower=0
+        0, "Step from which the ELBO's gradient reaches categories, and templates if matched. Paper: 0.", lower=0
     )
 
 

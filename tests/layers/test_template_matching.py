@@ -55,7 +55,7 @@ def test_balancing_brings_a_neglected_category_into_use():
 
     before = use().numpy().mean(0)
     for _ in range(200):
-        layer.balance(use(), tf.ones([64]), rate=0.3)
+        layer.balance(tf.reduce_mean(use(), axis=0), rate=0.3)
     after = use().numpy().mean(0)
     assert abs(before[0] - 0.5) > 0.05
     np.testing.assert_allclose(after, [0.5, 0.5], atol=0.01)
@@ -83,7 +83,7 @@ def test_gradient_training_finds_categories_whatever_their_angle():
             match = layer.match(batch, layer.bank(tf.sigmoid(logits)), noise)
             loss = tf.reduce_mean(match.loss)
         optimizer.apply_gradients([(tape.gradient(loss, logits), logits)])
-        layer.balance(match.categories, tf.ones([tf.shape(batch)[0]]), 0.3)
+        layer.balance(tf.reduce_mean(match.categories, axis=0), 0.3)
 
     for number in range(400):
         noise = 3.0 * (0.7 / 3.0) ** min(1.0, number / 250)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_ATTENTION = (
+ATTENTION = (
     "--attention.units=24",
     "--attention.encoder_units=16",
     "--attention.decoder_units=16",
@@ -30,33 +30,18 @@ MODELS = {
         "--lavae.warm_up_decay_steps=4",
         "--lavae.location_learning_rate=1e-3",
     ),
-    "air": ("--model=air", "--air.what_dim=4", *_ATTENTION),
-    "air_nvil": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", *_ATTENTION),
-    "discrete_air_matching": (
+    "air": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", *ATTENTION),
+    "discrete_air": (
         "--model=discrete_air",
+        "--discrete_air.pose=rotation_and_skew",
+        "--discrete_air.num_attributes=1",
         "--discrete_air.num_rotations=6",
         "--discrete_air.matching_weight=1",
         "--discrete_air.matching_first_step=0",
-        *_ATTENTION,
-    ),
-    "discrete_air_attributes": (
-        "--model=discrete_air",
-        "--discrete_air.pose=joint",
-        "--discrete_air.num_attributes=2",
         "--discrete_air.invariance_weight=1",
         "--discrete_air.invariance_heads=2",
         "--discrete_air.invariance_first_step=0",
-        "--attention.separate_scales=true",
-        *_ATTENTION,
-    ),
-    "discrete_air_convolutional": (
-        "--model=discrete_air",
-        "--discrete_air.pose=rotation_and_skew",
-        "--discrete_air.combination=convolutional",
-        "--discrete_air.num_attributes=1",
-        "--discrete_air.invariance_weight=1",
-        "--discrete_air.matching_weight=1",
-        *_ATTENTION,
+        *ATTENTION,
     ),
 }
 COMMON = (

@@ -4,26 +4,44 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import ATTENTION, COMMON, example_images
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
 from tf_scenes.models.attend_infer_repeat import Draw
 from tf_scenes.training.build import build_model
 
 IMAGES = tf.constant(example_images())
-NAMES = [name for name in MODELS if "air" in name]
+VARIANTS = {
+    "air": ("--model=air", "--air.what_dim=4"),
+    "air_nvil": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil"),
+    "rotation": ("--model=discrete_air", "--discrete_air.num_rotations=6", "--discrete_air.matching_weight=1"),
+    "joint": (
+        "--model=discrete_air",
+        "--discrete_air.pose=joint",
+        "--discrete_air.num_attributes=2",
+        "--discrete_air.invariance_heads=2",
+        "--attention.separate_scales=true",
+    ),
+    "skew": (
+        "--model=discrete_air",
+        "--discrete_air.pose=rotation_and_skew",
+        "--discrete_air.combination=convolutional",
+        "--discrete_air.num_attributes=1",
+    ),
+    "upright": ("--model=discrete_air", "--discrete_air.pose=none", "--attention.surroundings=0"),
+}
 
 
 @pytest.fixture
 def build(make_config):
     def build_by_name(name, *flags):
         tf.keras.utils.set_random_seed(0)
-        return build_model(make_config(*COMMON, *MODELS[name], *flags), (24, 24, 1))
+        return build_model(make_config(*COMMON, *VARIANTS[name], *ATTENTION, *flags), (24, 24, 1))
 
     return build_by_name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
     model = build(name)
     inference = model.infer(IMAGES, 3, Draw(), model.prepare())
@@ -32,7 +50,7 @@ def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
     assert np.max(canvas) > 0.1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_a_larger_image_of_the_same_scene_has_the_same_description_in_larger_pixels(build, name):
     model = build(name)
     small, large = model.encode(IMAGES), model.encode(tf.image.resize(IMAGES, [48, 72], "nearest"))
@@ -47,7 +65,7 @@ def test_a_larger_image_of_the_same_scene_has_the_same_description_in_larger_pix
 
 def test_the_transform_is_the_paper_s_from_a_hand_written_description(build):
     """A bright corner of a template lands where equation 6, by hand, takes it."""
-    model = build("discrete_air_matching")
+    model = build("rotation")
     corner = np.zeros((1, 8, 8, 1), np.float32)
     corner[0, 1, 6] = 1.0  # Up and right: x = 5/8, y = -5/8.
     model.draw_object = lambda latents: (tf.constant(corner), model._transform(latents))
@@ -136,7 +154,7 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
 
 
 def test_the_best_head_gives_the_categories(build):
-    model = build("discrete_air_attributes")
+    model = build("joint")
     model._head_information.assign([0.1, 0.9])
     glimpses = tf.constant(np.random.RandomState(0).uniform(size=(5, 8, 8, 1)).astype(np.float32))
     found = model.infer_object(glimpses, Draw(), model.prepare())

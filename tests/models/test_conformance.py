@@ -65,9 +65,8 @@ def test_random_draws_are_a_function_of_seed_and_step(build, name):
 
 def test_building_changes_no_weight(build, name):
     model = build(name)
-    moving_means = [v for v in model.non_trainable_variables if "moving_mean" in v.name]
-    assert moving_means
-    assert all((v.numpy() == 0).all() for v in moving_means)
+    # Running statistics and the like begin as one of these; a batch would leave other values.
+    assert all(np.isin(variable, (0.0, 0.5, 1.0)).all() for variable in model.non_trainable_variables)
     assert all(int(optimizer.iterations) == 0 for optimizer in model.optimizers.values())
 
 

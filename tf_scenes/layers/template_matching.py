@@ -47,7 +47,11 @@ class TemplateMatching(tf.keras.layers.Layer):
         self._num_categories = num_categories
         self._transformer = SpatialTransformer(glimpse_size)
         self._log_prior = self.add_weight(
-            name="log_prior", shape=[num_categories], initializer="zeros", trainable=False
+            name="log_prior",
+            shape=[num_categories],
+            initializer="zeros",
+            trainable=False,
+            aggregation=tf.VariableAggregation.MEAN,
         )
 
     def angles(self) -> tf.Tensor:
@@ -92,17 +96,15 @@ class TemplateMatching(tf.keras.layers.Layer):
             rotations=tf.nn.softmax(logits),
         )
 
-    def balance(self, categories: tf.Tensor, weights: tf.Tensor, rate: float, limit: float = 2.0) -> None:
+    def balance(self, use: tf.Tensor, rate: float, limit: float = 2.0) -> None:
         """Moves the log-prior so that all categories come to be used alike, as the uniform prior of z_cat says.
 
         Without it one template may take everything before the others are good at anything.
 
         Args:
-            categories: float32 `[batch, categories]`, posterior probabilities of a step.
-            weights: float32 `[batch]`, how much each glimpse counts.
-            rate: how far the log-prior moves for a share of use that is wrong by 1.
+            use: float32 `[categories]`, each category's share of the objects of a step.
+            rate: how far the log-prior moves for a share that is wrong by 1.
             limit: the log-prior stays within plus and minus this.
         """
-        use = tf.reduce_sum(weights[:, None] * categories, axis=0) / (tf.reduce_sum(weights) + 1e-6)
-        excess = use - tf.reduce_sum(use) / self._num_categories
+        excess = use - tf.reduce_mean(use)
         self._log_prior.assign(tf.clip_by_value(self._log_prior - rate * excess, -limit, limit))

@@ -82,6 +82,7 @@ class Draw:
         presence_temperature: of the relaxed presence; None draws 0 or 1.
         category_temperature: of relaxed categories; None draws one-hot vectors.
         sprite_gradient: factor of the gradient that reaches what makes the sprite, in [0, 1]; where it goes has all.
+        category_gradient: factor of the gradient that reaches categories through the sprite, in [0, 1].
         core_ops_only: whether the graph must be free of custom ops, as an exported one.
     """
 
@@ -89,6 +90,7 @@ class Draw:
     presence_temperature: Optional[tf.Tensor] = None
     category_temperature: Optional[tf.Tensor] = None
     sprite_gradient: Optional[tf.Tensor] = None
+    category_gradient: Optional[tf.Tensor] = None
     core_ops_only: bool = False
 
     def salted(self, salt: int) -> "Draw":
@@ -267,7 +269,7 @@ class AttendInferRepeat(SceneModel):
             found.kl["kl_where"] = found.kl.get("kl_where", 0.0) + kl_where
             before, presence = presence, presence * present
             drawn = self._write(
-                _scale_gradient(found.sprite, draw.sprite_gradient),
+                scale_gradient(found.sprite, draw.sprite_gradient),
                 placed,
                 found.pose,
                 *self._image_size,
@@ -500,7 +502,8 @@ def _draw_presence(logits: tf.Tensor, draw: Draw) -> tuple[Optional[tf.Tensor], 
     return relaxed, tf.sigmoid(relaxed)
 
 
-def _scale_gradient(values: tf.Tensor, factor: Optional[tf.Tensor]) -> tf.Tensor:
+def scale_gradient(values: tf.Tensor, factor: Optional[tf.Tensor]) -> tf.Tensor:
+    """The values, whose gradient is multiplied by a factor; None leaves it."""
     constant = tf.stop_gradient(values)
     return values if factor is None else constant + factor * (values - constant)
 

@@ -14,7 +14,7 @@ from tf_scenes.layers.attention import glimpse_trunk
 from tf_scenes.layers.invariance import ViewRange, mutual_information, random_views
 from tf_scenes.layers.template_matching import TemplateMatching
 from tf_scenes.layers.templates import TemplateDecoder
-from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Object
+from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Object, scale_gradient
 
 tfd = tfp.distributions
 
@@ -42,7 +42,8 @@ class DiscreteAirSchedules:
             choose.
         matching_weight: of template matching.
         invariance_weight: of invariant information clustering.
-        sprite_gradient: see `Draw`; 0 leaves templates and categories to the two losses above.
+        sprite_gradient: see `Draw`; 0 leaves templates and categories to template matching.
+        category_gradient: see `Draw`; 0 leaves categories to the two losses above.
     """
 
     temperature: Schedule
@@ -50,6 +51,7 @@ class DiscreteAirSchedules:
     matching_weight: Schedule
     invariance_weight: Schedule
     sprite_gradient: Schedule
+    category_gradient: Schedule
 
 
 class DiscreteAIR(AttendInferRepeat):
@@ -91,7 +93,12 @@ class DiscreteAIR(AttendInferRepeat):
         self._num_heads = num_heads
         self._category_heads = _head(num_heads * decoder.num_categories, "categories")
         self._head_information = self.add_weight(
-            name="head_information", shape=[num_heads], initializer="zeros", trainable=False, dtype=tf.float32
+            name="head_information",
+            shape=[num_heads],
+            initializer="zeros",
+            trainable=False,
+            dtype=tf.float32,
+            aggregation=tf.VariableAggregation.MEAN,
         )
         if decoder.num_attributes:
             self._attribute_head = _head(2 * decoder.num_attributes, "attributes")
@@ -144,6 +151,7 @@ class DiscreteAIR(AttendInferRepeat):
             draw,
             category_temperature=self._schedules.temperature(step),
             sprite_gradient=self._schedules.sprite_gradient(step),
+            category_gradient=self._schedules.category_gradient(step),
         )
 
     def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
@@ -172,7 +180,7 @@ class DiscreteAIR(AttendInferRepeat):
             told.append(attributes)
         if self._pose != "none":
             kl["kl_where"] = kl_pose
-        sprite = self.decoder(categories, attributes)
+        sprite = self.decoder(scale_gradient(categories, draw.category_gradient), attributes)
         return Object(latents, tf.concat(told, axis=-1), sprite, self._transform(latents), kl, evidence)
 
     def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
@@ -260,22 +268,22 @@ class DiscreteAIR(AttendInferRepeat):
         }
         glimpses = tf.stop_gradient(evidence["glimpses"])
         weight = schedules["matching_weight"]
-        by_object = tf.cond(
+        matching, use = tf.cond(
             weight > 0.0,
-            lambda: weight * self._matching_loss(glimpses, evidence, weights, bank, schedules["matching_noise"]),
-            lambda: tf.zeros_like(weights),
+            lambda: self._matching_loss(glimpses, evidence, weights, bank, schedules["matching_noise"]),
+            lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
         )
-        weight = schedules["invariance_weight"]
+        self.matching.balance(use, _BALANCE_RATE)
         information = tf.cond(
-            weight > 0.0,
+            schedules["invariance_weight"] > 0.0,
             lambda: self._information(glimpses, weights, seed),
             lambda: tf.zeros([self._num_heads]),
         )
         # Once the categories are in use they stay those of one head.
-        choosing = tf.cast(schedules["sprite_gradient"] < 1.0, tf.float32)
+        choosing = tf.cast(schedules["category_gradient"] < 1.0, tf.float32)
         self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
-        total = tf.reduce_sum(tf.reshape(weights * by_object, [len(steps), -1]), axis=0)
-        total -= weight * tf.reduce_sum(information)
+        total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(steps), -1]), axis=0)
+        total -= schedules["invariance_weight"] * tf.reduce_sum(information)
         return total, {**schedules, "category_information": tf.reduce_max(information)}
 
     def _matching_loss(
@@ -285,16 +293,20 @@ class DiscreteAIR(AttendInferRepeat):
         weights: tf.Tensor,
         bank: tf.Tensor,
         noise: tf.Tensor,
-    ) -> tf.Tensor:
-        """The templates' mixture likelihood, and the networks' cross-entropy to its posterior: `[objects]`."""
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Negative likelihood of the templates' mixture, with the networks' cross-entropy to its posterior.
+
+        Returns:
+            float32 `[objects]`, and each category's share of use, float32 `[categories]`.
+        """
         match = self.matching.match(glimpses, bank, noise)
         categories, rotations = tf.stop_gradient(match.categories), tf.stop_gradient(match.rotations)
-        self.matching.balance(categories, weights, _BALANCE_RATE)
+        use = tf.linalg.matvec(categories, weights, transpose_a=True) / (tf.reduce_sum(weights) + 1e-6)
         cross_entropy = tf.nn.softmax_cross_entropy_with_logits(categories, evidence["category_logits"])
         if self._rotates:
             by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, evidence["rotation_logits"])
             cross_entropy += tf.reduce_mean(by_category, axis=-1)
-        return match.loss / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy
+        return match.loss / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy, use
 
     def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""

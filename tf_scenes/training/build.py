@@ -216,7 +216,9 @@ def _discrete_air_schedules(config: Config) -> DiscreteAirSchedules:
         ),
         matching_weight=Ramp(options.matching_weight, options.matching_weight, 0, 0),
         invariance_weight=_from(options.invariance_first_step, options.invariance_weight),
-        sprite_gradient=_from(options.elbo_first_step, 1.0),
+        # Without template matching only the ELBO trains templates.
+        sprite_gradient=_from(options.elbo_first_step if options.matching_weight else 0, 1.0),
+        category_gradient=_from(options.elbo_first_step, 1.0),
     )
 
 
