@@ -44,7 +44,7 @@ def build(make_config):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
     model = build(name)
-    inference = model.infer(IMAGES, 3, Draw(), model.prepare())
+    inference = model.infer(IMAGES, 3, Draw())
     canvas = tf.clip_by_value(inference.canvas, 0.0, 1.0)
     np.testing.assert_allclose(model.decode(model.encode(IMAGES, 3), 24, 24), canvas, atol=1e-4)
     assert np.max(canvas) > 0.1
@@ -88,7 +88,7 @@ def test_presence_kl_against_enumeration(build):
     """Summed over all sequences with their probabilities it is the KL of the two distributions of counts."""
     model = build("air")
     logits = np.float32([0.7, -0.3])
-    inference = model.infer(IMAGES[:1], 2, Draw(), None)
+    inference = model.infer(IMAGES[:1], 2, Draw())
     prior = geometric_presence(0.4, 2)
     odds = 1 / (1 + np.exp(-logits))
     posterior = np.array([1 - odds[0], odds[0] * (1 - odds[1]), odds[0] * odds[1]])
@@ -132,7 +132,7 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
         """Cost with and without the object, everything else alike."""
         results = []
         for present in (0.0, 1.0):
-            inference = model.infer(images, 1, Draw(seed), None)
+            inference = model.infer(images, 1, Draw(seed))
             step = inference.steps[0]
             canvas = inference.canvas * 0.0
             if present:
@@ -144,7 +144,7 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
         return results
 
     without, with_object = np.mean([[float(v) for v in costs(tf.constant([0, n]))] for n in range(1_000)], axis=0)
-    logit = float(model.infer(images, 1, Draw(), None).steps[0].presence_logits[0])
+    logit = float(model.infer(images, 1, Draw()).steps[0].presence_logits[0])
     odds, prior = 1 / (1 + np.exp(-logit)), 0.6
     kl_slope = np.log(odds / (1 - odds)) - np.log(prior / (1 - prior))
     exact = odds * (1 - odds) * (with_object - without + kl_slope)
@@ -157,6 +157,6 @@ def test_the_best_head_gives_the_categories(build):
     model = build("joint")
     model._head_information.assign([0.1, 0.9])
     glimpses = tf.constant(np.random.RandomState(0).uniform(size=(5, 8, 8, 1)).astype(np.float32))
-    found = model.infer_object(glimpses, Draw(), model.prepare())
+    found = model.infer_object(glimpses, Draw())
     second = model._all_category_logits(model.encoder(glimpses))[:, 1]
     np.testing.assert_array_equal(found.latents["categories"], tf.argmax(second, axis=-1))

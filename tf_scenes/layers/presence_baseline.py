@@ -23,7 +23,9 @@ class PresenceBaseline(layers.Layer):
             name: of the layer.
         """
         super().__init__(name=name, dtype="float32")  # Costs are hundreds of nats, their differences a few.
-        self._network = tf.keras.Sequential([layers.Dense(units, activation="relu"), layers.Dense(1)], name="network")
+        self._network = tf.keras.Sequential(
+            [layers.Dense(units, activation="relu", dtype="float32"), layers.Dense(1, dtype="float32")], name="network"
+        )
         running = {"shape": [], "trainable": False, "aggregation": tf.VariableAggregation.MEAN}
         self._mean = self.add_weight(name="mean", initializer="zeros", **running)
         self._variance = self.add_weight(name="variance", initializer="ones", **running)

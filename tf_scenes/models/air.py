@@ -38,7 +38,7 @@ class AIR(AttendInferRepeat):
         """See `AttendInferRepeat.num_features`."""
         return self.what_dim
 
-    def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
+    def infer_object(self, glimpses: tf.Tensor, draw: Draw) -> Object:
         """See `AttendInferRepeat.infer_object`."""
         mean, raw_stddev = tf.split(self.what_head(self.encoder(glimpses)), 2, axis=-1)
         posterior = tfd.Normal(mean, tf.nn.softplus(raw_stddev) + 1e-4)

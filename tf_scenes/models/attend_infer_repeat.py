@@ -194,13 +194,12 @@ class AttendInferRepeat(SceneModel):
     # What a subclass defines.
 
     @abc.abstractmethod
-    def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
+    def infer_object(self, glimpses: tf.Tensor, draw: Draw) -> Object:
         """What glimpses show.
 
         Args:
             glimpses: float32 `[batch, size, size, channels]`.
             draw: how latents are drawn.
-            bank: what `prepare` gave.
         """
 
     @abc.abstractmethod
@@ -220,17 +219,13 @@ class AttendInferRepeat(SceneModel):
     def num_features(self) -> int:
         """Of `Object.features`."""
 
-    def prepare(self) -> Optional[tf.Tensor]:
-        """What is computed once for all steps."""
-        return None
-
     def training_draw(self, step: tf.Tensor, seed: tf.Tensor) -> Draw:
         """How latents are drawn in training."""
         temperature = self._presence_temperature if self.baseline is None else None
         return Draw(seed, presence_temperature=temperature)
 
     def own_loss(
-        self, inference: Inference, bank: Optional[tf.Tensor], step: tf.Tensor, seed: tf.Tensor
+        self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What the model adds to the negative ELBO, `[batch]`, and scalars worth a curve."""
         return tf.zeros_like(inference.steps[0].presence), {}
@@ -239,17 +234,18 @@ class AttendInferRepeat(SceneModel):
 
     def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
         """See `SceneModel.build_layers`."""
-        self.elbo_terms(images, seed)
-        self.training_loss(images, tf.constant(0, tf.int64), seed)
+        own_size = self._to_own_size(images)
+        inference = self.infer(own_size, 1, Draw(seed))
+        if self.baseline is not None:
+            self.baseline(own_size, inference.steps[0].state, 0)
 
-    def infer(self, images: tf.Tensor, num_steps: int, draw: Draw, bank: Optional[tf.Tensor]) -> Inference:
+    def infer(self, images: tf.Tensor, num_steps: int, draw: Draw) -> Inference:
         """Looks for one object after another.
 
         Args:
             images: float32 `[batch, height, width, channels]` of the size that the model is for.
             num_steps: most objects.
             draw: how latents are drawn.
-            bank: what `prepare` gave.
         """
         batch = tf.shape(images)[0]
         canvas, presence = tf.zeros_like(images), tf.ones([batch])
@@ -264,7 +260,7 @@ class AttendInferRepeat(SceneModel):
             where = step_draw.gaussian(posterior, salt=101)
             placed = scale_and_translation(*self.attention.scale_and_translation(where))
             glimpses = self.transformer.read(images, placed, draw.core_ops_only)
-            found = self.infer_object(glimpses, step_draw, bank)
+            found = self.infer_object(glimpses, step_draw)
             kl_where = tf.reduce_sum(tfd.kl_divergence(posterior, self.attention.prior()), axis=-1)
             found.kl["kl_where"] = found.kl.get("kl_where", 0.0) + kl_where
             before, presence = presence, presence * present
@@ -305,12 +301,12 @@ class AttendInferRepeat(SceneModel):
 
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
         """See `SceneModel.training_loss`: the negative ELBO (equation 9) under the annealed prior of presence."""
-        bank, own_seed = self.prepare(), tf.random.experimental.stateless_fold_in(seed, 1_000)
-        inference = self.infer(images, self.max_objects, self.training_draw(step, seed), bank)
+        own_seed = tf.random.experimental.stateless_fold_in(seed, 1_000)
+        inference = self.infer(images, self.max_objects, self.training_draw(step, seed))
         continue_probability = self._continue_probability(step)
         prior_logits = geometric_presence(continue_probability, self.max_objects).logits
         terms = self._elbo_terms(images, inference, prior_logits)
-        own, scalars = self.own_loss(inference, bank, step, own_seed)
+        own, scalars = self.own_loss(inference, step, own_seed)
         # The prior of the number of objects is fitted to what is inferred; training itself uses the geometric one.
         counts = tf.cast(tf.round(_num_present(inference)), tf.int32)
         fit = -self.count_prior.for_range(None).log_prob(counts)
@@ -327,7 +323,7 @@ class AttendInferRepeat(SceneModel):
     def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
         """See `SceneModel.elbo_terms`; the prior of counts is the fitted one, not training's geometric one."""
         images, num_steps = self._to_own_size(images), max_objects or self.max_objects
-        inference = self.infer(images, num_steps, Draw(seed), self.prepare())
+        inference = self.infer(images, num_steps, Draw(seed))
         probabilities = self.count_prior.for_range(max_objects).probs_parameter()
         prior_logits = presence_logits_of_counts(tf.maximum(probabilities, _LEAST_COUNT_PROBABILITY))
         return self._elbo_terms(images, inference, prior_logits)

@@ -140,10 +140,6 @@ class DiscreteAIR(AttendInferRepeat):
         """See `AttendInferRepeat.num_features`."""
         return self.decoder.num_categories + self.decoder.num_attributes + 2 * self._rotates + self._num_deformations
 
-    def prepare(self) -> tf.Tensor:
-        """See `AttendInferRepeat.prepare`."""
-        return self.matching.bank(self.decoder.templates())
-
     def training_draw(self, step: tf.Tensor, seed: tf.Tensor) -> Draw:
         """See `AttendInferRepeat.training_draw`."""
         draw = super().training_draw(step, seed)
@@ -154,7 +150,7 @@ class DiscreteAIR(AttendInferRepeat):
             category_gradient=self._schedules.category_gradient(step),
         )
 
-    def infer_object(self, glimpses: tf.Tensor, draw: Draw, bank: Optional[tf.Tensor]) -> Object:
+    def infer_object(self, glimpses: tf.Tensor, draw: Draw) -> Object:
         """See `AttendInferRepeat.infer_object`."""
         features = self.encoder(glimpses)
         logits = tf.gather(self._all_category_logits(features), tf.argmax(self._head_information), axis=1)
@@ -255,7 +251,7 @@ class DiscreteAIR(AttendInferRepeat):
     # What makes categories reliable.
 
     def own_loss(
-        self, inference: Inference, bank: tf.Tensor, step: tf.Tensor, seed: tf.Tensor
+        self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Template matching and invariance, on the objects that are present."""
         schedules = {
@@ -270,7 +266,7 @@ class DiscreteAIR(AttendInferRepeat):
         weight = schedules["matching_weight"]
         matching, use = tf.cond(
             weight > 0.0,
-            lambda: self._matching_loss(glimpses, evidence, weights, bank, schedules["matching_noise"]),
+            lambda: self._matching_loss(glimpses, evidence, weights, schedules["matching_noise"]),
             lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
         )
         self.matching.balance(use, _BALANCE_RATE)
@@ -291,7 +287,6 @@ class DiscreteAIR(AttendInferRepeat):
         glimpses: tf.Tensor,
         evidence: Mapping[str, tf.Tensor],
         weights: tf.Tensor,
-        bank: tf.Tensor,
         noise: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Negative likelihood of the templates' mixture, with the networks' cross-entropy to its posterior.
@@ -299,6 +294,7 @@ class DiscreteAIR(AttendInferRepeat):
         Returns:
             float32 `[objects]`, and each category's share of use, float32 `[categories]`.
         """
+        bank = self.matching.bank(self.decoder.templates())
         match = self.matching.match(glimpses, bank, noise)
         categories, rotations = tf.stop_gradient(match.categories), tf.stop_gradient(match.rotations)
         use = tf.linalg.matvec(categories, weights, transpose_a=True) / (tf.reduce_sum(weights) + 1e-6)
