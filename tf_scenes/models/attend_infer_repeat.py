@@ -393,7 +393,6 @@ class AttendInferRepeat(SceneModel):
             self._to_own_size(images),
             max_objects or self.max_inferred_objects,
             Draw(core_ops_only=True),
-            self.prepare(),
         )
         presence = tf.stack([step.presence for step in inference.steps], axis=1)
         where = tf.stack([step.where for step in inference.steps], axis=1)
