@@ -186,3 +186,31 @@ def test_a_damaged_checkpoint_is_named(trained, tmp_path):
     assert result.returncode != 0
     assert "step-10 is damaged" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_discrete_air_draws_what_it_learned_and_what_a_user_describes(tmp_path):
+    flags = (
+        f"--flagfile={os.path.join(ROOT, 'configs', 'smoke_discrete_air.cfg')}",
+        "--test_size=40",
+        "--train_steps=20",
+        "--steps_per_report=10",
+        *_folders(tmp_path),
+    )
+    _run(*flags)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert 0.0 <= report["test"]["correspondence"] <= 1.0
+    assert {"descriptions_test.png", "descriptions_test_3.png", "attributes.png"} <= set(
+        os.listdir(tmp_path / "run" / "figures")
+    )
+    scene = tmp_path / "scene.txt"
+    label = next(iter(report["test"]["category_labels"].values()))
+    scene.write_text(f"{label} 12 14 20 0 1.5\n3 36 30 18 45  # a second one\n")
+    _run(*flags, "--mode=generate", f"--scene_path={scene}")
+    drawn = np.load(tmp_path / "run" / "scene.npz")
+    np.testing.assert_allclose(drawn["locations"], [[[14, 12], [30, 36]]])
+    assert drawn["images"].shape == (1, 50, 50, 1) and drawn["images"].max() > 0.1
+    scene.write_text("circle 1 2 3 4")
+    failed = _run(*flags, "--mode=generate", f"--scene_path={scene}", check=False)
+    assert failed.returncode != 0 and "category 'circle'" in failed.stderr and "Traceback" not in failed.stderr
+    _run("--mode=compare", f"--compare_runs={tmp_path / 'run'}", f"--run_dir={tmp_path / 'compared'}")
+    assert (tmp_path / "compared" / "count_accuracy.png").stat().st_size > 1000

@@ -44,12 +44,12 @@ class AIR(AttendInferRepeat):
         posterior = tfd.Normal(mean, tf.nn.softplus(raw_stddev) + 1e-4)
         what = draw.gaussian(posterior, salt=102)
         kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)
-        return Object({"appearances": what}, what, self.decoder(what), None, {"kl_what": kl}, {})
+        return Object({"appearance": what}, what, self.decoder(what), None, {"kl_what": kl}, {})
 
     def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
         """See `AttendInferRepeat.draw_object`."""
-        return self.decoder(latents["appearances"]), None
+        return self.decoder(latents["appearance"]), None
 
     def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `AttendInferRepeat.sample_latents`."""
-        return {"appearances": tf.random.stateless_normal([num_objects, self.what_dim], seed)}
+        return {"appearance": tf.random.stateless_normal([num_objects, self.what_dim], seed)}
