@@ -294,8 +294,7 @@ class AttendInferRepeat(SceneModel):
         width: tf.Tensor,
         core_ops_only: bool,
     ) -> tf.Tensor:
-        transform = placed if pose is None else placed.after(pose)
-        return self.transformer.write(sprites, transform, height, width, core_ops_only)
+        return self.transformer.write(sprites, _posed(placed, pose), height, width, core_ops_only)
 
     # The ELBO.
 
@@ -426,13 +425,8 @@ class AttendInferRepeat(SceneModel):
 
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """See `SceneModel.decode`."""
-        presence = tf.convert_to_tensor(description["presence"])
-        scenes, slots = tf.unstack(tf.shape(presence))
-        flat = {
-            name: tf.reshape(value, tf.concat([[scenes * slots], tf.shape(value)[2:]], axis=0))
-            for name, value in description.items()
-            if name != "num_objects"
-        }
+        scenes, slots = tf.unstack(tf.shape(description["presence"]))
+        flat = _object_by_object(description)
         sprites, pose = self.draw_object(flat)
         drawn = self._write(sprites, _placed(flat, height, width), pose, height, width, core_ops_only=True)
         drawn *= flat["presence"][:, None, None, None]
@@ -458,18 +452,12 @@ class AttendInferRepeat(SceneModel):
 
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """See `SceneModel.views`; `outlines` are the glimpses' corners."""
-        presence = tf.convert_to_tensor(description["presence"])
-        scenes, slots = tf.unstack(tf.shape(presence))
-        flat = {
-            name: tf.reshape(value, tf.concat([[scenes * slots], tf.shape(value)[2:]], axis=0))
-            for name, value in description.items()
-            if name != "num_objects"
-        }
+        scenes, slots = tf.unstack(tf.shape(description["presence"]))
+        flat = _object_by_object(description)
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         sprites, pose = self.draw_object(flat)
-        placed = _placed(flat, height, width)
         corners = tf.constant([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-        outlines = (placed if pose is None else placed.after(pose)).apply(corners)
+        outlines = _posed(_placed(flat, height, width), pose).apply(corners)
         image_size = tf.cast(tf.stack([height, width]), tf.float32)
         outlines = (outlines[..., ::-1] + 1.0) * image_size / 2.0 - 0.5
         return {
@@ -505,6 +493,19 @@ def scale_gradient(values: tf.Tensor, factor: Optional[tf.Tensor]) -> tf.Tensor:
 
 def _num_present(inference: Inference) -> tf.Tensor:
     return tf.add_n([step.presence for step in inference.steps])
+
+
+def _object_by_object(description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A description's objects in one row: name to `[scenes * slots, ...]`."""
+    return {
+        name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], axis=0))
+        for name, value in description.items()
+        if name != "num_objects"
+    }
+
+
+def _posed(placed: Affine, pose: Optional[Affine]) -> Affine:
+    return placed if pose is None else placed.after(pose)
 
 
 def _placed(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> Affine:

@@ -120,12 +120,7 @@ class DiscreteAIR(AttendInferRepeat):
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The decoder has a learning rate of its own."""
-        templates = self.decoder.trainable_variables
-        own = {variable.ref() for variable in templates}
-        return {
-            "default": [variable for variable in self.trainable_variables if variable.ref() not in own],
-            "decoder": templates,
-        }
+        return self.group_apart("decoder", self.decoder.trainable_variables)
 
     @property
     def _rotates(self) -> bool:

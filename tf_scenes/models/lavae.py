@@ -146,12 +146,7 @@ class LAVAE(SceneModel):
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The location network has a learning rate of its own."""
-        location = self.location_network.trainable_variables
-        own = {variable.ref() for variable in location}
-        return {
-            "default": [variable for variable in self.trainable_variables if variable.ref() not in own],
-            "location": location,
-        }
+        return self.group_apart("location", self.location_network.trainable_variables)
 
     # The ELBO.
 

@@ -172,6 +172,12 @@ class SceneModel(keras.Model, abc.ABC):
         """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
         return {"default": self.trainable_variables}
 
+    def group_apart(self, name: str, variables: list[tf.Variable]) -> dict[str, list[tf.Variable]]:
+        """`variable_groups` with some variables in a group of their own."""
+        own = {variable.ref() for variable in variables}
+        rest = [variable for variable in self.trainable_variables if variable.ref() not in own]
+        return {"default": rest, name: variables}
+
     # What Keras calls.
 
     def compile(self, optimizers: Mapping[str, keras.optimizers.Optimizer], **kwargs: Any) -> None:
