@@ -87,6 +87,12 @@ class SceneGenerator:
         self.width = width
         self.seed = seed
         self._tight_boxes = _tight_boxes(bank.sprites)
+        everything = np.arange(len(bank))
+        held_out = bank.held_out
+        self._allowed = {
+            split_held_out: everything if held_out is None else everything[held_out == split_held_out]
+            for split_held_out in (False, True)
+        }
 
     def scene(self, split: Split, index: int) -> Scene:
         """Scene number `index` of a split.
@@ -100,8 +106,9 @@ class SceneGenerator:
         key = [self.seed, zlib.crc32(split.name.encode()), index]
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
         count = int(random.integers(split.min_objects, split.max_objects + 1))
+        allowed = self._allowed[split.held_out]
         for _ in range(_MAX_DRAWS):
-            chosen = random.integers(len(self.bank), size=count)
+            chosen = allowed[random.integers(len(allowed), size=count)]
             corners = self._place(random, self.bank.frame_sizes[chosen])
             if corners is None:
                 continue

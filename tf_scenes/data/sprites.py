@@ -6,6 +6,7 @@ that come with scikit-learn, each binary or grey, shapes, coloured or grey, and 
 
 import dataclasses
 import types
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -23,6 +24,7 @@ SHAPE_COLORS = tuple((code >> 2 & 1, code >> 1 & 1, code & 1) for code in range(
 
 _SUPERSAMPLING = 8
 _MNIST_POOL_SEED = 1905
+_DIGITS_HELD_OUT_ONE_IN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,7 @@ class SpriteBank:
         labels: int32 `[sprites]`, index into `label_names`.
         label_names: the name of each label.
         attributes: further ground truth, name to `[sprites]` or `[sprites, k]`.
+        held_out: bool `[sprites]`, those that held-out scenes are made of, and only those. None: all share all.
     """
 
     sprites: np.ndarray
@@ -44,6 +47,7 @@ class SpriteBank:
     labels: np.ndarray
     label_names: Sequence[str]
     attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=lambda: types.MappingProxyType({}))
+    held_out: Optional[np.ndarray] = None
 
     @property
     def channels(self) -> int:
@@ -168,7 +172,7 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
 
 
 def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
-    """All MNIST digits there are, grey, as AIR and Discrete-AIR (section 4.2) use them.
+    """All MNIST digits there are, grey, as AIR and Discrete-AIR (section 4.2) use them; a tenth is held out.
 
     Args:
         path: see `mnist`.
@@ -181,13 +185,15 @@ def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
 
 
 def grey_handwritten_digits(size: int = 20) -> SpriteBank:
-    """The 1,797 handwritten digits that come with scikit-learn, grey."""
+    """The 1,797 handwritten digits that come with scikit-learn, grey; a tenth is held out."""
     return _grey_digits(*_bundled_digits(), size)
 
 
 def _grey_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
-    sprites = np.stack([grey_digit(digit, size) for digit in digits])[..., None]
-    return _digit_bank(sprites, labels)
+    bank = _digit_bank(np.stack([grey_digit(digit, size) for digit in digits])[..., None], labels)
+    # By checksum, so that equal digits are on the same side.
+    held_out = np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits])
+    return dataclasses.replace(bank, held_out=held_out)
 
 
 def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
