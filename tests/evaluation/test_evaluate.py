@@ -72,6 +72,30 @@ def test_more_objects_than_trained_with_are_measured_under_a_wider_prior(small_s
     assert set(model.elbo_slots) == {6}
 
 
+def test_models_with_categories_get_a_correspondence(small_scenes):
+    class Sorter(Oracle):
+        """Calls squares 2 and bars 0, and what is in slots without an object 1."""
+
+        def encode(self, images):
+            chosen = slice(self._next, self._next + images.shape[0])
+            labels = np.pad(self._examples["labels"][chosen], ((0, 0), (0, 3)), constant_values=-1)
+            description = super().encode(images)
+            categories = np.select([labels == 0, labels == 1], [2, 0], 1)
+            return {
+                **description,
+                "categories": tf.constant(categories),
+                "presence": tf.constant((labels >= 0).astype(np.float32)),
+            }
+
+    measured = evaluate.evaluate_split(Sorter(small_scenes, "test"), small_scenes, "test", batch_size=16)
+    labels = small_scenes.examples(small_scenes.splits["test"], range(64))["labels"]
+    assert measured["correspondence"] == 1.0
+    assert measured["category_labels"] == {2: 0, 0: 1}
+    assert measured["category_use"] == [(labels == 1).sum(), 0, (labels == 0).sum()]
+    without = evaluate.evaluate_split(Oracle(small_scenes, "test"), small_scenes, "test", batch_size=16)
+    assert without["correspondence"] is None
+
+
 def test_without_ground_truth_the_rest_is_still_measured(tmp_path, small_scenes):
     images = small_scenes.examples(small_scenes.splits["train"], range(400))["images"]
     np.savez(tmp_path / "own.npz", images=images)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation.curves import read_curve
+
+
+def _write(run, *parts):
+    """Writes the logs of a run that was taken up again: each part is a file of its own."""
+    for part in parts:
+        writer = tf.summary.create_file_writer(str(run / "logs" / "validation"))
+        with writer.as_default():
+            for step, value in part.items():
+                tf.summary.scalar("epoch_count_accuracy", value, step=step)
+        writer.close()
+
+
+def test_a_curve_is_read_back_in_order_of_steps(tmp_path):
+    _write(tmp_path, {500: 0.25, 1000: 0.5, 1500: 0.75})
+    steps, values = read_curve(str(tmp_path), "count_accuracy")
+    np.testing.assert_array_equal(steps, [500, 1000, 1500])
+    np.testing.assert_array_equal(values, [0.25, 0.5, 0.75])
+
+
+def test_of_a_step_written_twice_the_later_value_counts(tmp_path):
+    _write(tmp_path, {10: 0.1, 20: 0.2}, {20: 0.3, 30: 0.4})
+    steps, values = read_curve(str(tmp_path), "count_accuracy")
+    np.testing.assert_array_equal(steps, [10, 20, 30])
+    np.testing.assert_allclose(values, [0.1, 0.3, 0.4], rtol=1e-6)
+
+
+def test_what_is_not_a_run_or_has_no_such_curve_is_said(tmp_path):
+    with pytest.raises(UserError, match="no TensorBoard logs"):
+        read_curve(str(tmp_path), "count_accuracy")
+    _write(tmp_path, {1: 0.5})
+    with pytest.raises(UserError, match="no correspondence"):
+        read_curve(str(tmp_path), "correspondence")
