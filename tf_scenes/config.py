@@ -96,7 +96,7 @@ class TrainConfig:
     train_steps: int = option(200_000, "Optimisation steps.", lower=1)
     batch_size: int = option(64, "Images a step. Paper: 64.", lower=1)
     learning_rate: float = option(
-        1e-3, "Learning rate, of Adamax (LAVAE; paper: 1e-3) or Adam (paper: 1e-4).", lower=1e-9
+        1e-3, "Learning rate, of Adamax (LAVAE, VAE; paper: 1e-3) or Adam (paper: 1e-4).", lower=1e-9
     )
     learning_rate_final: float = option(
         1e-3, "Learning rate at the last step; it falls linearly over the last 40 % of the steps. Papers: constant."
@@ -202,6 +202,17 @@ class LavaeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class VaeConfig:
+    """The VAE baseline: Appendix B of LAVAE's paper, "Baseline implementation"."""
+
+    channels: int = option(64, "Channels inside encoder and decoder. Paper: about 1M parameters in all.", lower=1)
+    latent_channels: int = option(16, "Latents at each place of the latent tensor.", lower=1)
+    kl_steps: int = option(
+        100_000, "Steps over which beta, the weight of the KL, rises from 0 to 1, linearly. Paper: 100,000.", lower=0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class AttentionConfig:
     """What AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
 
@@ -290,6 +301,7 @@ _SECTIONS = {
     "train": TrainConfig,
     "evaluation": EvaluationConfig,
     "lavae": LavaeConfig,
+    "vae": VaeConfig,
     "attention": AttentionConfig,
     "air": AirConfig,
     "discrete_air": DiscreteAirConfig,
@@ -297,6 +309,7 @@ _SECTIONS = {
 # The sections that only some models have; their flags are prefixed with the section's name.
 _MODEL_SECTIONS = {
     "lavae": ("lavae",),
+    "vae": ("vae",),
     "air": ("attention", "air"),
     "discrete_air": ("attention", "discrete_air"),
 }
@@ -313,6 +326,7 @@ class Config:
     train: TrainConfig
     evaluation: EvaluationConfig
     lavae: LavaeConfig
+    vae: VaeConfig
     attention: AttentionConfig
     air: AirConfig
     discrete_air: DiscreteAirConfig
@@ -328,6 +342,8 @@ class Config:
             _check_lavae(self.lavae, self.data)
         if self.model == "discrete_air":
             _check_discrete_air(self.discrete_air, self.attention)
+        if self.model == "vae" and self.evaluation.generated_max_objects is not None:
+            raise UserError("--generated_max_objects needs a model that finds objects: --model=vae does not")
         if self.job.mode == "compare" and not self.job.compare_runs:
             raise UserError("--mode=compare needs --compare_runs, the folders of runs with commas between")
         if self.train.steps_per_report % self.train.steps_per_execution:

@@ -1,6 +1,17 @@
 """Quantities that change while a model trains."""
 
+import dataclasses
+from typing import Any, Callable
+
 import tensorflow as tf
+
+# The value at an optimisation step: int64 scalar -> float32 scalar.
+Schedule = Callable[[tf.Tensor], tf.Tensor]
+
+
+def values_at(schedules: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The values of a dataclass of schedules at an optimisation step, by name."""
+    return {field.name: getattr(schedules, field.name)(step) for field in dataclasses.fields(schedules)}
 
 
 class Ramp(tf.keras.optimizers.schedules.LearningRateSchedule):

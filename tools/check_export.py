@@ -21,7 +21,7 @@ def main(folder: str) -> None:
     for side in (48, 71):
         description = encode(images=tf.random.stateless_uniform([3, side, side, channels], [0, side]))
         print({name: (value.dtype.name, value.shape.as_list()) for name, value in description.items()})
-        description.pop("num_objects")
+        description.pop("num_objects", None)
         images = decode(**description)["images"]
         if not (images.shape[0] == 3 and bool(tf.reduce_all((images >= 0.0) & (images <= 1.0)))):
             sys.exit(f"the decoder gave {images.shape} with values outside [0, 1]")

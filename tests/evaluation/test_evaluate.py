@@ -9,7 +9,7 @@ from tf_scenes.evaluation import evaluate
 class Oracle:
     """Stands for a trained model: knows the scenes of a data set and describes them as it is told to."""
 
-    max_objects, max_inferred_objects = 3, 6
+    max_objects, max_inferred_objects, finds_objects = 3, 6, True
 
     def __init__(self, dataset, split, miss_every=0):
         split = dataset.splits[split]

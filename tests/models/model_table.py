@@ -30,6 +30,7 @@ MODELS = {
         "--lavae.warm_up_decay_steps=4",
         "--lavae.location_learning_rate=1e-3",
     ),
+    "vae": ("--model=vae", "--vae.channels=4", "--vae.latent_channels=2", "--vae.kl_steps=10"),
     "air": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", *ATTENTION),
     "discrete_air": (
         "--model=discrete_air",

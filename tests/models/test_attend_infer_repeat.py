@@ -140,7 +140,7 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
                 placed = model.attention.scale_and_translation(step.where)
                 canvas = model._write(sprite, scale_and_translation(*placed), None, 24, 24, False)
             rec = tf.reduce_sum(0.5 * ((images - canvas) / 0.3) ** 2)
-            results.append(rec + present * tf.add_n(list(step.object.kl.values()))[0])
+            results.append(rec + present * tf.add_n(list(step.kl().values()))[0])
         return results
 
     without, with_object = np.mean([[float(v) for v in costs(tf.constant([0, n]))] for n in range(1_000)], axis=0)

@@ -74,10 +74,10 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         `images` (their number); `elbo` and its terms (nats per image; where the split has more objects than the model
         was trained with, under a prior of counts that is uniform up to `max_inferred_objects`); `mse` (per pixel and
         channel) and `squared_error` (summed over each image); `foreground_iou` (over images with at least one object;
-        without ground truth, over those with a lit pixel). With ground truth `count_accuracy` and
-        `count_accuracy_by_count`, `location_error` with `location_offset` (pixels), and for models with categories
-        `correspondence` with the label of each category and how often each is in use. What there is no ground truth for
-        is None.
+        without ground truth, over those with a lit pixel). With ground truth, for models that find objects,
+        `count_accuracy` and `count_accuracy_by_count`, `location_error` with `location_offset` (pixels), and for models
+        with categories `correspondence` with the label of each category and how often each is in use. What there is no
+        ground truth for, and what a model does not say, is None.
     """
     # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
     beyond_prior = dataset.splits[split_name].max_objects > model.max_objects
@@ -90,9 +90,7 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
             squared_error=metrics.squared_error(images, pixel_means.numpy()),
             foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),
             lit=images.any(axis=(1, 2, 3)),
-            num_objects=description["num_objects"].numpy(),
-            locations=description["locations"].numpy(),
-            **_categories(description),
+            **{f"inferred_{name}": value for name, value in _objects(description).items()},
             **{f"term_{name}": value.numpy() for name, value in terms.items()},
             **{name: batch[name].numpy() for name in dataset.ground_truth},
         )
@@ -109,17 +107,18 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
     }
 
 
-def _categories(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
-    """Categories of present objects, -1 elsewhere, where the model has any."""
-    if "categories" not in description:
-        return {}
-    return {"categories": np.where(description["presence"] > 0.0, description["categories"], -1)}
+def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    """What is measured of a description; categories are -1 where no object is."""
+    objects = {name: description[name].numpy() for name in ("num_objects", "locations") if name in description}
+    if "categories" in description:
+        objects["categories"] = np.where(description["presence"] > 0.0, description["categories"], -1)
+    return objects
 
 
 def _categorising(totals: _Totals) -> dict[str, Any]:
-    if "categories" not in totals or "labels" not in totals:
+    if "inferred_categories" not in totals or "labels" not in totals:
         return {"correspondence": None, "category_labels": None, "category_use": None}
-    categories = totals["categories"]
+    categories = totals["inferred_categories"]
     rate, labels = metrics.correspondence_rate(totals["labels"], categories)
     return {
         "correspondence": rate,
@@ -129,9 +128,9 @@ def _categorising(totals: _Totals) -> dict[str, Any]:
 
 
 def _counting(totals: _Totals) -> dict[str, Any]:
-    if "counts" not in totals:
+    if "counts" not in totals or "inferred_num_objects" not in totals:
         return {"count_accuracy": None, "count_accuracy_by_count": None}
-    true, inferred = totals["counts"], totals["num_objects"]
+    true, inferred = totals["counts"], totals["inferred_num_objects"]
     return {
         "count_accuracy": float(np.mean(true == inferred)),
         "count_accuracy_by_count": metrics.accuracy_by_count(true, inferred),
@@ -139,10 +138,11 @@ def _counting(totals: _Totals) -> dict[str, Any]:
 
 
 def _locating(totals: _Totals) -> dict[str, Any]:
-    if "centers" not in totals:
+    if "centers" not in totals or "inferred_locations" not in totals:
         return {"location_error": None, "location_offset": None}
     true = [centers[:count] for centers, count in zip(totals["centers"], totals["counts"])]
-    inferred = [locations[:count] for locations, count in zip(totals["locations"], totals["num_objects"])]
+    numbers = totals["inferred_num_objects"]
+    inferred = [locations[:number] for locations, number in zip(totals["inferred_locations"], numbers)]
     error, offset = metrics.location_error(true, inferred)
     return {"location_error": error, "location_offset": None if offset is None else offset.round(3).tolist()}
 

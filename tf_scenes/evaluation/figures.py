@@ -15,18 +15,20 @@ from tf_scenes.models.scene_model import SceneModel
 
 
 def reconstruction_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 10) -> Figure:
-    """Input with boxes, reconstruction, location features and sprites of the first images of a held-out split."""
+    """The first images of a held-out split over their reconstructions, with what was found in them."""
     images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
     description = model.encode(images)
     pixel_means = model.decode(description, *images.shape[1:3])
     views = {name: value.numpy() for name, value in model.views(images, description).items()}
     description = {name: value.numpy() for name, value in description.items()}
+    if not model.finds_objects:
+        return plotting.image_grid(np.concatenate([images, pixel_means]), columns=len(images))
     return plotting.reconstructions(images.numpy(), pixel_means.numpy(), description, **views)
 
 
 def generated_sheet(description: dict[str, np.ndarray], images: np.ndarray) -> Figure:
-    """Scenes drawn from the prior, each with its number of objects."""
-    return plotting.image_grid(images, [f"n = {count}" for count in description["num_objects"]])
+    """Scenes drawn from the prior, each with its number of objects where the model has one."""
+    return plotting.image_grid(images, [f"n = {count}" for count in description.get("num_objects", ())])
 
 
 def generate(

@@ -42,9 +42,9 @@ class AIR(AttendInferRepeat):
         """See `AttendInferRepeat.infer_object`."""
         mean, raw_stddev = tf.split(self.what_head(self.encoder(glimpses)), 2, axis=-1)
         posterior = tfd.Normal(mean, tf.nn.softplus(raw_stddev) + 1e-4)
-        what = draw.gaussian(posterior, salt=102)
-        kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)
-        return Object({"appearance": what}, what, self.decoder(what), None, {"kl_what": kl}, {})
+        drawn = draw.latent(posterior, tfd.Normal(0.0, 1.0), salt=102)
+        what = drawn.value
+        return Object({"appearance": what}, what, self.decoder(what), None, {"kl_what": [drawn]}, {})
 
     def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
         """See `AttendInferRepeat.draw_object`."""

@@ -9,7 +9,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -25,10 +25,9 @@ from tf_scenes.layers.attention import Localization, Refinement, Where
 from tf_scenes.layers.presence_baseline import PresenceBaseline
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
 from tf_scenes.models.scene_model import SceneModel, TrainingLoss, elbo
+from tf_scenes.schedules import Schedule
 
 tfd = tfp.distributions
-
-Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 # A uniform number of objects up to 3 has probabilities of 1/4; below this a count is as good as impossible.
 _LEAST_COUNT_PROBABILITY = 1e-6
@@ -103,6 +102,23 @@ class Draw:
         """A sample, reparameterised, or the mean."""
         return posterior.mean() if self.seed is None else posterior.sample(seed=self.salted(salt).seed)
 
+    def latent(self, posterior: tfd.Normal, prior: tfd.Normal, salt: int) -> "Latent":
+        """A Gaussian latent of independent dimensions, the last axis of both distributions."""
+        value = self.gaussian(posterior, salt)
+        return Latent(
+            value,
+            kl=tf.reduce_sum(tfd.kl_divergence(posterior, prior), axis=-1),
+            sampled_kl=tf.reduce_sum(posterior.log_prob(value) - prior.log_prob(value), axis=-1),
+        )
+
+
+class Latent(NamedTuple):
+    """A draw from a posterior; shapes `[batch, ...]`, nats."""
+
+    value: tf.Tensor
+    kl: tf.Tensor  # Exact, given the draws before it.
+    sampled_kl: tf.Tensor  # log q - log p at the value.
+
 
 class Object(NamedTuple):
     """What one glimpse was taken for.
@@ -112,7 +128,7 @@ class Object(NamedTuple):
         features: float32 `[batch, features]`, what the LSTM is told of it.
         sprite: float32 `[batch, size, size, channels]`, what it looks like.
         pose: what is done to the sprite before scale and translation, or None.
-        kl: name to float32 `[batch]`, nats; names of the ELBO's terms.
+        drawn: the draws that the ELBO pays for, by the name of its term.
         evidence: what the model's own losses need, name to tensor.
     """
 
@@ -120,7 +136,7 @@ class Object(NamedTuple):
     features: tf.Tensor
     sprite: tf.Tensor
     pose: Optional[Affine]
-    kl: dict[str, tf.Tensor]
+    drawn: dict[str, list[Latent]]
     evidence: dict[str, tf.Tensor]
 
 
@@ -134,6 +150,13 @@ class Step(NamedTuple):
     where: tf.Tensor
     state: tf.Tensor  # What the LSTM gave.
     object: Object
+
+    def kl(self, sampled: bool = False) -> dict[str, tf.Tensor]:
+        """KL terms of what was drawn for this object, name to `[batch]`, nats; see `SceneModel.elbo_terms`."""
+        return {
+            name: tf.add_n([latent.sampled_kl if sampled else latent.kl for latent in latents])
+            for name, latents in self.object.drawn.items()
+        }
 
 
 class Inference(NamedTuple):
@@ -257,12 +280,12 @@ class AttendInferRepeat(SceneModel):
             step_draw = draw.salted(number)
             relaxed_logits, present = _draw_presence(logits, step_draw)
             posterior = self._where_posterior(images, guess, draw.core_ops_only)
-            where = step_draw.gaussian(posterior, salt=101)
+            drawn_where = step_draw.latent(posterior, self.attention.prior(), salt=101)
+            where = drawn_where.value
             placed = scale_and_translation(*self.attention.scale_and_translation(where))
             glimpses = self.transformer.read(images, placed, draw.core_ops_only)
             found = self.infer_object(glimpses, step_draw)
-            kl_where = tf.reduce_sum(tfd.kl_divergence(posterior, self.attention.prior()), axis=-1)
-            found.kl["kl_where"] = found.kl.get("kl_where", 0.0) + kl_where
+            found.drawn.setdefault("kl_where", []).append(drawn_where)
             before, presence = presence, presence * present
             drawn = self._write(
                 scale_gradient(found.sprite, draw.sprite_gradient),
@@ -319,39 +342,50 @@ class AttendInferRepeat(SceneModel):
         }
         return TrainingLoss(loss, terms, scalars)
 
-    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def elbo_terms(
+        self,
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        sampled_kl: bool = False,
+        features: tuple[tf.Tensor, ...] = (),
+    ) -> dict[str, tf.Tensor]:
         """See `SceneModel.elbo_terms`; the prior of counts is the fitted one, not training's geometric one."""
         images, num_steps = self._to_own_size(images), max_objects or self.max_objects
         inference = self.infer(images, num_steps, Draw(seed))
         probabilities = self.count_prior.for_range(max_objects).probs_parameter()
         prior_logits = presence_logits_of_counts(tf.maximum(probabilities, _LEAST_COUNT_PROBABILITY))
-        return self._elbo_terms(images, inference, prior_logits)
+        return self._elbo_terms(images, inference, prior_logits, sampled_kl)
 
-    def _elbo_terms(self, images: tf.Tensor, inference: Inference, prior_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _elbo_terms(
+        self, images: tf.Tensor, inference: Inference, prior_logits: tf.Tensor, sampled_kl: bool = False
+    ) -> dict[str, tf.Tensor]:
         pixels = tfd.Normal(inference.canvas, self._pixel_stddev)
         terms = {
             "reconstruction": tf.reduce_sum(pixels.log_prob(images), axis=[1, 2, 3]),
-            "kl_count": tf.add_n(self._presence_kl(inference, prior_logits)),
+            "kl_count": tf.add_n(self._presence_kl(inference, prior_logits, sampled_kl)),
         }
-        for name in inference.steps[0].object.kl:
-            terms[name] = tf.add_n([step.presence * step.object.kl[name] for step in inference.steps])
+        kls = [step.kl(sampled_kl) for step in inference.steps]
+        for name in kls[0]:
+            terms[name] = tf.add_n([step.presence * kl[name] for step, kl in zip(inference.steps, kls)])
         return terms
 
-    def _presence_kl(self, inference: Inference, prior_logits: tf.Tensor) -> list[tf.Tensor]:
+    def _presence_kl(self, inference: Inference, prior_logits: tf.Tensor, sampled: bool = False) -> list[tf.Tensor]:
         """KL of each step's presence given all before, weighted by theirs: `[batch]` each.
 
-        Exact where presence is 0 or 1; a Monte-Carlo estimate of the relaxed densities' where it is relaxed.
+        Exact where presence is 0 or 1, unless it is to be that of the sample; a Monte-Carlo estimate of the relaxed
+        densities' where it is relaxed.
         """
         kls = []
         for step, prior_logit in zip(inference.steps, tf.unstack(prior_logits)):
-            if step.relaxed_logits is None:
-                kl = tfd.kl_divergence(tfd.Bernoulli(step.presence_logits), tfd.Bernoulli(prior_logit))
-            else:
-                posterior, prior = (
-                    relaxed_presence_logits(logits, self._presence_temperature)
-                    for logits in (step.presence_logits, prior_logit)
-                )
+            logits = (step.presence_logits, prior_logit)
+            if step.relaxed_logits is not None:
+                posterior, prior = (relaxed_presence_logits(each, self._presence_temperature) for each in logits)
                 kl = posterior.log_prob(step.relaxed_logits) - prior.log_prob(step.relaxed_logits)
+            else:
+                posterior, prior = (tfd.Bernoulli(each, dtype=tf.float32) for each in logits)
+                exact = posterior.kl_divergence(prior)
+                kl = posterior.log_prob(step.presence) - prior.log_prob(step.presence) if sampled else exact
             kls.append(step.presence_before * kl)
         return kls
 
@@ -364,7 +398,7 @@ class AttendInferRepeat(SceneModel):
         """
         presence_kl = self._presence_kl(inference, prior_logits)
         costs = [
-            presence_kl[number] + step.presence * tf.add_n(list(step.object.kl.values()))
+            presence_kl[number] + step.presence * tf.add_n(list(step.kl().values()))
             for number, step in enumerate(inference.steps)
         ]
         surrogate = 0.0

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,13 +14,10 @@ from tf_scenes.layers.attention import glimpse_trunk
 from tf_scenes.layers.invariance import ViewRange, mutual_information, random_views
 from tf_scenes.layers.template_matching import TemplateMatching
 from tf_scenes.layers.templates import TemplateDecoder
-from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Object, scale_gradient
+from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Latent, Object, scale_gradient
+from tf_scenes.schedules import Schedule, values_at
 
 tfd = tfp.distributions
-
-Schedule = Callable[[tf.Tensor], tf.Tensor]
-
-POSES = ("none", "rotation", "rotation_and_skew", "joint")
 
 # A free matrix stays this close to the identity in each entry, so that its determinant stays positive.
 _JOINT_LIMIT = 0.45
@@ -75,7 +72,8 @@ class DiscreteAIR(AttendInferRepeat):
             decoder: f_dec(z_cat, z_attr).
             matching: of glimpses with templates; its number of rotations is that of the angles inferred from.
             encoder_units: of the glimpse encoder.
-            pose: which factors of equation 6 follow scale and translation, one of `POSES`.
+            pose: which factors of equation 6 follow scale and translation, `none`, `rotation`, `rotation_and_skew` or
+                `joint`, one free matrix.
             schedules: what changes over the steps.
             view_range: of the views for invariant information clustering.
             num_heads: how many clusterings are learned side by side; the one with most information is the category.
@@ -149,44 +147,44 @@ class DiscreteAIR(AttendInferRepeat):
         """See `AttendInferRepeat.infer_object`."""
         features = self.encoder(glimpses)
         logits = tf.gather(self._all_category_logits(features), tf.argmax(self._head_information), axis=1)
-        categories = self._draw_categories(logits, draw)
-        latents = {"categories": tf.argmax(categories, axis=-1, output_type=tf.int32)}
-        kl = {"kl_category": kl_to_uniform(logits)}
-        told, evidence = [categories], {"glimpses": glimpses, "category_logits": logits}
-        kl_pose = 0.0
+        category = self._draw_category(logits, draw)
+        latents = {"categories": tf.argmax(category.value, axis=-1, output_type=tf.int32)}
+        drawn = {"kl_category": [category], "kl_where": []}
+        told, evidence = [category.value], {"glimpses": glimpses, "category_logits": logits}
         if self._rotates:
-            angle, kl_angle, evidence["rotation_logits"] = self._draw_angle(features, categories, draw)
-            latents["angles"] = angle
-            told += [tf.cos(angle)[:, None], tf.sin(angle)[:, None]]
-            kl_pose += kl_angle
+            angle, evidence["rotation_logits"] = self._draw_angle(features, category.value, draw)
+            latents["angles"] = angle.value
+            told += [tf.cos(angle.value)[:, None], tf.sin(angle.value)[:, None]]
+            drawn["kl_where"].append(angle)
         if self._num_deformations:
-            deformation, kl_deformation = self._draw_deformation(features, draw)
-            latents["deformations"] = deformation
-            told.append(deformation)
-            kl_pose += kl_deformation
+            posterior, prior = _normal(self._deformation_head(features)), tfd.Normal(0.0, _DEFORMATION_STDDEV)
+            deformation = draw.latent(posterior, prior, salt=105)
+            latents["deformations"] = deformation.value
+            told.append(deformation.value)
+            drawn["kl_where"].append(deformation)
         attributes = tf.zeros([tf.shape(glimpses)[0], 0])
         if self.decoder.num_attributes:
-            attributes, kl["kl_attributes"] = self._draw_attributes(features, draw)
-            latents["attributes"] = attributes
+            attribute = draw.latent(_normal(self._attribute_head(features)), tfd.Normal(0.0, 1.0), salt=106)
+            latents["attributes"] = attributes = attribute.value
             told.append(attributes)
-        if self._pose != "none":
-            kl["kl_where"] = kl_pose
-        sprite = self.decoder(scale_gradient(categories, draw.category_gradient), attributes)
-        return Object(latents, tf.concat(told, axis=-1), sprite, self._transform(latents), kl, evidence)
+            drawn["kl_attributes"] = [attribute]
+        sprite = self.decoder(scale_gradient(category.value, draw.category_gradient), attributes)
+        return Object(latents, tf.concat(told, axis=-1), sprite, self._transform(latents), drawn, evidence)
 
     def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
         """float32 `[batch, heads, categories]`."""
         return tf.reshape(self._category_heads(features), [-1, self._num_heads, self.decoder.num_categories])
 
-    def _draw_categories(self, logits: tf.Tensor, draw: Draw) -> tf.Tensor:
+    def _draw_category(self, logits: tf.Tensor, draw: Draw) -> Latent:
         if draw.seed is None:
-            return tf.one_hot(tf.argmax(logits, axis=-1), self.decoder.num_categories)
-        return self.category_posterior(logits, draw.category_temperature).sample(seed=draw.salted(103).seed)
+            value = tf.one_hot(tf.argmax(logits, axis=-1), self.num_categories)
+        else:
+            value = self.category_posterior(logits, draw.category_temperature).sample(seed=draw.salted(103).seed)
+        log_posterior = tf.reduce_sum(value * tf.nn.log_softmax(logits), axis=-1)
+        return Latent(value, kl_to_uniform(logits), sampled_kl=log_posterior + math.log(self.num_categories))
 
-    def _draw_angle(
-        self, features: tf.Tensor, categories: tf.Tensor, draw: Draw
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The angle given the category, its KL to the uniform prior on the circle, and the logits of all rotations.
+    def _draw_angle(self, features: tf.Tensor, categories: tf.Tensor, draw: Draw) -> tuple[Latent, tf.Tensor]:
+        """The angle given the category, under a uniform prior on the circle, and the logits of all rotations.
 
         A departure from the paper, which has the angle before the glimpse: it is the most likely one of the angles of
         template matching, and an offset of up to half the distance between two.
@@ -201,17 +199,9 @@ class DiscreteAIR(AttendInferRepeat):
             tf.reduce_sum(categories * tf.sin(angles), axis=-1), tf.reduce_sum(categories * tf.cos(angles), axis=-1)
         )
         posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
-        return draw.gaussian(posterior, salt=104), math.log(2.0 * math.pi) - posterior.entropy(), rotation_logits
-
-    def _draw_deformation(self, features: tf.Tensor, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
-        posterior = _normal(self._deformation_head(features))
-        kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV)), axis=-1)
-        return draw.gaussian(posterior, salt=105), kl
-
-    def _draw_attributes(self, features: tf.Tensor, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
-        posterior = _normal(self._attribute_head(features))
-        kl = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)
-        return draw.gaussian(posterior, salt=106), kl
+        angle, log_circle = draw.gaussian(posterior, salt=104), math.log(2.0 * math.pi)
+        # So narrow a normal distribution loses nothing when it is wrapped around the circle.
+        return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
 
     def _transform(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
         """T_r T_k of equation 6, or both as one."""
@@ -249,9 +239,7 @@ class DiscreteAIR(AttendInferRepeat):
         self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Template matching and invariance, on the objects that are present."""
-        schedules = {
-            field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
-        }
+        schedules = values_at(self._schedules, step)
         steps = inference.steps
         weights = tf.stop_gradient(tf.concat([each.presence for each in steps], axis=0))
         evidence = {

@@ -8,7 +8,7 @@ image; n by counting L's local maxima, l from softmax(L), z from A at l.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from tf_scenes.layers.local_maxima import best_threshold, count_local_maxima, hi
 from tf_scenes.layers.placing import convolve_sprites, paste_sprites
 from tf_scenes.layers.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, TrainingLoss
+from tf_scenes.schedules import Schedule, values_at
 
 tfd = tfp.distributions
 
@@ -30,8 +31,6 @@ _PIXEL_MARGIN = 1e-4
 # Calibration looks at maxima of the location features down to this height, and at so many more than N of an image.
 _LOWEST_MAXIMUM = 0.1
 _SPARE_SLOTS = 3
-
-Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,17 +152,14 @@ class LAVAE(SceneModel):
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
         """See `SceneModel.training_loss`; the negative ELBO with what Appendix B adds to it."""
         posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
-        schedules = {
-            field.name: getattr(self._schedules, field.name)(step) for field in dataclasses.fields(self._schedules)
-        }
+        schedules = values_at(self._schedules, step)
         posterior = self._sample_posterior(
-            images,
+            (self.location_network(images, training=True), self.appearance_network(images, training=True)),
             posterior_seed,
             self.max_objects,
             temperature=schedules["temperature"],
             forced_probability=schedules["forced_probability"],
             forcing_seed=forcing_seed,
-            training=True,
         )
         sprites = self._sprites(posterior.appearance, training=True)
         present = posterior.locations * posterior.presence[..., None, None]
@@ -192,9 +188,21 @@ class LAVAE(SceneModel):
         }
         return TrainingLoss(loss, terms, scalars)
 
-    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """See `SceneModel.inference_features`: L and what A is made of."""
+        return self.location_network(images), self.appearance_network(images)
+
+    def elbo_terms(
+        self,
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        sampled_kl: bool = False,
+        features: tuple[tf.Tensor, ...] = (),
+    ) -> dict[str, tf.Tensor]:
         """See `SceneModel.elbo_terms`: `reconstruction`, `kl_count`, `kl_location`, `kl_appearance`."""
-        posterior = self._sample_posterior(images, seed, max_objects or self.max_objects)
+        features = features or self.inference_features(images)
+        posterior = self._sample_posterior(features, seed, max_objects or self.max_objects, sampled_kl=sampled_kl)
         centers = _hot_pixels(posterior.locations)
         pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
         return self._elbo_terms(images, posterior, pixel_means)
@@ -213,17 +221,17 @@ class LAVAE(SceneModel):
 
     def _sample_posterior(
         self,
-        images: tf.Tensor,
+        inference_features: tuple[tf.Tensor, ...],
         seed: tf.Tensor,
         slots: int,
         temperature: Optional[tf.Tensor] = None,
         forced_probability: Optional[tf.Tensor] = None,
         forcing_seed: Optional[tf.Tensor] = None,
-        training: bool = False,
+        sampled_kl: bool = False,
     ) -> _Posterior:
         """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
-        features = self.location_network(images, training=training)
+        features, appearance_features = inference_features
         count = tf.minimum(count_local_maxima(features, self._counting.window, self._count_threshold), slots)
         num_present = count
         if forced_probability is not None:
@@ -235,22 +243,27 @@ class LAVAE(SceneModel):
             features * logit_scale, slots, temperature=temperature, exclusion_radius=self._exclusion_radius
         )
         locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
-        # Given the locations before it, a location's KL to the uniform prior is known exactly: only the sequence is
-        # sampled, which has less variance than the log-probability of the sample.
-        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
-        kl_location = -location_posterior.conditional_entropy(locations) - uniform_log_prob_by_object(slots, num_pixels)
-
-        appearance_features = self.appearance_network(images, training=training)
         appearance_posterior = self.appearance_network.posterior(appearance_features, locations)
+        appearance = appearance_posterior.sample(seed=appearance_seed)
+        prior = self._appearance_prior()
+        if sampled_kl:
+            location_log_prob = location_posterior.log_prob_by_object(locations)
+            kl_appearance = appearance_posterior.log_prob(appearance) - prior.log_prob(appearance)
+        else:
+            # Given the locations before it, a location's KL to the uniform prior is known exactly: only the sequence is
+            # sampled, which has less variance than the log-probability of the sample.
+            location_log_prob = -location_posterior.conditional_entropy(locations)
+            kl_appearance = tfd.kl_divergence(appearance_posterior, prior)
+        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
         return _Posterior(
             features=features,
             logit_scale=logit_scale,
             count=count,
             presence=tf.sequence_mask(num_present, slots, tf.float32),
             locations=locations,
-            appearance=appearance_posterior.sample(seed=appearance_seed),
-            kl_location=kl_location,
-            kl_appearance=tfd.kl_divergence(appearance_posterior, self._appearance_prior()),
+            appearance=appearance,
+            kl_location=location_log_prob - uniform_log_prob_by_object(slots, num_pixels),
+            kl_appearance=kl_appearance,
         )
 
     def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:

@@ -60,6 +60,11 @@ class SceneModel(keras.Model, abc.ABC):
         self._test_means: dict[str, keras.metrics.Mean] = {}
 
     @property
+    def finds_objects(self) -> bool:
+        """Whether descriptions say how many objects there are and where; the VAE's do not."""
+        return True
+
+    @property
     def num_categories(self) -> int:
         """How many categories objects fall into; 0 for models without."""
         return 0
@@ -82,17 +87,31 @@ class SceneModel(keras.Model, abc.ABC):
         """
 
     @abc.abstractmethod
-    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def elbo_terms(
+        self,
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        sampled_kl: bool = False,
+        features: tuple[tf.Tensor, ...] = (),
+    ) -> dict[str, tf.Tensor]:
         """One Monte-Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
             seed: int32 `[2]`.
             max_objects: most objects that the posterior may find, and the prior allows; as in training by default.
+            sampled_kl: makes each KL term log q - log p at the sample itself, where otherwise what is known in closed
+                form given the draws before it is taken; the terms' `elbo` is then the log of an importance weight.
+            features: what `inference_features` gave for these images, if it is known already.
 
         Returns:
             `reconstruction` and the KL terms, float32 `[batch]`, nats per image.
         """
+
+    def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What inference computes of images whatever it then draws; nothing, where all of it depends on draws."""
+        return ()
 
     @abc.abstractmethod
     def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
@@ -104,8 +123,8 @@ class SceneModel(keras.Model, abc.ABC):
                 `max_inferred_objects` by default.
 
         Returns:
-            At least `num_objects` int32 `[batch]`, `presence` float32 `[batch, max_objects]` (0 or 1) and `locations`
-            float32 `[batch, max_objects, 2]`, pixels, y then x.
+            Of models that find objects, at least `num_objects` int32 `[batch]`, `presence` float32
+            `[batch, max_objects]` (0 or 1) and `locations` float32 `[batch, max_objects, 2]`, pixels, y then x.
         """
 
     @abc.abstractmethod
@@ -147,9 +166,9 @@ class SceneModel(keras.Model, abc.ABC):
             description: what `encode` gave for them.
 
         Returns:
-            `sprites`, float32 `[batch, max_objects, h, w, channels]`; where the model has location features,
-            `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`, float32
-            `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
+            Where the model finds objects, `sprites`, float32 `[batch, max_objects, h, w, channels]`; where it has
+            location features, `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`,
+            float32 `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
         """
 
     @abc.abstractmethod
@@ -217,7 +236,8 @@ class SceneModel(keras.Model, abc.ABC):
         for name, variables in self.variable_groups().items():
             self.optimizers[name].build(variables)
         self._training_means = _means(self._training_scalars(loss))
-        self._test_means = _means([*self._test_scalars(images, seed), "count_accuracy"])
+        counting = ["count_accuracy"] if self.finds_objects else []
+        self._test_means = _means([*self._test_scalars(images, seed), *counting])
 
     # Nothing below needs AutoGraph, and converting it takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -239,7 +259,7 @@ class SceneModel(keras.Model, abc.ABC):
         """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
         images = data["images"]
         scalars = self._test_scalars(images, self._step_seed(self.optimizer.iterations))
-        if "counts" in data:
+        if "counts" in data and self.finds_objects:
             counts = self.encode(images)["num_objects"]
             scalars["count_accuracy"] = tf.cast(tf.equal(counts, data["counts"]), tf.float32)
         return self._update_means(self._test_means, scalars)

@@ -11,6 +11,7 @@ from tf_scenes.layers.attention import Localization, Refinement
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE
 from tf_scenes.layers.inference import AppearanceNetwork, LocationNetwork
 from tf_scenes.layers.invariance import ViewRange
+from tf_scenes.layers.spatial_vae import SpatialDecoder, SpatialEncoder
 from tf_scenes.layers.sprite_generator import SpriteGenerator
 from tf_scenes.layers.template_matching import TemplateMatching
 from tf_scenes.layers.templates import ObjectDecoder, TemplateDecoder
@@ -19,6 +20,7 @@ from tf_scenes.models.attend_infer_repeat import Attention
 from tf_scenes.models.discrete_air import DiscreteAIR, DiscreteAirSchedules
 from tf_scenes.models.lavae import LAVAE, Counting, LavaeSchedules
 from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.models.vae import VAE
 from tf_scenes.schedules import Ramp
 
 _FINAL_FRACTION = 0.4
@@ -53,6 +55,7 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
     """
     make_model, make_optimizers = {
         "lavae": (_lavae, _lavae_optimizers),
+        "vae": (_vae, _adamax),
         "air": (_air, _adam),
         "discrete_air": (_discrete_air, _discrete_air_optimizers),
     }[config.model]
@@ -107,15 +110,31 @@ def _lavae_schedules(config: Config) -> LavaeSchedules:
 
 
 def _lavae_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
-    options, train = config.lavae, config.train
-    clip_norm, default = train.gradient_clip_norm or None, _learning_rate(config)
+    options, clip_norm = config.lavae, config.train.gradient_clip_norm or None
     location = tf.keras.optimizers.schedules.ExponentialDecay(
         options.location_learning_rate, options.location_decay_steps, options.location_decay
     )
     return {
-        "default": tf.keras.optimizers.Adamax(default, global_clipnorm=clip_norm, name="default_adamax"),
+        **_adamax(config),
         "location": tf.keras.optimizers.Adamax(location, global_clipnorm=clip_norm, name="location_adamax"),
     }
+
+
+def _adamax(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
+    clip_norm = config.train.gradient_clip_norm or None
+    adamax = tf.keras.optimizers.Adamax(_learning_rate(config), global_clipnorm=clip_norm, name="default_adamax")
+    return {"default": adamax}
+
+
+def _vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
+    options = config.vae
+    return VAE(
+        encoder=SpatialEncoder(options.channels, options.latent_channels, name="encoder"),
+        decoder=SpatialDecoder(options.channels, image_shape[-1], name="decoder"),
+        latent_channels=options.latent_channels,
+        kl_weight=Ramp(0.0 if options.kl_steps else 1.0, 1.0, 0, options.kl_steps),
+        seed=config.job.seed,
+    )
 
 
 def _learning_rate(config: Config, factor: float = 1.0) -> Ramp:
