@@ -92,3 +92,25 @@ def test_gradient_training_finds_categories_whatever_their_angle():
     confusion = np.array([[np.sum((found == k) & (labels == c)) for c in range(3)] for k in range(3)])
     assert confusion.max(axis=1).sum() / 600 > 0.95
     assert set(confusion.argmax(axis=1)) == {0, 1, 2}
+
+
+def test_the_loss_of_a_drawn_category_has_the_right_gradient_on_average():
+    layer = TemplateMatching(2, ROTATIONS, SIZE)
+    glimpse = np.random.RandomState(1).uniform(size=(1, SIZE, SIZE, 1)).astype(np.float32) * 0.3
+    glimpses = tf.constant(np.repeat(glimpse, 4_000, axis=0))
+    templates = tf.constant(TEMPLATES)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(templates)
+        match = layer.match(glimpses, layer.bank(templates), tf.constant(5.0))
+        losses = {
+            "exact": tf.reduce_mean(match.loss),
+            "drawn": tf.reduce_mean(match.sampled_loss(tf.constant([0, 0]))),
+            "one draw": match.sampled_loss(tf.constant([0, 0]))[0],
+        }
+    gradients = {name: tape.gradient(loss, templates).numpy() for name, loss in losses.items()}
+    shares = match.categories.numpy()[0]
+    assert 0.2 < shares[0] < 0.8  # Neither category is certain.
+    scale = np.abs(gradients["exact"]).max()
+    np.testing.assert_allclose(gradients["drawn"], gradients["exact"], atol=0.06 * scale)  # 3 / sqrt(4,000) of 1.
+    # A single draw moves one template only.
+    assert sorted(np.abs(gradients["one draw"]).max(axis=(1, 2, 3)) > 0.0) == [False, True]

@@ -21,13 +21,24 @@ class Match(NamedTuple):
     Attributes:
         loss: float32 `[batch]`, -2 sigma^2 times the log-likelihood, up to a constant: a soft minimum of the squared
             errors, from their mean where sigma is large to the least where it is small.
+        category_losses: float32 `[batch, categories]`, the same for each category alone.
         categories: float32 `[batch, categories]`, probabilities.
         rotations: float32 `[batch, categories, rotations]`, probabilities given each category.
     """
 
     loss: tf.Tensor
+    category_losses: tf.Tensor
     categories: tf.Tensor
     rotations: tf.Tensor
+
+    def sampled_loss(self, seed: tf.Tensor) -> tf.Tensor:
+        """The loss of a category that is drawn from the posterior, `[batch]`; `seed` int32 `[2]`.
+
+        The expectation of its gradient is the gradient of `loss` (stochastic EM). While templates are alike the exact
+        gradient moves all of them together and keeps them alike; drawing gives each one other objects to learn from.
+        """
+        drawn = tf.random.stateless_categorical(tf.math.log(tf.stop_gradient(self.categories)), 1, seed)[:, 0]
+        return tf.gather(self.category_losses, drawn, batch_dims=1)
 
 
 class TemplateMatching(tf.keras.layers.Layer):
@@ -89,10 +100,11 @@ class TemplateMatching(tf.keras.layers.Layer):
         )
         shape = [-1, self._num_categories, self.num_rotations]
         logits = tf.reshape(-squared_error / (2.0 * noise**2), shape)
-        joint = logits + tf.nn.log_softmax(self._log_prior)[:, None] - math.log(self.num_rotations)
+        joint = tf.reduce_logsumexp(logits, axis=2) - math.log(self.num_rotations) + tf.nn.log_softmax(self._log_prior)
         return Match(
-            loss=-2.0 * noise**2 * tf.reduce_logsumexp(joint, axis=[1, 2]),
-            categories=tf.nn.softmax(tf.reduce_logsumexp(joint, axis=2)),
+            loss=-2.0 * noise**2 * tf.reduce_logsumexp(joint, axis=1),
+            category_losses=-2.0 * noise**2 * joint,
+            categories=tf.nn.softmax(joint),
             rotations=tf.nn.softmax(logits),
         )
 

@@ -249,7 +249,7 @@ class DiscreteAIR(AttendInferRepeat):
         weight = schedules["matching_weight"]
         matching, use = tf.cond(
             weight > 0.0,
-            lambda: self._matching_loss(glimpses, evidence, weights, schedules["matching_noise"]),
+            lambda: self._matching_loss(glimpses, evidence, weights, schedules["matching_noise"], seed),
             lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
         )
         self.matching.balance(use, _BALANCE_RATE)
@@ -271,6 +271,7 @@ class DiscreteAIR(AttendInferRepeat):
         evidence: Mapping[str, tf.Tensor],
         weights: tf.Tensor,
         noise: tf.Tensor,
+        seed: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Negative likelihood of the templates' mixture, with the networks' cross-entropy to its posterior.
 
@@ -285,7 +286,7 @@ class DiscreteAIR(AttendInferRepeat):
         if self._rotates:
             by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, evidence["rotation_logits"])
             cross_entropy += tf.reduce_mean(by_category, axis=-1)
-        return match.loss / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy, use
+        return match.sampled_loss(seed + 2) / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy, use
 
     def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""

@@ -1,0 +1,94 @@
+"""The importance-weighted lower bound of log p(x) (Burda et al., 2015), with which LAVAE's paper compares models."""
+
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.models.scene_model import SceneModel, elbo
+
+_SEED = 10_100
+
+
+def importance_weighted_bound(
+    model: SceneModel, images: tf.Tensor, num_samples: int, seed: tf.Tensor, max_objects: Optional[int] = None
+) -> tf.Tensor:
+    """Log of 1/k sum_i p(x, z_i) / q(z_i | x) with z_i from the posterior; k = 1 estimates the ELBO.
+
+    Latents are drawn from the exact posterior, discrete where the model's is, not from its relaxation. The sum is kept
+    as it grows, so that memory does not depend on k, and what inference networks compute before any draw is computed
+    once.
+
+    The bound rises with k towards log p(x), or, where the posterior leaves latents out that have mass in the prior, to
+    the log of what is left: LAVAE's posterior knows one number of objects only.
+
+    Args:
+        model: the model.
+        images: float32 `[batch, height, width, channels]` in [0, 1].
+        num_samples: k.
+        seed: int32 `[2]`.
+        max_objects: see `SceneModel.elbo_terms`.
+
+    Returns:
+        float32 `[batch]`, nats per image.
+    """
+    features = model.inference_features(images)
+
+    def add(sample: tf.Tensor, log_sum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        own_seed = tf.random.experimental.stateless_fold_in(seed, sample)
+        log_weight = elbo(model.elbo_terms(images, own_seed, max_objects, sampled_kl=True, features=features))
+        return sample + 1, tf.reduce_logsumexp(tf.stack([log_sum, log_weight]), axis=0)
+
+    nothing = tf.fill([tf.shape(images)[0]], -float("inf"))
+    _, log_sum = tf.while_loop(
+        lambda sample, _: sample < num_samples, add, (tf.constant(0), nothing), parallel_iterations=1
+    )
+    return log_sum - tf.math.log(tf.cast(num_samples, tf.float32))
+
+
+def likelihood(
+    model: SceneModel, dataset: Dataset, split_name: str, num_images: int, num_samples: int, batch_size: int
+) -> dict[str, Any]:
+    """The bound on a held-out split.
+
+    Args:
+        model: the trained model.
+        dataset: the data set.
+        split_name: of the split.
+        num_images: the first so many images of the split are used.
+        num_samples: k.
+        batch_size: images a batch; changes speed and memory only, up to the draws.
+
+    Returns:
+        `bound` and `elbo` (its k = 1 from the same first draws), means over images in nats per image, each with a
+        `_standard_error` over images; `images` and `samples`, how many there were.
+    """
+    beyond_prior = model.finds_objects and dataset.splits[split_name].max_objects > model.max_objects
+    max_objects = model.max_inferred_objects if beyond_prior else None
+
+    @tf.function(reduce_retracing=True)
+    def both(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tuple(
+            importance_weighted_bound(model, images, samples, seed, max_objects) for samples in (1, num_samples)
+        )
+
+    parts = []
+    batches = dataset.evaluation_batches(split_name, batch_size, limit=num_images)
+    for number, batch in enumerate(tqdm(batches, unit="batch", desc=f"likelihood of {split_name}")):
+        parts.append(np.stack(both(batch["images"], tf.constant([_SEED, number]))))
+    elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
+    return {
+        "images": len(bounds),
+        "samples": num_samples,
+        **_mean("bound", bounds),
+        **_mean("elbo", elbos),
+    }
+
+
+def _mean(name: str, values: np.ndarray) -> dict[str, float]:
+    return {
+        name: float(values.mean()),
+        f"{name}_standard_error": float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan"),
+    }
