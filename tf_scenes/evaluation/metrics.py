@@ -68,9 +68,22 @@ def location_error(
 
 
 def _matched_differences(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
-    """Inferred less true centre for each pair of the assignment with the least total distance: `[pairs, 2]`."""
-    rows, columns = linear_sum_assignment(cdist(true, inferred))
+    """Inferred less true centre for each matched pair: `[pairs, 2]`."""
+    rows, columns = match_locations(true, inferred)
     return inferred[columns] - true[rows]
+
+
+def match_locations(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of the assignment with the least total distance.
+
+    Args:
+        first: float `[objects, 2]`.
+        second: float `[other objects, 2]`; the smaller of the two numbers of objects is matched.
+
+    Returns:
+        The objects of each pair: indices into `first`, in order, and into `second`.
+    """
+    return linear_sum_assignment(cdist(first, second))
 
 
 def correspondence_rate(true: np.ndarray, inferred: np.ndarray) -> tuple[float, dict[int, int]]:

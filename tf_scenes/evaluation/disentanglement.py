@@ -1,0 +1,237 @@
+"""How far one object can be changed in latent space without anything else changing.
+
+LAVAE's paper shows it in pictures (figures 3, 6 and 7); this puts numbers on it. Scenes are inferred, one object's
+latents are edited, the scene is drawn and inferred again. What was edited should have changed as asked, and nothing
+else at all.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tf_scenes import editing
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.evaluation.metrics import match_locations
+from tf_scenes.models.scene_model import SceneModel
+
+_SEED = 30_300
+_PRIOR_SCENES = 2_000
+_PLACE_ATTEMPTS = 64
+# The standard deviation of an angle that is uniform on the circle.
+_UNIFORM_ANGLE = np.pi / np.sqrt(3.0)
+
+Description = editing.Description
+
+
+@dataclasses.dataclass(frozen=True)
+class _Edit:
+    """What was asked of a batch of scenes."""
+
+    description: Description
+    edited: np.ndarray  # bool [scenes, slots], the objects that were to change.
+    possible: np.ndarray  # bool [scenes], where the edit could be made.
+
+
+class LookDistance:
+    """Distance of two looks in units of their prior.
+
+    Each continuous variable's difference is divided by its standard deviation under the prior, and the distance is the
+    root of the mean square over all of them. Categories are left out: they agree or do not.
+    """
+
+    def __init__(self, prior: Mapping[str, np.ndarray]):
+        """Creates the measure.
+
+        Args:
+            prior: descriptions drawn from the prior.
+        """
+        present = prior["presence"] > 0.5
+        self._scales = {
+            name: _UNIFORM_ANGLE if name == "angles" else prior[name][present].std(axis=0) + 1e-6
+            for name in editing.look(prior, 0)
+            if not np.issubdtype(prior[name].dtype, np.integer)
+        }
+
+    def __call__(self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Distance of looks `[objects, ...]`, one by one: `[objects]`."""
+        squares = []
+        for name, scale in self._scales.items():
+            difference = second[name] - first[name]
+            if name == "angles":
+                difference = np.remainder(difference + np.pi, 2.0 * np.pi) - np.pi
+            squares.append(((difference / scale) ** 2).reshape(len(difference), -1))
+        return np.sqrt(np.concatenate(squares, axis=1).mean(axis=1))
+
+
+def disentanglement(
+    model: SceneModel, dataset: Dataset, split_name: str, num_images: int, clearance: float, batch_size: int
+) -> dict[str, dict[str, Any]]:
+    """Measures what edits of one object change.
+
+    Scenes in which at least two objects were found are used, so that there is always something else to change. The
+    edits: `none`, the control, in which a scene is drawn and inferred again as it is; `move`, to a place that is free;
+    `swap`, of two objects' places; `restyle`, with the look of an object of another scene.
+
+    Args:
+        model: a trained model that finds objects.
+        dataset: the data set.
+        split_name: of a held-out split.
+        num_images: the first so many images of the split are used.
+        clearance: a moved object stays this far from every other one, and half as far from the border, pixels.
+        batch_size: images a batch.
+
+    Returns:
+        For each edit: `scenes`, in how many it was made; `count_kept`, the share of them in which as many objects are
+        found as were drawn; over those, `asked_move` and `asked_restyle`, how far the edited objects were to be moved
+        and changed; `edited_location_error` and `edited_look_error`, how far they are from what was asked;
+        `other_location_change` and `other_look_change`, how much the others changed. Locations in pixels, looks in
+        units of their prior, means over objects. For models with categories `edited_category_kept` and
+        `other_category_kept`, shares of objects.
+    """
+    height, width, _ = dataset.image_shape
+    distance = LookDistance(_numpy(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]))))
+    encode = tf.function(model.encode, reduce_retracing=True)
+    decode = tf.function(lambda description: model.decode(description, height, width), reduce_retracing=True)
+    random, found = np.random.default_rng(_SEED), {}
+    for batch in dataset.evaluation_batches(split_name, batch_size, limit=num_images):
+        description = _numpy(encode(batch["images"]))
+        description = {name: values[description["num_objects"] >= 2] for name, values in description.items()}
+        if len(description["num_objects"]) < 2:
+            continue
+        for name, make in _EDITS.items():
+            edit = make(description, random, (height, width), clearance)
+            again = _numpy(encode(decode(edit.description)))
+            found.setdefault(name, []).extend(_compare(description, edit, again, distance))
+    return {name: _summary(scenes) for name, scenes in found.items()}
+
+
+def _numpy(description: Mapping[str, tf.Tensor]) -> Description:
+    return {name: value.numpy() for name, value in description.items()}
+
+
+# The edits.
+
+
+def _none(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
+    present = description["presence"] > 0.5
+    return _Edit(description, np.zeros_like(present), np.ones(len(present), bool))
+
+
+def _move(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
+    slots = _choose(description, random)
+    places = [
+        _free_place(
+            description["locations"][scene], description["presence"][scene] > 0.5, slot, random, size, clearance
+        )
+        for scene, slot in enumerate(slots)
+    ]
+    possible = np.array([place is not None for place in places])
+    scenes = np.arange(len(slots))
+    here = description["locations"][scenes, slots]
+    there = np.array([old if place is None else place for old, place in zip(here, places)])
+    return _Edit(editing.move(description, slots, there - here), _mask(description, slots), possible)
+
+
+def _swap(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
+    first, second = _choose(description, random), _choose(description, random)
+    edited = _mask(description, first) | _mask(description, second)
+    return _Edit(editing.swap(description, first, second), edited, first != second)
+
+
+def _restyle(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
+    slots, others = _choose(description, random), _choose(description, random)
+    new_look = {name: np.roll(values, 1, axis=0) for name, values in editing.look(description, others).items()}
+    edited = editing.restyle(description, slots, new_look)
+    return _Edit(edited, _mask(description, slots), np.ones(len(slots), bool))
+
+
+_EDITS: dict[str, Callable[..., _Edit]] = {"none": _none, "move": _move, "swap": _swap, "restyle": _restyle}
+
+
+def _choose(description: Description, random: np.random.Generator) -> np.ndarray:
+    """One of the objects of each scene."""
+    weights = random.random(description["presence"].shape) * (description["presence"] > 0.5)
+    return weights.argmax(axis=1)
+
+
+def _mask(description: Description, slots: np.ndarray) -> np.ndarray:
+    return np.arange(description["presence"].shape[1]) == slots[:, None]
+
+
+def _free_place(
+    locations: np.ndarray,
+    present: np.ndarray,
+    slot: int,
+    random: np.random.Generator,
+    size: tuple[int, int],
+    clearance: float,
+) -> Optional[np.ndarray]:
+    """A place for one object that is far from all others, on whole pixels, as LAVAE's locations are."""
+    others = locations[present & (np.arange(len(present)) != slot)]
+    margin = clearance / 2.0
+    for place in random.uniform(margin, np.array(size) - 1.0 - margin, (_PLACE_ATTEMPTS, 2)).round():
+        if np.linalg.norm(others - place, axis=1).min() >= clearance:
+            return place.astype(np.float32)
+    return None
+
+
+# What came of them.
+
+
+def _compare(
+    before: Description, edit: _Edit, again: Description, distance: LookDistance
+) -> list[dict[str, np.ndarray]]:
+    """For each scene in which the edit was possible, its measures by object; nothing but `kept` where counts differ."""
+    scenes = []
+    for scene in np.flatnonzero(edit.possible):
+        drawn = np.flatnonzero(edit.description["presence"][scene] > 0.5)
+        seen = np.flatnonzero(again["presence"][scene] > 0.5)
+        if len(drawn) != len(seen):
+            scenes.append({"kept": np.array([False])})
+            continue
+        locations = edit.description["locations"][scene, drawn], again["locations"][scene, seen]
+        _, order = match_locations(*locations)
+        old, asked, got = (
+            {name: values[scene, slots] for name, values in description.items() if name != "num_objects"}
+            for description, slots in ((before, drawn), (edit.description, drawn), (again, seen[order]))
+        )
+        scenes.append(
+            {
+                "kept": np.array([True]),
+                "edited": edit.edited[scene, drawn],
+                "move": _lengths(asked["locations"] - old["locations"]),
+                "restyle": distance(old, asked),
+                "location": _lengths(got["locations"] - asked["locations"]),
+                "look": distance(asked, got),
+                **({"category": got["categories"] == asked["categories"]} if "categories" in asked else {}),
+            }
+        )
+    return scenes
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(vectors, axis=-1)
+
+
+def _summary(scenes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+    kept = [scene for scene in scenes if scene["kept"][0]]
+    summary = {"scenes": len(scenes), "count_kept": len(kept) / len(scenes) if scenes else None}
+    if not kept:
+        return summary
+    objects = {name: np.concatenate([scene[name] for scene in kept]) for name in kept[0]}
+    edited = objects["edited"]
+    measures = {
+        "asked_move": objects["move"][edited],
+        "asked_restyle": objects["restyle"][edited],
+        "edited_location_error": objects["location"][edited],
+        "edited_look_error": objects["look"][edited],
+        "other_location_change": objects["location"][~edited],
+        "other_look_change": objects["look"][~edited],
+    }
+    if "category" in objects:
+        measures["edited_category_kept"] = objects["category"][edited]
+        measures["other_category_kept"] = objects["category"][~edited]
+    return {**summary, **{name: float(values.mean()) for name, values in measures.items() if values.size}}
