@@ -110,6 +110,44 @@ def test_a_finished_run_is_evaluated_exported_and_sampled_again(trained):
     assert (path / "run/figures/generated.png").exists()
 
 
+def test_experiments_are_sections_of_the_report_that_a_new_evaluation_keeps(trained):
+    path, _ = trained
+    small = ("--experiment_size=20", "--importance_samples=3", "--canvas_sizes=40,48", "--canvas_objects=5")
+    result = _run(*TINY, *_folders(path), "--mode=likelihood", *small)
+    assert "bound_standard_error" in result.stdout
+    _run(*TINY, *_folders(path), "--mode=canvases", *small)
+    _run(*TINY, *_folders(path), "--mode=evaluate")
+    report = json.loads((path / "run/report.json").read_text())
+    for split in ("test", "test_4"):
+        assert report["likelihood"][split]["samples"] == 3
+        assert report["likelihood"][split]["images"] == 20
+        assert report["likelihood"][split]["bound"] >= report["likelihood"][split]["elbo"]
+    assert set(report["canvases"]) == {"40 x 40", "48 x 48"}
+    assert set(report["canvases"]["48 x 48"]["count_accuracy_by_count"]) <= set("012345")
+    assert report["test"]["images"] == 40
+
+
+def test_scenes_are_edited_by_a_script_with_a_run_and_with_exported_models(trained, tmp_path):
+    path, _ = trained
+    script, images = tmp_path / "edits.txt", tmp_path / "own.npz"
+    script.write_text("add 5 6 0\nsample 0\nmove 0 1 -2\n")
+    np.savez(images, images=(np.random.RandomState(0).uniform(size=(9, 32, 40)) > 0.9).astype(np.uint8) * 255)
+    common = (*TINY, "--mode=edit", f"--edit_path={script}", f"--edit_images={images}", "--num_edited=2")
+    result = _run(*common, *_folders(path), check=False)
+    if result.returncode:  # A model that has hardly learned may find nothing; then it says so.
+        assert "needs an object 0, which image" in result.stderr and "Traceback" not in result.stderr
+    else:
+        edited = np.load(path / "run/edited.npz")
+        assert edited["images"].shape == (4, 2, 32, 40, 1)
+        assert (path / "run/figures/edited.png").exists()
+    exported = (f"--edit_models={path / 'saved'}", f"--run_dir={tmp_path / 'edited'}")
+    result = _run(*common, *exported, check=False)
+    assert result.returncode != 0 and "Traceback" not in result.stderr
+    assert "exported models have no prior" in result.stderr or "needs an object 0" in result.stderr
+    result = _run(*common, f"--edit_models={tmp_path}", check=False)
+    assert result.returncode != 0 and "holds no exported model" in result.stderr
+
+
 def test_a_killed_run_goes_on_to_the_same_end(trained, tmp_path):
     path, _ = trained
     process = subprocess.Popen([*MAIN, *TINY, *_folders(tmp_path)], stderr=subprocess.DEVNULL, cwd=ROOT)

@@ -14,7 +14,9 @@ from absl import flags
 
 from tf_scenes.errors import UserError
 
-MODES = ("train", "evaluate", "export", "generate", "compare")
+# Experiments with a trained run, each a section of its report.
+EXPERIMENTS = ("likelihood", "disentanglement", "canvases")
+MODES = ("train", "evaluate", "export", "generate", "edit", "compare", *EXPERIMENTS)
 DATASETS = (
     "multi_dsprites",
     "multi_mnist_1k",
@@ -129,9 +131,39 @@ class EvaluationConfig:
         "Makes the number of objects in generated scenes uniform on 0 to this. Default: the learned prior of counts.",
         lower=0,
     )
+    experiment_size: int = option(
+        1_000, "Images that each experiment uses: the first ones of a held-out split, or as many larger ones.", lower=1
+    )
+    importance_samples: int = option(
+        100, "Samples of the importance-weighted bound of --mode=likelihood. Paper: 100.", lower=1
+    )
+    canvas_sizes: str = option("96,128", "Sides of the canvases of --mode=canvases, pixels, with commas between.")
+    canvas_objects: int = option(20, "Most objects on them.", lower=1)
     scene_path: Optional[str] = option(
         None, "A text file that describes a scene; --mode=generate then draws it. Models with categories only."
     )
+
+    edit_path: Optional[str] = option(
+        None, "A text file with edits of scenes, such as those in configs/edits: --mode=edit makes them."
+    )
+    edit_images: Optional[str] = option(
+        None, "An .npz with images (N x H x W [x C]) to edit. Default: the first test images with enough objects."
+    )
+    edit_models: Optional[str] = option(
+        None, "Folder with an exported encoder/ and decoder/ to edit with. Default: the trained model of --run_dir."
+    )
+    num_edited: int = option(6, "Most images that --mode=edit edits.", lower=1)
+
+    def canvas_sides(self) -> list[int]:
+        """`canvas_sizes` as numbers.
+
+        Raises:
+            UserError: it is not a list of whole numbers.
+        """
+        words = self.canvas_sizes.split(",")
+        if not all(word.strip().isdigit() and int(word) >= 8 for word in words):
+            raise UserError(f"--canvas_sizes={self.canvas_sizes} must be whole numbers from 8 on with commas between")
+        return [int(word) for word in words]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -338,12 +370,15 @@ class Config:
             UserError: a combination that cannot work; the message names the flags.
         """
         _check_data(self.data)
+        self.evaluation.canvas_sides()
         if self.model == "lavae":
             _check_lavae(self.lavae, self.data)
         if self.model == "discrete_air":
             _check_discrete_air(self.discrete_air, self.attention)
         if self.model == "vae" and self.evaluation.generated_max_objects is not None:
             raise UserError("--generated_max_objects needs a model that finds objects: --model=vae does not")
+        if self.job.mode == "edit" and not self.evaluation.edit_path:
+            raise UserError("--mode=edit needs --edit_path, a text file with edits")
         if self.job.mode == "compare" and not self.job.compare_runs:
             raise UserError("--mode=compare needs --compare_runs, the folders of runs with commas between")
         if self.train.steps_per_report % self.train.steps_per_execution:

@@ -126,6 +126,32 @@ def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> f
     return sheet
 
 
+def numbered_rows(
+    images: np.ndarray, locations: np.ndarray, presence: np.ndarray, rows: np.ndarray, labels: Sequence[str]
+) -> figure.Figure:
+    """A column for each image: the input with a number on each inferred object, then rows of pictures.
+
+    Args:
+        images: float `[images, height, width, channels]` in [0, 1].
+        locations: float `[images, objects, 2]`, pixels, y then x.
+        presence: `[images, objects]`, 0 or 1.
+        rows: float `[rows, images, height, width, channels]` in [0, 1].
+        labels: of the rows.
+    """
+    sheet, cells = _sheet(1 + len(rows), len(images))
+    for column, image in enumerate(images):
+        _show(cells[0, column], image)
+        for number in np.flatnonzero(presence[column] > 0.5):
+            y, x = locations[column, number]
+            color = _BOX_COLORS[number % len(_BOX_COLORS)]
+            cells[0, column].text(x, y, str(number), color=color, ha="center", va="center", fontsize=9, weight="bold")
+        for row, pictures in enumerate(rows, start=1):
+            _show(cells[row, column], pictures[column])
+    for row, label in enumerate(["input", *labels]):
+        cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
+    return sheet
+
+
 def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
     """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
     rows = -(-len(images) // columns)

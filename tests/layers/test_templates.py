@@ -61,3 +61,14 @@ def test_objects_begin_as_blobs(decoder):
     inputs = [tf.zeros([1, 2])] if isinstance(decoder, ObjectDecoder) else [tf.zeros([1, 2]), tf.zeros([1, 1])]
     image = decoder(*inputs)[0, ..., 0].numpy()
     assert image[4, 4] > 0.6 and image[0, 0] < 0.05
+
+
+def test_templates_can_part_even_where_every_hidden_unit_is_off():
+    decoder = TemplateDecoder(3, 0, 8, 1)
+    decoder.templates()
+    decoder._hidden.bias.assign(tf.fill([256], -100.0))
+    with tf.GradientTape() as tape:
+        first = tf.reduce_sum(decoder.templates()[0, 3:5, 3:5])
+    gradient = tape.gradient(first, decoder._templates.kernel).numpy()
+    assert np.abs(gradient[0]).max() > 0.0
+    assert np.abs(gradient[1:]).max() == 0.0

@@ -175,6 +175,17 @@ def table(splits: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def plain_table(columns: dict[str, dict[str, Any]]) -> str:
+    """Numbers by name as lines of text, a column for each dictionary."""
+    names = list(dict.fromkeys(name for measures in columns.values() for name in measures))
+    lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in columns)])]
+    for name in names:
+        values = [measures.get(name) for measures in columns.values()]
+        if not any(isinstance(value, dict) for value in values):
+            lines.append(_line(name, values))
+    return "\n".join(lines)
+
+
 def _lines_by_count(splits: dict[str, dict[str, Any]]) -> list[str]:
     by_count = [measures["count_accuracy_by_count"] or {} for measures in splits.values()]
     return [

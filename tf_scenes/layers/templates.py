@@ -86,7 +86,7 @@ class TemplateDecoder(layers.Layer):
         in_pixels = combination == "convolutional"
         initializer = tf.keras.initializers.RandomNormal(stddev=1.0)
         self._templates = layers.Dense(units, use_bias=False, kernel_initializer=initializer, name="templates")
-        self._hidden = layers.Dense(units, activation="relu", name="hidden")
+        self._hidden = layers.Dense(units, name="hidden")
         self._pixels = layers.Dense(
             math.prod(self._image_shape), bias_initializer=_blob(*self._image_shape), dtype="float32", name="pixels"
         )
@@ -113,7 +113,9 @@ class TemplateDecoder(layers.Layer):
                 template = template + modification
             elif self._combination == "multiplicative":
                 template = template * (1.0 + modification)  # Begins near 1: the template itself.
-        logits = tf.reshape(self._pixels(self._hidden(tf.nn.relu(template))), (-1, *self._image_shape))
+        # Without a leak all units of so few inputs can die, and all templates become the last layer's bias.
+        hidden = tf.nn.leaky_relu(self._hidden(tf.nn.leaky_relu(template)))
+        logits = tf.reshape(self._pixels(hidden), (-1, *self._image_shape))
         if self.num_attributes and self._combination == "convolutional":
             logits = self._filtered(logits, tf.cast(modification, tf.float32))
         return tf.sigmoid(logits)

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_scenes.config import Config
+from tf_scenes.config import Config, DataConfig
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.layers.attention import Localization, Refinement
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE
@@ -32,10 +32,14 @@ def build_dataset(config: Config) -> Dataset:
     Raises:
         UserError: the data cannot be had or do not fit.
     """
-    data = config.data
+    return build_scenes(config.data, config.job.seed)
+
+
+def build_scenes(data: DataConfig, seed: int) -> Dataset:
+    """The same from its own options and a seed."""
     return load_dataset(
         data.dataset,
-        seed=config.job.seed,
+        seed=seed,
         image_size=data.image_size,
         sprite_size=data.sprite_size,
         sizes=(data.train_size, data.test_size),

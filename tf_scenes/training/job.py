@@ -4,21 +4,23 @@ import json
 import os
 import platform
 import time
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from tf_scenes import __version__, plotting
-from tf_scenes.config import Config, training_flags
+from tf_scenes import __version__, edit_script, plotting
+from tf_scenes.config import EXPERIMENTS, Config, training_flags
+from tf_scenes.data import files
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation import curves, evaluate, figures
+from tf_scenes.evaluation import curves, evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
-from tf_scenes.training import build, callbacks
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.training import build, callbacks, experiments
 
 keras = tf.keras
 
@@ -128,14 +130,35 @@ class Job:
             name: evaluate.evaluate_split(self._model, self._dataset, name, batch_size)
             for name in self._dataset.held_out
         }
-        report = {**splits, **self._about()}
-        path = os.path.join(self._folder, "report.json")
+        report = {**splits, **self._about(), **self._experiments_so_far()}
+        path = self._report_path
         evaluate.write_report(path, report)
         pictures = figures.write_figures(
             self._model, self._dataset, os.path.join(self._folder, "figures"), self._config.job.seed
         )
         print(evaluate.table(splits))
         print(f"Report: {path}\nFigures: {', '.join(pictures)}")
+
+    @property
+    def _report_path(self) -> str:
+        return os.path.join(self._folder, "report.json")
+
+    def _experiments_so_far(self) -> dict[str, Any]:
+        """Sections of the report about the model as it is now; what was measured before more training is dropped."""
+        report = evaluate.read_report(self._report_path)
+        names = EXPERIMENTS if report.get("train_steps") == self.steps_taken else ()
+        return {name: report[name] for name in names if name in report}
+
+    def experiment(self, name: str) -> None:
+        """Makes an experiment, prints its table, and adds it to `report.json`."""
+        self._require_training()
+        results = experiments.measure(name, self._config, self._model, self._dataset)
+        report = evaluate.read_report(self._report_path)
+        if report.get("train_steps") != self.steps_taken:
+            report = {**self._about(), **self._experiments_so_far()}
+        evaluate.write_report(self._report_path, {**report, name: results})
+        print(evaluate.plain_table(results))
+        print(f"Report: {self._report_path}")
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -184,7 +207,7 @@ class Job:
 
     def _category_names(self) -> dict[str, int]:
         """The number of the category that stands for each label, by the correspondence that evaluation found."""
-        report = evaluate.read_report(os.path.join(self._folder, "report.json"))
+        report = evaluate.read_report(self._report_path)
         labels = report.get("test", {}).get("category_labels") or {}
         return {self._dataset.label_names[label]: int(category) for category, label in labels.items()}
 
@@ -196,6 +219,11 @@ class Job:
         first = {key: value[:64] for key, value in description.items()}
         plotting.save(figures.generated_sheet(first, images[:64]), picture)
         print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
+
+    def edit(self) -> None:
+        """Edits scenes with the trained model: see `edit` of this module."""
+        self._require_training()
+        edit(self._config, interventions.TrainedCodec(self._model, self._dataset.image_shape[:2]))
 
     def _require_training(self) -> None:
         if not self.steps_taken:
@@ -222,6 +250,35 @@ def compare(run_dirs: list[str], folder: str) -> None:
     print(f"Figure: {picture}")
 
 
+def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
+    """Edits scenes by a script: `edited.npz` and `figures/edited.png` in the run's folder.
+
+    Args:
+        config: with `edit_path`, and with `edit_models` where there is no `codec`.
+        codec: the model of a run; the exported one by default.
+
+    Raises:
+        UserError: bad input of any kind.
+    """
+    options, folder = config.evaluation, config.job.run_dir
+    edits = edit_script.read_script(options.edit_path)
+    codec = codec or ExportedModel(options.edit_models)
+    if options.edit_images:
+        images = files.load_npz(options.edit_images, required=("images",))["images"]
+        images = files.as_uint8_images(images, f"images in {options.edit_images}")[: options.num_edited] / np.float32(
+            255
+        )
+    else:
+        images = interventions.images_to_edit(build.build_dataset(config), codec, edits, options.num_edited)
+    inferred, after, pictures = interventions.edit_images(codec, images, edits)
+    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
+    arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
+    texts = [each.text for each in edits]
+    np.savez_compressed(arrays, input=images, images=pictures, edits=texts, **after[-1])
+    plotting.save(interventions.edit_sheet(images, inferred, edits, pictures), picture)
+    print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
+
+
 def run(config: Config) -> None:
     """Does what `--mode` says.
 
@@ -232,13 +289,18 @@ def run(config: Config) -> None:
     if config.job.mode == "compare":
         compare(config.job.compare_runs.split(","), config.job.run_dir)
         return
+    if config.job.mode == "edit" and config.evaluation.edit_models:
+        edit(config)
+        return
     job = Job(config)
     if config.job.mode == "train":
         job.train()
         job.evaluate()
         job.export()
+    elif config.job.mode in EXPERIMENTS:
+        job.experiment(config.job.mode)
     else:
-        {"evaluate": job.evaluate, "export": job.export, "generate": job.generate}[config.job.mode]()
+        {"evaluate": job.evaluate, "export": job.export, "generate": job.generate, "edit": job.edit}[config.job.mode]()
     print(f"Done in {time.time() - started:.0f} s.")
 
 

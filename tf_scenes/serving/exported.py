@@ -1,0 +1,60 @@
+"""Exported models, loaded back: what a program without this package would do, behind the names of `SceneModel`."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tf_scenes.errors import UserError
+
+
+class ExportedModel:
+    """An exported encoder and decoder."""
+
+    def __init__(self, folder: str):
+        """Loads the newest version of both.
+
+        Args:
+            folder: with `encoder/<version>/` and `decoder/<version>/`.
+
+        Raises:
+            UserError: the folder holds no such models.
+        """
+        self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in ("encoder", "decoder"))
+
+    def encode(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Scene descriptions of images: see `SceneModel.encode`.
+
+        Raises:
+            UserError: the images have other channels than the model's.
+        """
+        signature = self._encoder.signatures["serving_default"]
+        channels = signature.structured_input_signature[1]["images"].shape[-1]
+        if images.shape[-1] != channels:
+            raise UserError(f"the exported encoder takes images of {channels} channels, not of {images.shape[-1]}")
+        return {name: value.numpy() for name, value in signature(images=tf.constant(images)).items()}
+
+    def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
+        """Images of scene descriptions: see `SceneModel.decode`."""
+        inputs = {name: tf.constant(value) for name, value in description.items() if name != "num_objects"}
+        return self._decoder.signatures["resized"](**inputs, image_size=tf.constant([height, width]))["images"].numpy()
+
+    def sample_looks(self, count: int) -> dict[str, np.ndarray]:
+        """Exported models have no prior to draw from.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("looks from the prior need a trained run: exported models have no prior")
+
+
+def _load_newest(folder: str) -> tf.Module:
+    versions = [name for name in os.listdir(folder) if name.isdigit()] if os.path.isdir(folder) else []
+    if not versions:
+        raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
+    newest = os.path.join(folder, max(versions, key=int))
+    try:
+        return tf.saved_model.load(newest)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{newest} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}") from error
