@@ -15,6 +15,10 @@ def _dense(layer, inputs):
     return inputs @ layer.get_weights()[0] + (layer.get_weights()[1] if len(layer.get_weights()) > 1 else 0)
 
 
+def _leaky(values):
+    return np.where(values > 0, values, 0.2 * values)
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_their_formulas(combination):
     tf.keras.utils.set_random_seed(1)
@@ -27,7 +31,7 @@ def test_combinations_are_their_formulas(combination):
         template = template + modification
     elif combination == "multiplicative":
         template = template * (1 + modification)
-    hidden = np.maximum(_dense(decoder._hidden, np.maximum(template, 0)), 0)
+    hidden = _leaky(_dense(decoder._hidden, _leaky(template)))
     logits = _dense(decoder._pixels, hidden).reshape(3, 6, 6, 2)
     if combination == "convolutional":
         kernels = modification.reshape(3, 5, 5)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from tests.models.model_table import COMMON, MODELS
+from tf_scenes.edit_script import Edit
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation import interventions
+from tf_scenes.training.build import build_model
+
+
+class Corners:
+    """Takes each lit pixel for an object, and draws it again at its location, as bright as its appearance."""
+
+    def encode(self, images):
+        slots = max(1, int((images > 0).sum(axis=(1, 2, 3)).max()))
+        description = {
+            "num_objects": np.zeros(len(images), np.int32),
+            "presence": np.zeros((len(images), slots), np.float32),
+            "locations": np.zeros((len(images), slots, 2), np.float32),
+            "appearance": np.zeros((len(images), slots, 1), np.float32),
+        }
+        for scene, image in enumerate(images[..., 0]):
+            places = np.argwhere(image > 0)
+            description["num_objects"][scene] = len(places)
+            description["presence"][scene, : len(places)] = 1
+            description["locations"][scene, : len(places)] = places
+            description["appearance"][scene, : len(places), 0] = image[tuple(places.T)]
+        return description
+
+    def decode(self, description, height, width):
+        images = np.zeros((len(description["presence"]), height, width, 1), np.float32)
+        for scene, slot in np.argwhere(description["presence"] > 0):
+            y, x = description["locations"][scene, slot].astype(int)
+            images[scene, y, x] = description["appearance"][scene, slot]
+        return images
+
+    def sample_looks(self, count):
+        raise AssertionError("nothing here samples")
+
+
+def _dots(*scenes):
+    images = np.zeros((len(scenes), 6, 8, 1), np.float32)
+    for image, dots in zip(images, scenes):
+        for y, x, value in dots:
+            image[y, x] = value
+    return images
+
+
+def test_pictures_show_the_reconstruction_and_then_each_edit():
+    images = _dots([(1, 1, 0.5), (4, 6, 1.0)], [(0, 2, 0.2), (3, 3, 0.7), (5, 5, 0.9)])
+    edits = [Edit("move 0 1 2", "move", (0,), (1.0, 2.0)), Edit("copy 1 0", "copy", (1, 0), ())]
+    inferred, after, pictures = interventions.edit_images(Corners(), images, edits)
+    np.testing.assert_array_equal(pictures[0], images)
+    moved = _dots([(2, 3, 0.5), (4, 6, 1.0)], [(1, 4, 0.2), (3, 3, 0.7), (5, 5, 0.9)])
+    np.testing.assert_array_equal(pictures[1], moved)
+    twins = _dots([(2, 3, 0.5), (4, 6, 0.5)], [(1, 4, 0.2), (3, 3, 0.2), (5, 5, 0.9)])
+    np.testing.assert_array_equal(pictures[2], twins)
+    np.testing.assert_array_equal(after[-1]["locations"][:, 0], [[2, 3], [1, 4]])
+    sheet = interventions.edit_sheet(images, inferred, edits, pictures)
+    texts = [text.get_text() for axis in sheet.axes for text in axis.texts]
+    assert sorted(texts) == sorted(["0", "1", "0", "1", "2", "input", "reconstruction", "move 0 1 2", "copy 1 0"])
+    assert len(sheet.axes) == 2 * 4
+
+
+def test_images_with_enough_objects_are_chosen():
+    class Scenes:
+        def evaluation_batches(self, split_name, batch_size, limit):
+            assert split_name == "test"
+            yield {"images": tf.constant(_dots([(1, 1, 1.0)], [(1, 1, 1.0), (2, 2, 1.0)], []))}
+            yield {"images": tf.constant(_dots([(0, 0, 1.0), (5, 5, 1.0), (1, 5, 1.0)], [(3, 3, 1.0), (4, 4, 1.0)]))}
+
+    edits = [Edit("swap 0 1", "swap", (0, 1), ())]
+    images = interventions.images_to_edit(Scenes(), Corners(), edits, 2)
+    np.testing.assert_array_equal((images > 0).sum(axis=(1, 2, 3)), [2, 3])
+    with pytest.raises(UserError, match="names 8 objects, and no test image has as many"):
+        interventions.images_to_edit(Scenes(), Corners(), [Edit("remove 7", "remove", (7,), ())], 2)
+
+
+@pytest.mark.parametrize("name", ["lavae", "air"])
+def test_looks_are_drawn_from_the_prior_each_time_anew(name, make_config):
+    model = build_model(make_config(*COMMON, *MODELS[name]), (24, 24, 1))
+    codec = interventions.TrainedCodec(model, (24, 24))
+    looks, others = codec.sample_looks(500), codec.sample_looks(500)
+    appearance = looks["appearance"]
+    assert appearance.shape == (500, 4) and not set(looks) & {"num_objects", "presence", "locations"}
+    assert stats.kstest(appearance.ravel(), "norm").pvalue > 1e-3
+    assert not np.array_equal(appearance, others["appearance"])
