@@ -165,7 +165,9 @@ class Job:
             "train_seconds": round(float(self._train_seconds), 1),
             "train_steps": self.steps_taken,
             "parameters": int(sum(np.prod(variable.shape) for variable in self._model.trainable_variables)),
-            "flags": self._config.flag_values(),
+            # What the run depends on; not the folders of one machine.
+            "flags": {"seed": self._config.job.seed, **training_flags(self._config)},
+            "machine": {"processor": _processor(), "cores": os.cpu_count()},
             "versions": {
                 "tf_scenes": __version__,
                 "tensorflow": tf.__version__,
@@ -302,6 +304,16 @@ def run(config: Config) -> None:
     else:
         {"evaluate": job.evaluate, "export": job.export, "generate": job.generate, "edit": job.edit}[config.job.mode]()
     print(f"Done in {time.time() - started:.0f} s.")
+
+
+def _processor() -> str:
+    """The processor's name, as the system gives it."""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
 
 
 def _claim_folder(folder: str, config: Config) -> None:
