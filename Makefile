@@ -1,5 +1,6 @@
 # make train    sets up and runs the project's main job
 # make test     sets up and runs all tests
+# make demo     shows in seconds what the shipped models do
 # make reproduce makes every experiment of docs/results.md and writes that page; started again, it goes on
 # make lint     ruff, both ways
 # make lock     renews requirements.lock (needs uv: pip install uv)
@@ -10,7 +11,7 @@ VENV ?= .venv
 CONFIG ?= configs/lavae.cfg
 READY := $(VENV)/.ready
 
-.PHONY: setup train test reproduce lint lock
+.PHONY: setup train test demo reproduce lint lock
 
 setup: $(READY)
 
@@ -27,6 +28,9 @@ train: setup
 
 test: setup
 	"$(VENV)/bin/python" -m pytest
+
+demo: setup
+	"$(VENV)/bin/python" tools/demo.py
 
 reproduce: setup
 	"$(VENV)/bin/python" tools/reproduce.py $(ARGUMENTS)

@@ -57,6 +57,8 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
         "run/figures/reconstructions_test.png",
         "run/figures/reconstructions_test_4.png",
         "run/figures/prior_samples.png",
+        "saved/README.md",
+        "saved/report.json",
         "saved/encoder/1/saved_model.pb",
         "saved/decoder/1/saved_model.pb",
     } <= files
@@ -77,6 +79,7 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
     assert report["parameters"] > 1_000
     assert report["flags"]["lavae.strides"] == 2
     assert report["versions"]["tensorflow"].startswith("2.15")
+    assert report["machine"]["cores"] >= 1
 
 
 def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
@@ -146,6 +149,33 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
     ):
         result = _run(*common, *flags, check=False)
         assert result.returncode != 0 and message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_demo_shows_an_exported_model(trained, tmp_path):
+    path, _ = trained
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "tiny").symlink_to(path / "saved")
+    demo = [sys.executable, os.path.join(ROOT, "tools", "demo.py"), f"--page={tmp_path / 'page'}"]
+    subprocess.run([*demo, f"--models={tmp_path / 'models'}"], check=True, cwd=ROOT)
+    assert "tiny.png" in (tmp_path / "page" / "index.html").read_text()
+    assert (tmp_path / "page" / "tiny.png").stat().st_size > 1_000
+    failed = subprocess.run([*demo, f"--models={tmp_path}"], capture_output=True, text=True, cwd=ROOT)
+    assert failed.returncode != 0 and "holds no exported model" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_results_are_written_from_reports_alone(trained, tmp_path):
+    path, _ = trained
+    (tmp_path / "runs" / "lavae").mkdir(parents=True)
+    (tmp_path / "runs" / "lavae" / "seed_0").symlink_to(path / "run")
+    tool = [sys.executable, os.path.join(ROOT, "tools", "reproduce.py"), "--only_page"]
+    page = tmp_path / "results.md"
+    subprocess.run([*tool, f"--runs={tmp_path / 'runs'}", f"--page={page}"], check=True, cwd=ROOT)
+    report = json.loads((path / "run/report.json").read_text())
+    assert (
+        f"| `lavae` | {report['flags']['dataset']} | 1 | {report['test']['count_accuracy']:.4f} |" in page.read_text()
+    )
+    failed = subprocess.run([*tool, f"--runs={tmp_path / 'none'}"], capture_output=True, text=True, cwd=ROOT)
+    assert failed.returncode != 0 and "has a report yet" in failed.stderr
 
 
 def test_a_killed_run_goes_on_to_the_same_end(trained, tmp_path):

@@ -20,6 +20,7 @@ from tf_scenes.evaluation import curves, evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.serving.model_card import model_card
 from tf_scenes.training import build, callbacks, experiments
 
 keras = tf.keras
@@ -166,7 +167,7 @@ class Job:
             "train_steps": self.steps_taken,
             "parameters": int(sum(np.prod(variable.shape) for variable in self._model.trainable_variables)),
             # What the run depends on; not the folders of one machine.
-            "flags": {"seed": self._config.job.seed, **training_flags(self._config)},
+            "flags": training_flags(self._config),
             "machine": {"processor": _processor(), "cores": os.cpu_count()},
             "versions": {
                 "tf_scenes": __version__,
@@ -176,9 +177,15 @@ class Job:
         }
 
     def export(self) -> None:
-        """Writes encoder and decoder as SavedModels."""
+        """Writes encoder and decoder as SavedModels, with the report and a card that says what they are."""
         self._require_training()
-        folders = export(self._model, self._dataset.image_shape, self._config.job.export_dir)
+        folder = self._config.job.export_dir
+        folders = export(self._model, self._dataset.image_shape, folder)
+        report = evaluate.read_report(self._report_path)
+        if "test" in report:
+            evaluate.write_report(os.path.join(folder, "report.json"), report)
+            with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
+                file.write(model_card(os.path.basename(os.path.normpath(folder)), report))
         for name, folder in folders.items():
             print(f"Exported {name}: {folder}")
 

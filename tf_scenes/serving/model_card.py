@@ -1,0 +1,100 @@
+"""A page that goes with every exported model: what it was trained on, what it reaches, and where it ends."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Report = Mapping[str, Any]
+
+_WHAT = {
+    "lavae": "LAVAE: how many objects, where each is (a pixel), and what each looks like (a Gaussian vector).",
+    "vae": "The VAE baseline of LAVAE's paper: a spatial tensor of Gaussian latents, without objects.",
+    "air": "AIR: one object after another, each with position, size and a Gaussian vector for what it looks like.",
+    "discrete_air": "Discrete-AIR: one object after another, each with position, size, rotation and a category.",
+}
+_LIMITS = {
+    "lavae": [
+        "Pixels are taken for binary, objects for bright things apart from each other on a black ground.",
+        "Locations are whole pixels; a location is a fixed point of an object, not always its middle.",
+        "Any image size works, objects should be about as large as in training.",
+    ],
+    "vae": ["It cannot say what objects there are.", "Images are padded to multiples of 8 pixels."],
+    "air": [
+        "Objects are found one after another, so accuracy falls with every object more than in training.",
+        "Other image sizes are scaled to the one trained on, with all that is in them.",
+    ],
+}
+_LIMITS["discrete_air"] = [
+    *_LIMITS["air"],
+    "Categories have no names of their own: `category_labels` in report.json says which label each stands for.",
+]
+_NUMBERS = {
+    "count_accuracy": "count accuracy",
+    "correspondence": "category correspondence",
+    "foreground_iou": "foreground IoU",
+    "mse": "squared error a pixel",
+    "elbo": "ELBO, nats",
+}
+
+
+def model_card(name: str, report: Report) -> str:
+    """The page as Markdown.
+
+    Args:
+        name: of the run.
+        report: of the run, as `report.json` holds it.
+    """
+    flags = report["flags"]
+    splits = [split for split in report if split == "test" or split.startswith("test_")]
+    limits = "\n".join(f"- {limit}" for limit in _LIMITS[flags["model"]])
+    return f"""# {name}
+
+{_WHAT[flags["model"]]} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
+descriptions) and `decoder/` (back to images), a version in each numbered folder.
+
+## Training
+
+- {_data(flags)}
+- {_training(report)}
+- All flags are in `report.json`.
+
+## Numbers
+
+Held-out images, {report["test"]["images"]:,} of each split.
+
+{_numbers(report, splits)}
+
+## Limits
+
+{limits}
+"""
+
+
+def _data(flags: Mapping[str, Any]) -> str:
+    if flags["dataset"] == "images":
+        return "Data: a user's own images, without labels."
+    size, objects = (
+        f"{flags['image_size']} x {flags['image_size']}",
+        f"{flags['min_objects']} to {flags['max_objects']}",
+    )
+    return (
+        f"Data: `{flags['dataset']}`, {flags['train_size']:,} scenes of {size} pixels with {objects} objects, seed "
+        f"{flags['seed']}, without labels."
+    )
+
+
+def _training(report: Report) -> str:
+    flags, machine = report["flags"], report["machine"]
+    return (
+        f"{report['train_steps']:,} steps of {flags['batch_size']} images, {report['parameters']:,} parameters, "
+        f"{report['train_seconds'] / 60:.0f} minutes on {machine['processor']} ({machine['cores']} cores), TensorFlow "
+        f"{report['versions']['tensorflow']}."
+    )
+
+
+def _numbers(report: Report, splits: list[str]) -> str:
+    lines = [["", *splits], ["---"] * (1 + len(splits))]
+    for name, label in _NUMBERS.items():
+        values = [report[split].get(name) for split in splits]
+        if None not in values:
+            lines.append([label, *(f"{value:.4g}" for value in values)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,106 @@
+"""Shows what the shipped models do, in seconds: python tools/demo.py, or make demo.
+
+Each model in saved_models/ infers a few held-out scenes, draws them again, and edits an object of each. The pictures are
+in runs/demo/index.html. Only the exported models are used, as any program could.
+"""
+
+import argparse
+import dataclasses
+import html
+import json
+import os
+import sys
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tf_scenes import plotting
+from tf_scenes.config import DataConfig
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.edit_script import Edit
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation import interventions
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.training.build import build_scenes
+
+NUM_IMAGES = 6
+# What each picture shows: edits of the first two objects, each from what was inferred.
+EDITS = (
+    Edit("swap 0 1", "swap", (0, 1), ()),
+    Edit("reset", "reset", (), ()),
+    Edit("move 0 by (-6, 6)", "move", (0,), (-6.0, 6.0)),
+    Edit("reset", "reset", (), ()),
+    Edit("0 looks like 1", "copy", (0, 1), ()),
+    Edit("reset", "reset", (), ()),
+    Edit("remove 0", "remove", (0,), ()),
+)
+# MNIST is not shipped; scikit-learn's digits are.
+BUNDLED = {
+    "multi_mnist_1k": "multi_digits",
+    "multi_mnist_10k": "multi_digits",
+    "multi_mnist_air": "multi_digits_air",
+}
+
+
+def main() -> None:
+    """Writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="saved_models", help="folder of exported models")
+    parser.add_argument("--page", default=os.path.join("runs", "demo"), help="folder of the page")
+    arguments = parser.parse_args()
+    os.makedirs(arguments.page, exist_ok=True)
+    names = sorted(os.listdir(arguments.models)) if os.path.isdir(arguments.models) else []
+    names = [name for name in names if os.path.exists(os.path.join(arguments.models, name, "report.json"))]
+    if not names:
+        sys.exit(f"Error: {arguments.models} holds no exported model with a report.json: train one, or --models=FOLDER")
+    try:
+        sections = [_show(name, os.path.join(arguments.models, name), arguments.page) for name in names]
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    path = os.path.join(arguments.page, "index.html")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{''.join(sections)}")
+    print(f"Pictures: {path}")
+
+
+def _show(name: str, folder: str, page: str) -> str:
+    """Writes one model's picture; gives its part of the page."""
+    with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+        report = json.load(file)
+    dataset, model = _scenes(report["flags"]), ExportedModel(folder)
+    images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
+    description = model.encode(images)
+    if "num_objects" in description:
+        sheet = _edited_sheet(model, images, description["num_objects"])
+    else:
+        images = images[:NUM_IMAGES]
+        pictures = model.decode(model.encode(images), *images.shape[1:3])
+        sheet = plotting.image_grid(np.concatenate([images, pictures]), columns=NUM_IMAGES)
+    plotting.save(sheet, os.path.join(page, f"{name}.png"))
+    count = report["test"].get("count_accuracy")
+    told = "" if count is None else f", count accuracy {count:.4f}"
+    return f"<h2>{html.escape(name)}</h2><p>{report['flags']['dataset']}{told}</p><img src='{html.escape(name)}.png'>"
+
+
+def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:
+    """Scenes of two objects and more, edited; a model that finds no two anywhere shows what it reconstructs."""
+    edits = EDITS if (counts >= 2).any() else ()
+    images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
+    inferred, _, pictures = interventions.edit_images(model, images, edits)
+    shown = [(0, "reconstruction"), *((row, edit.text) for row, edit in enumerate(edits, 1) if edit.word != "reset")]
+    rows, labels = zip(*shown)
+    return plotting.numbered_rows(images, inferred["locations"], inferred["presence"], pictures[list(rows)], labels)
+
+
+def _scenes(flags: dict[str, Any]) -> Dataset:
+    names = {field.name for field in dataclasses.fields(DataConfig)}
+    options = {name: value for name, value in flags.items() if name in names}
+    options["dataset"] = BUNDLED.get(options["dataset"], options["dataset"])
+    return build_scenes(DataConfig(**options), flags["seed"])
+
+
+if __name__ == "__main__":
+    main()
