@@ -22,6 +22,18 @@ MNIST = os.path.join(ROOT, "..", "shared", "data", "mnist")
 SMOKE = os.path.join(ROOT, "configs", "smoke.cfg")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests share a process: a file's; of the conformance table a model's; and those of one trained run."""
+    for item in items:
+        part = ""
+        if item.path.name == "test_conformance.py":
+            part = item.callspec.params["name"]
+        elif item.path.name == "test_main.py" and "trained" not in item.fixturenames:
+            part = "others"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {part}"))
+
+
 @pytest.fixture
 def mnist_path() -> str:
     """A folder with real MNIST digits; TF_SCENES_MNIST names another than the development machines'."""

@@ -1,7 +1,7 @@
 """Shows what the shipped models do, in seconds: python tools/demo.py, or make demo.
 
-Each model in saved_models/ infers a few held-out scenes, draws them again, and edits an object of each. The pictures are
-in runs/demo/index.html. Only the exported models are used, as any program could.
+Each model in saved_models/ infers a few held-out scenes, draws them again, and edits an object of each. The pictures
+are in runs/demo/index.html. Only the exported models are used, as any program could.
 """
 
 import argparse

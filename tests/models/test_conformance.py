@@ -102,7 +102,7 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, t
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_replicas():
     """One strategy for all models: a second one in a process would use the same keys for its collective operations."""
     devices = tf.config.list_logical_devices("CPU")
