@@ -8,6 +8,7 @@ from typing import Callable
 import numpy as np
 
 from tf_scenes import editing
+from tf_scenes.data import files
 from tf_scenes.errors import UserError
 
 _HOW = (
@@ -54,16 +55,7 @@ def read_script(path: str) -> Sequence[Edit]:
     Raises:
         UserError: no such file, or a line that cannot be read; the message names it.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read --edit_path={path}: {error}") from error
-    edits = []
-    for number, line in enumerate(lines, start=1):
-        words = line.split("#")[0].split()
-        if words:
-            edits.append(_read_edit(words, f"line {number} of {path}"))
+    edits = [_read_edit(words, where) for where, words in files.read_lines(path, "edit_path")]
     if not edits:
         raise UserError(f"{path} holds no edit: {_HOW}")
     return edits

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from tf_scenes.data import files
 from tf_scenes.errors import UserError
 
 _HOW = (
@@ -48,17 +49,10 @@ def read_scene(
     Raises:
         UserError: no such file, or a line that cannot be read; the message names it.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read --scene_path={path}: {error}") from error
-    objects = []
-    for number, line in enumerate(lines, start=1):
-        words = line.split("#")[0].split()
-        if words:
-            where = f"line {number} of {path}"
-            objects.append(_read_object(words, where, categories, num_categories, num_attributes))
+    objects = [
+        _read_object(words, where, categories, num_categories, num_attributes)
+        for where, words in files.read_lines(path, "scene_path")
+    ]
     if not objects:
         raise UserError(f"{path} describes no object: {_HOW}")
     return objects

@@ -87,6 +87,28 @@ def _read_idx(path: str, dimensions: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
+def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
+    """The lines of a text file that a user writes; `#` begins a comment, empty lines do not count.
+
+    Args:
+        path: of the file.
+        flag: that names it, for the error's message.
+
+    Returns:
+        For each line where it stands, in words, and what it says, word by word.
+
+    Raises:
+        UserError: no such file, or not a text.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read --{flag}={path}: {error}") from error
+    split = [(f"line {number} of {path}", line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
+    return [(where, words) for where, words in split if words]
+
+
 def load_npz(path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Named arrays of an `.npz`; pickled objects in it are refused.
 
