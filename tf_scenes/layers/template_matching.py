@@ -3,7 +3,8 @@
 An addition to the paper. There the rotation comes from the network that finds the object; a wrong angle then has to be
 paid for by the category, and a slightly wrong one has no gradient towards the right one. Here every rotation of every
 template is laid over the glimpse: a mixture model whose exact posterior is a small matrix product. Its likelihood
-trains the templates, its posterior teaches the networks. No labels take part.
+trains the templates, its posterior teaches the networks. One more component of the mixture is blank, so that glimpses
+of nothing belong to no template. No labels take part.
 """
 
 import math
@@ -24,12 +25,14 @@ class Match(NamedTuple):
         category_losses: float32 `[batch, categories]`, the same for each category alone.
         categories: float32 `[batch, categories]`, probabilities.
         rotations: float32 `[batch, categories, rotations]`, probabilities given each category.
+        object_probability: float32 `[batch]`, that there is an object at all. All else is given that there is.
     """
 
     loss: tf.Tensor
     category_losses: tf.Tensor
     categories: tf.Tensor
     rotations: tf.Tensor
+    object_probability: tf.Tensor
 
     def sampled_loss(self, seed: tf.Tensor) -> tf.Tensor:
         """The loss of a category that is drawn from the posterior, `[batch]`; `seed` int32 `[2]`.
@@ -93,19 +96,19 @@ class TemplateMatching(tf.keras.layers.Layer):
             noise: standard deviation sigma of the pixels, scalar; large values make all categories and angles alike.
         """
         pixels = tf.reshape(glimpses, [tf.shape(glimpses)[0], -1])
-        squared_error = (
-            tf.reduce_sum(pixels**2, axis=1, keepdims=True)
-            - 2.0 * tf.matmul(pixels, bank, transpose_b=True)
-            + tf.reduce_sum(bank**2, axis=1)
-        )
+        blank_error = tf.reduce_sum(pixels**2, axis=1, keepdims=True)
+        squared_error = blank_error - 2.0 * tf.matmul(pixels, bank, transpose_b=True) + tf.reduce_sum(bank**2, axis=1)
         shape = [-1, self._num_categories, self.num_rotations]
         logits = tf.reshape(-squared_error / (2.0 * noise**2), shape)
         joint = tf.reduce_logsumexp(logits, axis=2) - math.log(self.num_rotations) + tf.nn.log_softmax(self._log_prior)
+        # Blank is as likely beforehand as any one category.
+        blank = -blank_error[:, 0] / (2.0 * noise**2) - math.log(self._num_categories)
         return Match(
             loss=-2.0 * noise**2 * tf.reduce_logsumexp(joint, axis=1),
             category_losses=-2.0 * noise**2 * joint,
             categories=tf.nn.softmax(joint),
             rotations=tf.nn.softmax(logits),
+            object_probability=tf.sigmoid(tf.reduce_logsumexp(joint, axis=1) - blank),
         )
 
     def balance(self, use: tf.Tensor, rate: float, limit: float = 2.0) -> None:

@@ -281,12 +281,15 @@ class DiscreteAIR(AttendInferRepeat):
         bank = self.matching.bank(self.decoder.templates())
         match = self.matching.match(glimpses, bank, noise)
         categories, rotations = tf.stop_gradient(match.categories), tf.stop_gradient(match.rotations)
-        use = tf.linalg.matvec(categories, weights, transpose_a=True) / (tf.reduce_sum(weights) + 1e-6)
+        is_object = tf.stop_gradient(match.object_probability)
+        shares = weights * is_object
+        use = tf.linalg.matvec(categories, shares, transpose_a=True) / (tf.reduce_sum(shares) + 1e-6)
         cross_entropy = tf.nn.softmax_cross_entropy_with_logits(categories, evidence["category_logits"])
         if self._rotates:
             by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, evidence["rotation_logits"])
             cross_entropy += tf.reduce_mean(by_category, axis=-1)
-        return match.sampled_loss(seed + 2) / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy, use
+        loss = match.sampled_loss(seed + 2) / (2.0 * self._pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy
+        return is_object * loss, use
 
     def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""
