@@ -114,3 +114,20 @@ def test_the_loss_of_a_drawn_category_has_the_right_gradient_on_average():
     np.testing.assert_allclose(gradients["drawn"], gradients["exact"], atol=0.06 * scale)  # 3 / sqrt(4,000) of 1.
     # A single draw moves one template only.
     assert sorted(np.abs(gradients["one draw"]).max(axis=(1, 2, 3)) > 0.0) == [False, True]
+
+
+def test_blank_glimpses_belong_to_no_template():
+    layer = TemplateMatching(2, ROTATIONS, SIZE)
+    bank = layer.bank(tf.constant(TEMPLATES))
+    random = np.random.RandomState(0)
+    shown = bank.numpy()[[1, 12]].reshape(2, SIZE, SIZE, 1)
+    blank = random.uniform(size=(2, SIZE, SIZE, 1)).astype(np.float32) * 0.02
+    glimpses = np.concatenate([shown, blank]).astype(np.float32)
+    match = layer.match(glimpses, bank, tf.constant(0.8))
+    assert (match.object_probability.numpy()[:2] > 0.9).all()
+    assert (match.object_probability.numpy()[2:] < 0.1).all()
+    # By hand: one component more, as likely beforehand as each category.
+    errors = ((glimpses.reshape(4, 1, -1) - bank.numpy()) ** 2).sum(-1).reshape(4, 2, ROTATIONS)
+    likelihood = np.exp(-errors / (2 * 0.8**2)).mean(axis=2).sum(axis=1)
+    blank_likelihood = np.exp(-(glimpses**2).sum(axis=(1, 2, 3)) / (2 * 0.8**2))
+    np.testing.assert_allclose(match.object_probability, likelihood / (likelihood + blank_likelihood), rtol=1e-3)
