@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.models.model_table import ATTENTION, COMMON, example_images
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
-from tf_scenes.models.attend_infer_repeat import Draw
+from tf_scenes.models.object_inference import Draw
 from tf_scenes.training.build import build_model
 
 IMAGES = tf.constant(example_images())

@@ -9,7 +9,8 @@ import tensorflow_probability as tfp
 from tf_scenes.layers.affine import Affine
 from tf_scenes.layers.attention import glimpse_trunk
 from tf_scenes.layers.templates import ObjectDecoder
-from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Object
+from tf_scenes.models.attend_infer_repeat import AttendInferRepeat
+from tf_scenes.models.object_inference import Draw, Object
 
 tfd = tfp.distributions
 

@@ -14,7 +14,8 @@ from tf_scenes.layers.attention import glimpse_trunk
 from tf_scenes.layers.invariance import ViewRange, mutual_information, random_views
 from tf_scenes.layers.template_matching import TemplateMatching
 from tf_scenes.layers.templates import TemplateDecoder
-from tf_scenes.models.attend_infer_repeat import AttendInferRepeat, Draw, Inference, Latent, Object, scale_gradient
+from tf_scenes.models.attend_infer_repeat import AttendInferRepeat
+from tf_scenes.models.object_inference import Draw, Inference, Latent, Object, scale_gradient
 from tf_scenes.schedules import Schedule, values_at
 
 tfd = tfp.distributions

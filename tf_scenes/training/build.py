@@ -16,9 +16,9 @@ from tf_scenes.layers.sprite_generator import SpriteGenerator
 from tf_scenes.layers.template_matching import TemplateMatching
 from tf_scenes.layers.templates import ObjectDecoder, TemplateDecoder
 from tf_scenes.models.air import AIR
-from tf_scenes.models.attend_infer_repeat import Attention
 from tf_scenes.models.discrete_air import DiscreteAIR, DiscreteAirSchedules
 from tf_scenes.models.lavae import LAVAE, Counting, LavaeSchedules
+from tf_scenes.models.object_inference import Attention
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.models.vae import VAE
 from tf_scenes.schedules import Ramp

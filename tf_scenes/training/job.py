@@ -4,24 +4,22 @@ import json
 import os
 import platform
 import time
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from tf_scenes import __version__, edit_script, plotting
+from tf_scenes import __version__
 from tf_scenes.config import EXPERIMENTS, Config, training_flags
-from tf_scenes.data import files
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation import curves, evaluate, figures, interventions
+from tf_scenes.evaluation import evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
-from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.model_card import model_card
-from tf_scenes.training import build, callbacks, experiments
+from tf_scenes.training import build, callbacks, drawing, experiments
 
 keras = tf.keras
 
@@ -205,14 +203,14 @@ class Job:
             self._config.job.seed,
             options.generated_max_objects,
         )
-        self._save_generated("generated", description, images)
+        drawing.save_scenes(self._folder, "generated", description, images)
 
     def _generate_described(self, path: str, height: int, width: int) -> None:
         if not self._model.num_categories:
             raise UserError(f"--scene_path needs a model with categories: --model={self._config.model} has none")
         objects = read_scene(path, self._category_names(), self._model.num_categories, self._model.num_attributes)
         description, images = figures.draw_scene(self._model, objects, height, width)
-        self._save_generated("scene", description, images)
+        drawing.save_scenes(self._folder, "scene", description, images)
 
     def _category_names(self) -> dict[str, int]:
         """The number of the category that stands for each label, by the correspondence that evaluation found."""
@@ -220,72 +218,14 @@ class Job:
         labels = report.get("test", {}).get("category_labels") or {}
         return {self._dataset.label_names[label]: int(category) for category, label in labels.items()}
 
-    def _save_generated(self, name: str, description: dict[str, np.ndarray], images: np.ndarray) -> None:
-        os.makedirs(os.path.join(self._folder, "figures"), exist_ok=True)
-        arrays = os.path.join(self._folder, f"{name}.npz")
-        picture = os.path.join(self._folder, "figures", f"{name}.png")
-        np.savez_compressed(arrays, images=images, **description)
-        first = {key: value[:64] for key, value in description.items()}
-        plotting.save(figures.generated_sheet(first, images[:64]), picture)
-        print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
-
     def edit(self) -> None:
-        """Edits scenes with the trained model: see `edit` of this module."""
+        """Edits scenes with the trained model."""
         self._require_training()
-        edit(self._config, interventions.TrainedCodec(self._model, self._dataset.image_shape[:2]))
+        drawing.edit(self._config, interventions.TrainedCodec(self._model, self._dataset.image_shape[:2]))
 
     def _require_training(self) -> None:
         if not self.steps_taken:
             raise UserError(f"{self._folder} holds no checkpoint: train first (--mode=train with the same flags)")
-
-
-def compare(run_dirs: list[str], folder: str) -> None:
-    """Plots the count accuracy of several runs during training, figures 5 and 8 of Discrete-AIR's paper.
-
-    Args:
-        run_dirs: folders of runs, each a line of that name.
-        folder: where `count_accuracy.png` goes.
-
-    Raises:
-        UserError: a folder without logs.
-    """
-    series = {
-        os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
-        for run_dir in run_dirs
-    }
-    os.makedirs(folder, exist_ok=True)
-    picture = os.path.join(folder, "count_accuracy.png")
-    plotting.save(plotting.curves(series, "count accuracy, held out"), picture)
-    print(f"Figure: {picture}")
-
-
-def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
-    """Edits scenes by a script: `edited.npz` and `figures/edited.png` in the run's folder.
-
-    Args:
-        config: with `edit_path`, and with `edit_models` where there is no `codec`.
-        codec: the model of a run; the exported one by default.
-
-    Raises:
-        UserError: bad input of any kind.
-    """
-    options, folder = config.evaluation, config.job.run_dir
-    edits = edit_script.read_script(options.edit_path)
-    codec = codec or ExportedModel(options.edit_models)
-    if options.edit_images:
-        images = files.load_npz(options.edit_images, required=("images",))["images"]
-        images = files.as_uint8_images(images, f"images in {options.edit_images}")[: options.num_edited] / np.float32(
-            255
-        )
-    else:
-        images = interventions.images_to_edit(build.build_dataset(config), codec, edits, options.num_edited)
-    inferred, after, pictures = interventions.edit_images(codec, images, edits)
-    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
-    arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
-    texts = [each.text for each in edits]
-    np.savez_compressed(arrays, input=images, images=pictures, edits=texts, **after[-1])
-    plotting.save(interventions.edit_sheet(images, inferred, edits, pictures), picture)
-    print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
 
 
 def run(config: Config) -> None:
@@ -296,10 +236,10 @@ def run(config: Config) -> None:
     """
     started = time.time()
     if config.job.mode == "compare":
-        compare(config.job.compare_runs.split(","), config.job.run_dir)
+        drawing.compare(config.job.compare_runs.split(","), config.job.run_dir)
         return
     if config.job.mode == "edit" and config.evaluation.edit_models:
-        edit(config)
+        drawing.edit(config)
         return
     job = Job(config)
     if config.job.mode == "train":

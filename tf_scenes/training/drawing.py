@@ -1,0 +1,78 @@
+"""What is drawn for a user: generated, described and edited scenes, and how runs compare."""
+
+import os
+from typing import Optional
+
+import numpy as np
+
+from tf_scenes import edit_script, plotting
+from tf_scenes.config import Config
+from tf_scenes.data import files
+from tf_scenes.evaluation import curves, figures, interventions
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.training import build
+
+
+def save_scenes(folder: str, name: str, description: dict[str, np.ndarray], images: np.ndarray) -> None:
+    """Writes scenes as `<name>.npz`, and pictures of the first 64 as `figures/<name>.png`.
+
+    Args:
+        folder: of the run.
+        name: of the files.
+        description: of the scenes.
+        images: their pixel means, float32 `[scenes, height, width, channels]`.
+    """
+    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
+    arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
+    np.savez_compressed(arrays, images=images, **description)
+    first = {key: value[:64] for key, value in description.items()}
+    plotting.save(figures.generated_sheet(first, images[:64]), picture)
+    print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
+
+
+def compare(run_dirs: list[str], folder: str) -> None:
+    """Plots the count accuracy of several runs during training, figures 5 and 8 of Discrete-AIR's paper.
+
+    Args:
+        run_dirs: folders of runs, each a line of that name.
+        folder: where `count_accuracy.png` goes.
+
+    Raises:
+        UserError: a folder without logs.
+    """
+    series = {
+        os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
+        for run_dir in run_dirs
+    }
+    os.makedirs(folder, exist_ok=True)
+    picture = os.path.join(folder, "count_accuracy.png")
+    plotting.save(plotting.curves(series, "count accuracy, held out"), picture)
+    print(f"Figure: {picture}")
+
+
+def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
+    """Edits scenes by a script: `edited.npz` and `figures/edited.png` in the run's folder.
+
+    Args:
+        config: with `edit_path`, and with `edit_models` where there is no `codec`.
+        codec: the model of a run; the exported one by default.
+
+    Raises:
+        UserError: bad input of any kind.
+    """
+    options, folder = config.evaluation, config.job.run_dir
+    edits = edit_script.read_script(options.edit_path)
+    codec = codec or ExportedModel(options.edit_models)
+    if options.edit_images:
+        images = files.load_npz(options.edit_images, required=("images",))["images"]
+        images = files.as_uint8_images(images, f"images in {options.edit_images}")[: options.num_edited]
+        images = images / np.float32(255)
+    else:
+        images = interventions.images_to_edit(build.build_dataset(config), codec, edits, options.num_edited)
+    inferred, after, pictures = interventions.edit_images(codec, images, edits)
+    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
+    arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
+    texts = [each.text for each in edits]
+    np.savez_compressed(arrays, input=images, images=pictures, edits=texts, **after[-1])
+    plotting.save(interventions.edit_sheet(images, inferred, edits, pictures), picture)
+    print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
