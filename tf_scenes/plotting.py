@@ -5,7 +5,7 @@ from typing import Optional
 
 import matplotlib
 import numpy as np
-from matplotlib import axes, figure, patches
+from matplotlib import axes, figure, patches, patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 _CELL_INCHES = 1.3
@@ -143,8 +143,8 @@ def numbered_rows(
         _show(cells[0, column], image)
         for number in np.flatnonzero(presence[column] > 0.5):
             y, x = locations[column, number]
-            color = _BOX_COLORS[number % len(_BOX_COLORS)]
-            cells[0, column].text(x, y, str(number), color=color, ha="center", va="center", fontsize=9, weight="bold")
+            label = cells[0, column].text(x, y, str(number), color="white", ha="center", va="center", fontsize=9)
+            label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="black")])
         for row, pictures in enumerate(rows, start=1):
             _show(cells[row, column], pictures[column])
     for row, label in enumerate(["input", *labels]):

@@ -90,9 +90,7 @@ def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) 
     edits = EDITS if (counts >= 2).any() else ()
     images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
     inferred, _, pictures = interventions.edit_images(model, images, edits)
-    shown = [(0, "reconstruction"), *((row, edit.text) for row, edit in enumerate(edits, 1) if edit.word != "reset")]
-    rows, labels = zip(*shown)
-    return plotting.numbered_rows(images, inferred["locations"], inferred["presence"], pictures[list(rows)], labels)
+    return interventions.edit_sheet(images, inferred, edits, pictures)
 
 
 def _scenes(flags: dict[str, Any]) -> Dataset:

@@ -108,9 +108,10 @@ def edit_images(
 def edit_sheet(
     images: np.ndarray, inferred: editing.Description, edits: Sequence[Edit], pictures: np.ndarray
 ) -> Figure:
-    """Input with the objects' numbers, reconstruction, and a row for each edit."""
-    labels = ["reconstruction", *(edit.text for edit in edits)]
-    return plotting.numbered_rows(images, inferred["locations"], inferred["presence"], pictures, labels)
+    """Input with the objects' numbers, reconstruction, and a row for each edit that is not a reset."""
+    rows = [0, *(row for row, edit in enumerate(edits, start=1) if edit.word != "reset")]
+    labels = ["reconstruction", *(edits[row - 1].text for row in rows[1:])]
+    return plotting.numbered_rows(images, inferred["locations"], inferred["presence"], pictures[rows], labels)
 
 
 def _numpy(description: dict[str, tf.Tensor]) -> editing.Description:
