@@ -268,6 +268,9 @@ class AttentionConfig:
         choices=("relaxed", "nvil"),
     )
     presence_temperature: float = option(1.0, "Temperature of the relaxed presence.", lower=0.01)
+    prunes: bool = option(
+        True, "Whether descriptions leave out objects that gain less log-likelihood than they cost. Paper: no."
+    )
     continue_probability: float = option(
         0.99, "Prior probability of one more object at the first step.", lower=1e-6, upper=0.999999
     )
@@ -493,7 +496,7 @@ def training_flags(config: Config) -> dict[str, Any]:
     """The flags that what is learned depends on: a run's folder belongs to one set of their values."""
     own = {field.name for section in (JobConfig, EvaluationConfig) for field in dataclasses.fields(section)}
     own -= {"seed"}
-    own |= {"report_size", "keep_checkpoints", "mnist_path", "sprites_path", "images_path"}
+    own |= {"report_size", "keep_checkpoints", "mnist_path", "sprites_path", "images_path", "attention.prunes"}
     values = config.flag_values()
     model_prefixes = tuple(f"{section}." for section in sorted(_PREFIXED - set(_MODEL_SECTIONS[config.model])))
     return {name: value for name, value in values.items() if name not in own and not name.startswith(model_prefixes)}

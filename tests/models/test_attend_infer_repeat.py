@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.models.model_table import ATTENTION, COMMON, example_images
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
-from tf_scenes.models.object_inference import Draw
+from tf_scenes.models.object_inference import Draw, Inference, Latent
 from tf_scenes.training.build import build_model
 
 IMAGES = tf.constant(example_images())
@@ -43,11 +43,38 @@ def build(make_config):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
-    model = build(name)
+    model = build(name, "--attention.prunes=false")
     inference = model.infer(IMAGES, 3, Draw())
     canvas = tf.clip_by_value(inference.canvas, 0.0, 1.0)
     np.testing.assert_allclose(model.decode(model.encode(IMAGES, 3), 24, 24), canvas, atol=1e-4)
     assert np.max(canvas) > 0.1
+
+
+def test_what_gains_nothing_is_no_object(build):
+    """Of three objects that inference calls present, the first draws nothing, and the third what the second drew."""
+    model = build("air")
+    images = IMAGES[1:2]  # One square.
+    inference = model.infer(images, 3, Draw())
+    drawings = [tf.zeros_like(images), images, images]
+    steps = [
+        step._replace(presence=tf.ones([1]), drawn=drawn, where=tf.constant([[0.0, 0.1 * number, -0.2 * number]]))
+        for number, (step, drawn) in enumerate(zip(inference.steps, drawings), start=1)
+    ]
+    model.infer = lambda *_: Inference(tf.add_n(drawings), steps)
+    description = model.encode(images, 3)
+    np.testing.assert_array_equal(description["presence"], [[1, 0, 0]])
+    np.testing.assert_array_equal(description["num_objects"], [1])
+    second = np.tanh([-0.4, 0.2])  # y, x
+    np.testing.assert_allclose(description["locations"][0, 0], (second + 1) * 12 - 0.5, rtol=1e-5)
+    np.testing.assert_array_equal(description["locations"][0, 1:], 0.0)
+    # An object must gain more than it costs: one that costs too much is left out.
+    costly = [step._replace(object=step.object._replace(drawn=_cost(1e6))) for step in steps]
+    model.infer = lambda *_: Inference(tf.add_n(drawings), costly)
+    np.testing.assert_array_equal(model.encode(images, 3)["num_objects"], [0])
+
+
+def _cost(nats):
+    return {"kl_what": [Latent(value=tf.zeros([1, 1]), kl=tf.constant([nats]), sampled_kl=tf.constant([nats]))]}
 
 
 @pytest.mark.parametrize("name", VARIANTS)

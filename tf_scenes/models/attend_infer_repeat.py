@@ -46,6 +46,7 @@ class AttendInferRepeat(SceneModel):
         continue_probability: Schedule,
         presence_temperature: float,
         estimator: str,
+        prunes: bool,
         max_objects: int,
         max_inferred_objects: int,
         seed: int,
@@ -63,6 +64,7 @@ class AttendInferRepeat(SceneModel):
             continue_probability: of the geometric prior of training, by step.
             presence_temperature: of the relaxed presence.
             estimator: of presence's gradient: `relaxed` or `nvil`.
+            prunes: whether `encode` leaves out objects that gain less log-likelihood than they cost.
             max_objects: see `SceneModel`.
             max_inferred_objects: see `SceneModel`.
             seed: see `SceneModel`.
@@ -79,6 +81,7 @@ class AttendInferRepeat(SceneModel):
         self._pixel_stddev = pixel_stddev
         self._continue_probability = continue_probability
         self._presence_temperature = presence_temperature
+        self._prunes = prunes
 
     # What a subclass defines.
 
@@ -162,7 +165,8 @@ class AttendInferRepeat(SceneModel):
             )
             canvas += presence[:, None, None, None] * drawn
             latents = tf.concat([presence[:, None], where, found.features], axis=-1)
-            steps.append(Step(logits, relaxed_logits, before, presence, where, tf.cast(state[0], tf.float32), found))
+            output = tf.cast(state[0], tf.float32)
+            steps.append(Step(logits, relaxed_logits, before, presence, where, output, found, drawn))
         return Inference(canvas, steps)
 
     def _where_posterior(self, images: tf.Tensor, guess: Where, core_ops_only: bool) -> tfd.Normal:
@@ -226,15 +230,18 @@ class AttendInferRepeat(SceneModel):
     def _elbo_terms(
         self, images: tf.Tensor, inference: Inference, prior_logits: tf.Tensor, sampled_kl: bool = False
     ) -> dict[str, tf.Tensor]:
-        pixels = tfd.Normal(inference.canvas, self._pixel_stddev)
         terms = {
-            "reconstruction": tf.reduce_sum(pixels.log_prob(images), axis=[1, 2, 3]),
+            "reconstruction": self._log_likelihood(images, inference.canvas),
             "kl_count": tf.add_n(self._presence_kl(inference, prior_logits, sampled_kl)),
         }
         kls = [step.kl(sampled_kl) for step in inference.steps]
         for name in kls[0]:
             terms[name] = tf.add_n([step.presence * kl[name] for step, kl in zip(inference.steps, kls)])
         return terms
+
+    def _log_likelihood(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
+        """Of Gaussian pixels, equation 2: `[batch]`, nats."""
+        return tf.reduce_sum(tfd.Normal(canvas, self._pixel_stddev).log_prob(images), axis=[1, 2, 3])
 
     def _presence_kl(self, inference: Inference, prior_logits: tf.Tensor, sampled: bool = False) -> list[tf.Tensor]:
         """KL of each step's presence given all before, weighted by theirs: `[batch]` each.
@@ -287,19 +294,38 @@ class AttendInferRepeat(SceneModel):
             `num_objects`, `presence`, `locations` (middles of the glimpses), `sizes` (height and width of the glimpses,
             float32 `[batch, max_objects, 2]`, pixels), and what the model knows of an object.
         """
-        shape = tf.shape(images)
+        shape, images = tf.shape(images), self._to_own_size(images)
         inference = self.infer(
-            self._to_own_size(images),
+            images,
             max_objects or self.max_inferred_objects,
             Draw(core_ops_only=True),
         )
-        presence = tf.stack([step.presence for step in inference.steps], axis=1)
+        presence = self._worth_their_cost(images, inference) if self._prunes else _presence(inference)
         where = tf.stack([step.where for step in inference.steps], axis=1)
         latents = {
             name: tf.stack([step.object.latents[name] for step in inference.steps], axis=1)
             for name in inference.steps[0].object.latents
         }
+        # Objects that are present come first.
+        order = tf.argsort(presence, direction="DESCENDING", stable=True)
+        presence, where = (tf.gather(values, order, batch_dims=1) for values in (presence, where))
+        latents = {name: tf.gather(values, order, batch_dims=1) for name, values in latents.items()}
         return self._description(presence, where, latents, shape[1], shape[2])
+
+    def _worth_their_cost(self, images: tf.Tensor, inference: Inference) -> tf.Tensor:
+        """Presence of the objects that gain more log-likelihood than they cost, given those before: `[batch, steps]`.
+
+        Not in the paper. A step that finds nothing cannot say so: presence that is 0 once ends the sequence, so that a
+        model with objects still to come passes by making its object tiny. That is no object.
+        """
+        canvas, kept = tf.zeros_like(images), []
+        for step in inference.steps:
+            with_object = canvas + step.drawn
+            gain = self._log_likelihood(images, with_object) - self._log_likelihood(images, canvas)
+            worth = (step.presence > 0.5) & (gain > tf.add_n(list(step.kl().values())))
+            canvas = tf.where(worth[:, None, None, None], with_object, canvas)
+            kept.append(tf.cast(worth, tf.float32))
+        return tf.stack(kept, axis=1)
 
     def _description(
         self,
@@ -385,8 +411,12 @@ def _draw_presence(logits: tf.Tensor, draw: Draw) -> tuple[Optional[tf.Tensor], 
     return relaxed, tf.sigmoid(relaxed)
 
 
+def _presence(inference: Inference) -> tf.Tensor:
+    return tf.stack([step.presence for step in inference.steps], axis=1)
+
+
 def _num_present(inference: Inference) -> tf.Tensor:
-    return tf.add_n([step.presence for step in inference.steps])
+    return tf.reduce_sum(_presence(inference), axis=1)
 
 
 def _object_by_object(description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

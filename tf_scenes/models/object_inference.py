@@ -129,6 +129,7 @@ class Step(NamedTuple):
     where: tf.Tensor
     state: tf.Tensor  # What the LSTM gave.
     object: Object
+    drawn: tf.Tensor  # What it adds to the canvas where it is present: [batch, height, width, channels].
 
     def kl(self, sampled: bool = False) -> dict[str, tf.Tensor]:
         """KL terms of what was drawn for this object, name to `[batch]`, nats; see `SceneModel.elbo_terms`."""

@@ -184,6 +184,7 @@ def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
         ),
         "presence_temperature": options.presence_temperature,
         "estimator": options.estimator,
+        "prunes": options.prunes,
         "max_objects": config.data.max_objects,
         "max_inferred_objects": config.evaluation.max_inferred_objects,
         "seed": config.job.seed,
