@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import ROOT, SMOKE
 
+# Tools find the package where it is installed, or here.
+WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 MAIN = [sys.executable, os.path.join(ROOT, "main.py")]
 # Even smaller than the smoke run: these tests are about the job, not about learning.
 TINY = (
@@ -156,10 +158,11 @@ def test_the_demo_shows_an_exported_model(trained, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "tiny").symlink_to(path / "saved")
     demo = [sys.executable, os.path.join(ROOT, "tools", "demo.py"), f"--page={tmp_path / 'page'}"]
-    subprocess.run([*demo, f"--models={tmp_path / 'models'}"], check=True, cwd=ROOT)
+    subprocess.run([*demo, f"--models={tmp_path / 'models'}"], check=True, cwd=ROOT, env=WITH_PACKAGE)
     assert "tiny.png" in (tmp_path / "page" / "index.html").read_text()
     assert (tmp_path / "page" / "tiny.png").stat().st_size > 1_000
-    failed = subprocess.run([*demo, f"--models={tmp_path}"], capture_output=True, text=True, cwd=ROOT)
+    empty = [*demo, f"--models={tmp_path}"]
+    failed = subprocess.run(empty, capture_output=True, text=True, cwd=ROOT, env=WITH_PACKAGE)
     assert failed.returncode != 0 and "holds no exported model" in failed.stderr and "Traceback" not in failed.stderr
 
 
@@ -169,12 +172,14 @@ def test_results_are_written_from_reports_alone(trained, tmp_path):
     (tmp_path / "runs" / "lavae" / "seed_0").symlink_to(path / "run")
     tool = [sys.executable, os.path.join(ROOT, "tools", "reproduce.py"), "--only_page"]
     page = tmp_path / "results.md"
-    subprocess.run([*tool, f"--runs={tmp_path / 'runs'}", f"--page={page}"], check=True, cwd=ROOT)
+    flags = (f"--runs={tmp_path / 'runs'}", f"--page={page}")
+    subprocess.run([*tool, *flags], check=True, cwd=ROOT, env=WITH_PACKAGE)
     report = json.loads((path / "run/report.json").read_text())
     assert (
         f"| `lavae` | {report['flags']['dataset']} | 1 | {report['test']['count_accuracy']:.4f} |" in page.read_text()
     )
-    failed = subprocess.run([*tool, f"--runs={tmp_path / 'none'}"], capture_output=True, text=True, cwd=ROOT)
+    empty = [*tool, f"--runs={tmp_path / 'none'}"]
+    failed = subprocess.run(empty, capture_output=True, text=True, cwd=ROOT, env=WITH_PACKAGE)
     assert failed.returncode != 0 and "has a report yet" in failed.stderr
 
 

@@ -63,7 +63,7 @@ def test_elbo_terms_by_hand(model, monkeypatch):
 
 def test_reconstruction_term_is_the_bernoulli_log_likelihood_of_the_decoded_sample(model, monkeypatch):
     _set_features(model, monkeypatch, _features_with_peaks(PEAKS, 3))
-    posterior = model._sample_posterior(tf.constant(IMAGES[:3]), tf.constant([3, 4]), 2)
+    posterior = model._sample_posterior(model.inference_features(tf.constant(IMAGES[:3])), tf.constant([3, 4]), 2)
     description = {
         "presence": posterior.presence,
         "locations": np.array([[[0, 0], [0, 0]], [[5, 6], [0, 0]], [[0, 0], [0, 0]]], np.float32),
@@ -80,7 +80,7 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
     _set_features(model, monkeypatch, _features_with_peaks(PEAKS, 3))
     for probability, expected in ((1.0, [2, 2, 2]), (0.0, [0, 1, 2])):
         posterior = model._sample_posterior(
-            tf.constant(IMAGES[:3]),
+            model.inference_features(tf.constant(IMAGES[:3])),
             tf.constant([0, 0]),
             2,
             temperature=tf.constant(0.5),
@@ -121,7 +121,7 @@ def test_decoding_puts_each_present_sprite_at_its_place(model):
 def _forced_sample(model, images):
     """A posterior sample with both slots in use, at a temperature so low that it is exact."""
     return model._sample_posterior(
-        tf.constant(images),
+        model.inference_features(tf.constant(images)),
         tf.constant([0, 0]),
         2,
         temperature=tf.constant(0.01),
