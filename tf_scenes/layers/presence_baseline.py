@@ -12,7 +12,8 @@ _DECAY = 0.9
 class PresenceBaseline(layers.Layer):
     """Predicts the cost of what follows a step, so that only what is better or worse than expected counts.
 
-    The network's output is in units of the advantages' running standard deviation, around the costs' running mean.
+    The network's output is in units of the costs' running standard deviation, around their running mean: both are
+    given by the data. In units of the advantages' own, an overshooting network enlarges its own unit, without end.
     """
 
     def __init__(self, units: int = 256, name: Optional[str] = None):
@@ -29,6 +30,7 @@ class PresenceBaseline(layers.Layer):
         running = {"shape": [], "trainable": False, "aggregation": tf.VariableAggregation.MEAN}
         self._mean = self.add_weight(name="mean", initializer="zeros", **running)
         self._variance = self.add_weight(name="variance", initializer="ones", **running)
+        self._advantage_variance = self.add_weight(name="advantage_variance", initializer="ones", **running)
 
     def call(self, images: tf.Tensor, state: tf.Tensor, step: int) -> tf.Tensor:
         """The expected cost.
@@ -45,20 +47,27 @@ class PresenceBaseline(layers.Layer):
         number = tf.fill([tf.shape(images)[0], 1], tf.cast(step, pooled.dtype))
         inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), number], axis=-1)
         inputs = tf.ensure_shape(inputs, [None, _width(images) + state.shape[-1] + 1])
-        return self._network(inputs)[:, 0] * self._scale() + self._mean
+        return self._network(inputs)[:, 0] * _at_least_1(self._variance) + self._mean
 
     def loss(self, cost: tf.Tensor, baseline: tf.Tensor) -> tf.Tensor:
-        """Squared error of the prediction, in units of the advantages' variance: `[batch]`."""
-        self._mean.assign(_DECAY * self._mean + (1.0 - _DECAY) * tf.reduce_mean(cost))
-        return 0.5 * tf.square(cost - baseline) / self._scale() ** 2
+        """Squared error of the prediction, in units of the costs' variance: `[batch]`."""
+        _follow(self._mean, cost)
+        _follow(self._variance, tf.square(cost - self._mean))
+        return 0.5 * tf.square((cost - baseline) / _at_least_1(self._variance))
 
     def normalize(self, advantage: tf.Tensor) -> tf.Tensor:
         """Costs less their baseline, scaled down to a variance of 1 at most: `[batch]`."""
-        self._variance.assign(_DECAY * self._variance + (1.0 - _DECAY) * tf.reduce_mean(advantage**2))
-        return advantage / self._scale()
+        _follow(self._advantage_variance, tf.square(advantage))
+        return advantage / _at_least_1(self._advantage_variance)
 
-    def _scale(self) -> tf.Tensor:
-        return tf.maximum(1.0, tf.sqrt(self._variance))
+
+def _follow(running_mean: tf.Variable, values: tf.Tensor) -> None:
+    running_mean.assign(_DECAY * running_mean + (1.0 - _DECAY) * tf.reduce_mean(values))
+
+
+def _at_least_1(variance: tf.Tensor) -> tf.Tensor:
+    """The standard deviation, or 1 where it is less."""
+    return tf.maximum(1.0, tf.sqrt(variance))
 
 
 def _width(images: tf.Tensor) -> int:
