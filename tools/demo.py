@@ -7,7 +7,6 @@ are in runs/demo/index.html. Only the exported models are used, as any program c
 import argparse
 import dataclasses
 import html
-import json
 import os
 import sys
 from typing import Any
@@ -23,6 +22,7 @@ from tf_scenes.data.datasets import Dataset
 from tf_scenes.edit_script import Edit
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import interventions
+from tf_scenes.reports import read_report, write_text
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.training.build import build_scenes
 
@@ -61,15 +61,13 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"Error: {error}")
     path = os.path.join(arguments.page, "index.html")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{''.join(sections)}")
+    write_text(path, f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{''.join(sections)}")
     print(f"Pictures: {path}")
 
 
 def _show(name: str, folder: str, page: str) -> str:
     """Writes one model's picture; gives its part of the page."""
-    with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
-        report = json.load(file)
+    report = read_report(os.path.join(folder, "report.json"))
     dataset, model = _scenes(report["flags"]), ExportedModel(folder)
     images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
     description = model.encode(images)

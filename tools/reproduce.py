@@ -5,13 +5,14 @@ it stopped, and more seeds are one flag: python tools/reproduce.py --seeds=5.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from typing import Any
 
+from tf_scenes.errors import UserError
 from tf_scenes.evaluation.results import results_page
+from tf_scenes.reports import read_report, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Config: how many seeds by default, and the experiments beside training and evaluation.
@@ -46,9 +47,7 @@ def main() -> None:
     reports = {config: found for config, found in reports.items() if found}
     if not reports:
         sys.exit(f"Error: no run in {arguments.runs} has a report yet")
-    os.makedirs(os.path.dirname(os.path.abspath(arguments.page)), exist_ok=True)
-    with open(arguments.page, "w", encoding="utf-8") as file:
-        file.write(results_page(reports))
+    write_text(arguments.page, results_page(reports))
     print(f"Results: {arguments.page}")
 
 
@@ -67,7 +66,7 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
     """Does what is still missing of one run."""
     folder = os.path.join(arguments.runs, config, f"seed_{seed}")
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section in _report(folder):
+        if section in read_report(os.path.join(folder, "report.json")):
             continue
         command = [
             sys.executable,
@@ -87,17 +86,12 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
 def _reports(config: str, runs: str) -> list[dict[str, Any]]:
     folder = os.path.join(runs, config)
     seeds = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    reports = [_report(os.path.join(folder, seed)) for seed in seeds]
+    reports = [read_report(os.path.join(folder, seed, "report.json")) for seed in seeds]
     return [report for report in reports if "test" in report]
 
 
-def _report(folder: str) -> dict[str, Any]:
-    path = os.path.join(folder, "report.json")
-    if not os.path.exists(path):
-        return {}
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"Error: {error}")

@@ -118,12 +118,3 @@ def test_without_ground_truth_the_rest_is_still_measured(tmp_path, small_scenes)
     assert measured["foreground_iou"] == 1.0
     assert measured["elbo"] == -7.0
     assert "count_accuracy                           -" in evaluate.table({"test": measured})
-
-
-def test_reports_are_written_whole(tmp_path):
-    path = str(tmp_path / "report.json")
-    evaluate.write_report(path, {"test": {"elbo": -1.5}})
-    assert evaluate.read_report(path) == {"test": {"elbo": -1.5}}
-    with pytest.raises(TypeError):
-        evaluate.write_report(path, {"test": object()})
-    assert evaluate.read_report(path) == {"test": {"elbo": -1.5}}

@@ -150,7 +150,6 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
     model.baseline._network.layers[-1].kernel.assign(tf.zeros([256, 1]))
     model.baseline._mean.assign(100.0)  # About the cost: any constant leaves the mean, and this one little variance.
     model.baseline.loss = lambda cost, baseline: 0.0
-    model.baseline.normalize = lambda advantage: advantage  # The scale is a choice, not part of the gradient.
     head.bias.assign([0.3])
     estimates = np.array([gradient(tf.constant([0, number])).numpy()[0] for number in range(3_000)])
 

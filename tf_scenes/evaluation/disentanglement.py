@@ -15,7 +15,7 @@ import tensorflow as tf
 from tf_scenes import editing
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.evaluation.metrics import match_locations
-from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.models.scene_model import SceneModel, as_arrays
 
 _SEED = 30_300
 _PRIOR_SCENES = 2_000
@@ -92,24 +92,20 @@ def disentanglement(
         `other_category_kept`, shares of objects.
     """
     height, width, _ = dataset.image_shape
-    distance = LookDistance(_numpy(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]))))
+    distance = LookDistance(as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]))))
     encode = tf.function(model.encode, reduce_retracing=True)
     decode = tf.function(lambda description: model.decode(description, height, width), reduce_retracing=True)
     random, found = np.random.default_rng(_SEED), {}
     for batch in dataset.evaluation_batches(split_name, batch_size, limit=num_images):
-        description = _numpy(encode(batch["images"]))
+        description = as_arrays(encode(batch["images"]))
         description = {name: values[description["num_objects"] >= 2] for name, values in description.items()}
         if len(description["num_objects"]) < 2:
             continue
         for name, make in _EDITS.items():
             edit = make(description, random, (height, width), clearance)
-            again = _numpy(encode(decode(edit.description)))
+            again = as_arrays(encode(decode(edit.description)))
             found.setdefault(name, []).extend(_compare(description, edit, again, distance))
     return {name: _summary(scenes) for name, scenes in found.items()}
-
-
-def _numpy(description: Mapping[str, tf.Tensor]) -> Description:
-    return {name: value.numpy() for name, value in description.items()}
 
 
 # The edits.

@@ -1,8 +1,6 @@
-"""Evaluation of a trained model on the held-out splits, and its report."""
+"""Evaluation of a trained model on the held-out splits."""
 
 import dataclasses
-import json
-import os
 from typing import Any, Optional
 
 import numpy as np
@@ -145,23 +143,6 @@ def _locating(totals: _Totals) -> dict[str, Any]:
     inferred = [locations[:number] for locations, number in zip(totals["inferred_locations"], numbers)]
     error, offset = metrics.location_error(true, inferred)
     return {"location_error": error, "location_offset": None if offset is None else offset.round(3).tolist()}
-
-
-def write_report(path: str, report: dict[str, Any]) -> None:
-    """Writes `report.json`, whole or not at all."""
-    temporary = f"{path}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, path)
-
-
-def read_report(path: str) -> dict[str, Any]:
-    """Reads an earlier report; an empty dictionary where there is none."""
-    if not os.path.exists(path):
-        return {}
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
 
 
 def table(splits: dict[str, dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tf_scenes import plotting
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.descriptions import DescribedObject
-from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.models.scene_model import SceneModel, as_arrays
 
 
 def reconstruction_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 10) -> Figure:
@@ -19,8 +19,8 @@ def reconstruction_sheet(model: SceneModel, dataset: Dataset, split_name: str, n
     images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
     description = model.encode(images)
     pixel_means = model.decode(description, *images.shape[1:3])
-    views = {name: value.numpy() for name, value in model.views(images, description).items()}
-    description = {name: value.numpy() for name, value in description.items()}
+    views = as_arrays(model.views(images, description))
+    description = as_arrays(description)
     if not model.finds_objects:
         return plotting.image_grid(np.concatenate([images, pixel_means]), columns=len(images))
     return plotting.reconstructions(images.numpy(), pixel_means.numpy(), description, **views)
@@ -49,7 +49,7 @@ def generate(
     """
     description = model.sample_description(num_scenes, height, width, tf.constant([seed, 1]), max_objects)
     images = model.decode(description, height, width)
-    return {name: value.numpy() for name, value in description.items()}, images.numpy()
+    return as_arrays(description), images.numpy()
 
 
 def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 5) -> Figure:
@@ -59,7 +59,7 @@ def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_
     description = model.encode(images)
     pixel_means = model.decode(description, *images.shape[1:3])
     outlines = model.views(images, description)["outlines"].numpy()
-    description = {name: value.numpy() for name, value in description.items()}
+    description = as_arrays(description)
     return plotting.descriptions(images.numpy(), pixel_means.numpy(), description, outlines)
 
 

@@ -11,7 +11,7 @@ from tf_scenes import editing, plotting
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.edit_script import Edit, apply_script, most_objects
 from tf_scenes.errors import UserError
-from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.models.scene_model import SceneModel, as_arrays
 
 _SEED = 40_400
 
@@ -45,7 +45,7 @@ class TrainedCodec:
 
     def encode(self, images: np.ndarray) -> editing.Description:
         """See `Codec`."""
-        return _numpy(self._model.encode(tf.constant(images)))
+        return as_arrays(self._model.encode(tf.constant(images)))
 
     def decode(self, description: editing.Description, height: int, width: int) -> np.ndarray:
         """See `Codec`."""
@@ -56,7 +56,7 @@ class TrainedCodec:
         looks, found = [], 0
         while found < count:
             seed = tf.constant([_SEED, self._draws])
-            scenes = _numpy(self._model.sample_description(4 * count, *self._image_size, seed, max_objects=1))
+            scenes = as_arrays(self._model.sample_description(4 * count, *self._image_size, seed, max_objects=1))
             present = scenes["presence"][:, 0] > 0.5
             looks.append({name: values[present] for name, values in editing.look(scenes, 0).items()})
             found, self._draws = found + int(present.sum()), self._draws + 1
@@ -112,7 +112,3 @@ def edit_sheet(
     rows = [0, *(row for row, edit in enumerate(edits, start=1) if edit.word != "reset")]
     labels = ["reconstruction", *(edits[row - 1].text for row in rows[1:])]
     return plotting.numbered_rows(images, inferred["locations"], inferred["presence"], pictures[rows], labels)
-
-
-def _numpy(description: dict[str, tf.Tensor]) -> editing.Description:
-    return {name: value.numpy() for name, value in description.items()}

@@ -13,7 +13,7 @@ class PresenceBaseline(layers.Layer):
     """Predicts the cost of what follows a step, so that only what is better or worse than expected counts.
 
     The network's output is in units of the costs' running standard deviation, around their running mean: both are
-    given by the data. In units of the advantages' own, an overshooting network enlarges its own unit, without end.
+    given by the data. (In units of the advantages', an overshooting network enlarges its own unit without end.)
     """
 
     def __init__(self, units: int = 256, name: Optional[str] = None):
@@ -30,7 +30,6 @@ class PresenceBaseline(layers.Layer):
         running = {"shape": [], "trainable": False, "aggregation": tf.VariableAggregation.MEAN}
         self._mean = self.add_weight(name="mean", initializer="zeros", **running)
         self._variance = self.add_weight(name="variance", initializer="ones", **running)
-        self._advantage_variance = self.add_weight(name="advantage_variance", initializer="ones", **running)
 
     def call(self, images: tf.Tensor, state: tf.Tensor, step: int) -> tf.Tensor:
         """The expected cost.
@@ -54,11 +53,6 @@ class PresenceBaseline(layers.Layer):
         _follow(self._mean, cost)
         _follow(self._variance, tf.square(cost - self._mean))
         return 0.5 * tf.square((cost - baseline) / _at_least_1(self._variance))
-
-    def normalize(self, advantage: tf.Tensor) -> tf.Tensor:
-        """Costs less their baseline, scaled down to a variance of 1 at most: `[batch]`."""
-        _follow(self._advantage_variance, tf.square(advantage))
-        return advantage / _at_least_1(self._advantage_variance)
 
 
 def _follow(running_mean: tf.Variable, values: tf.Tensor) -> None:

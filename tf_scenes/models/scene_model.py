@@ -4,6 +4,7 @@ import abc
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
 keras = tf.keras
@@ -33,6 +34,11 @@ def elbo(terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         A tensor of that shape, nats.
     """
     return terms["reconstruction"] - tf.add_n([value for name, value in terms.items() if name != "reconstruction"])
+
+
+def as_arrays(description: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    """A description's tensors as arrays of NumPy."""
+    return {name: value.numpy() for name, value in description.items()}
 
 
 class SceneModel(keras.Model, abc.ABC):

@@ -1,6 +1,5 @@
 """The project's job: train, evaluate, export, generate."""
 
-import json
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.reports import read_report, write_report, write_text
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import model_card
 from tf_scenes.training import build, callbacks, drawing, experiments
@@ -131,7 +131,7 @@ class Job:
         }
         report = {**splits, **self._about(), **self._experiments_so_far()}
         path = self._report_path
-        evaluate.write_report(path, report)
+        write_report(path, report)
         pictures = figures.write_figures(
             self._model, self._dataset, os.path.join(self._folder, "figures"), self._config.job.seed
         )
@@ -144,7 +144,7 @@ class Job:
 
     def _experiments_so_far(self) -> dict[str, Any]:
         """Sections of the report about the model as it is now; what was measured before more training is dropped."""
-        report = evaluate.read_report(self._report_path)
+        report = read_report(self._report_path)
         names = EXPERIMENTS if report.get("train_steps") == self.steps_taken else ()
         return {name: report[name] for name in names if name in report}
 
@@ -152,10 +152,10 @@ class Job:
         """Makes an experiment, prints its table, and adds it to `report.json`."""
         self._require_training()
         results = experiments.measure(name, self._config, self._model, self._dataset)
-        report = evaluate.read_report(self._report_path)
+        report = read_report(self._report_path)
         if report.get("train_steps") != self.steps_taken:
-            report = {**self._about(), **self._experiments_so_far()}
-        evaluate.write_report(self._report_path, {**report, name: results})
+            report = self._about()
+        write_report(self._report_path, {**report, name: results})
         print(evaluate.plain_table(results))
         print(f"Report: {self._report_path}")
 
@@ -178,14 +178,14 @@ class Job:
         """Writes encoder and decoder as SavedModels, with the report and a card that says what they are."""
         self._require_training()
         folder = self._config.job.export_dir
-        folders = export(self._model, self._dataset.image_shape, folder)
-        report = evaluate.read_report(self._report_path)
+        exported = export(self._model, self._dataset.image_shape, folder)
+        report = read_report(self._report_path)
         if "test" in report:
-            evaluate.write_report(os.path.join(folder, "report.json"), report)
-            with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
-                file.write(model_card(os.path.basename(os.path.normpath(folder)), report))
-        for name, folder in folders.items():
-            print(f"Exported {name}: {folder}")
+            write_report(os.path.join(folder, "report.json"), report)
+            card = model_card(os.path.basename(os.path.normpath(folder)), report)
+            write_text(os.path.join(folder, "README.md"), card)
+        for name, version in exported.items():
+            print(f"Exported {name}: {version}")
 
     def generate(self) -> None:
         """Draws scenes from the prior: `generated.npz` and `figures/generated.png`; or the one of `--scene_path`."""
@@ -214,7 +214,7 @@ class Job:
 
     def _category_names(self) -> dict[str, int]:
         """The number of the category that stands for each label, by the correspondence that evaluation found."""
-        report = evaluate.read_report(self._report_path)
+        report = read_report(self._report_path)
         labels = report.get("test", {}).get("category_labels") or {}
         return {self._dataset.label_names[label]: int(category) for category, label in labels.items()}
 
@@ -268,8 +268,7 @@ def _claim_folder(folder: str, config: Config) -> None:
     path = os.path.join(folder, "flags.json")
     wanted = training_flags(config)
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            kept = json.load(file)
+        kept = read_report(path)
         names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
         if names:
             differences = ", ".join(f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names)
@@ -277,5 +276,4 @@ def _claim_folder(folder: str, config: Config) -> None:
         return
     if config.job.mode != "train":
         raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
-    os.makedirs(folder, exist_ok=True)
-    evaluate.write_report(path, wanted)
+    write_report(path, wanted)
