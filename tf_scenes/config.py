@@ -277,6 +277,9 @@ class AttentionConfig:
     continue_probability_final: float = option(
         0.001, "The same at the end of its annealing.", lower=1e-6, upper=0.999999
     )
+    continue_first_step: int = option(
+        0, "Step at which it begins to fall, and before which nvil credits no presence. Paper: 0.", lower=0
+    )
     continue_steps: int = option(3_000, "Steps over which it falls, exponentially.", lower=0)
 
 
@@ -435,6 +438,11 @@ def _fields() -> Iterator[tuple[str, str, dataclasses.Field]]:
         prefix = f"{section}." if section in _PREFIXED else ""
         for field in dataclasses.fields(section_class):
             yield section, prefix + field.name, field
+
+
+def flag_defaults() -> dict[str, Any]:
+    """Every flag's name and default."""
+    return {name: field.default for _, name, field in _fields()}
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:

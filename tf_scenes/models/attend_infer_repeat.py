@@ -44,6 +44,7 @@ class AttendInferRepeat(SceneModel):
         image_size: tuple[int, int],
         pixel_stddev: float,
         continue_probability: Schedule,
+        presence_credit: Schedule,
         presence_temperature: float,
         estimator: str,
         prunes: bool,
@@ -62,6 +63,8 @@ class AttendInferRepeat(SceneModel):
             image_size: height and width of training images; others are scaled to it for inference.
             pixel_stddev: sigma_x of equation 2.
             continue_probability: of the geometric prior of training, by step.
+            presence_credit: factor of what NVIL credits presence with, by step. Not in the paper: sprites that are
+                still wrong cost more than drawing nothing, so that at 1 from the start all objects end at once.
             presence_temperature: of the relaxed presence.
             estimator: of presence's gradient: `relaxed` or `nvil`.
             prunes: whether `encode` leaves out objects that gain less log-likelihood than they cost.
@@ -80,6 +83,7 @@ class AttendInferRepeat(SceneModel):
         self._image_size = image_size
         self._pixel_stddev = pixel_stddev
         self._continue_probability = continue_probability
+        self._presence_credit = presence_credit
         self._presence_temperature = presence_temperature
         self._prunes = prunes
 
@@ -204,7 +208,7 @@ class AttendInferRepeat(SceneModel):
         fit = -self.count_prior.for_range(None).log_prob(counts)
         loss = -elbo(terms) + own + fit
         if self.baseline is not None:
-            loss += self._presence_surrogate(images, inference, terms, prior_logits)
+            loss += self._presence_surrogate(images, inference, terms, prior_logits, self._presence_credit(step))
         scalars = {
             **scalars,
             "inferred_count": tf.reduce_mean(_num_present(inference)),
@@ -263,7 +267,12 @@ class AttendInferRepeat(SceneModel):
         return kls
 
     def _presence_surrogate(
-        self, images: tf.Tensor, inference: Inference, terms: Mapping[str, tf.Tensor], prior_logits: tf.Tensor
+        self,
+        images: tf.Tensor,
+        inference: Inference,
+        terms: Mapping[str, tf.Tensor],
+        prior_logits: tf.Tensor,
+        credit: tf.Tensor,
     ) -> tf.Tensor:
         """NVIL (Mnih and Gregor, 2014): what gives the presences of 0 or 1 their gradient, and the baseline its own.
 
@@ -284,7 +293,7 @@ class AttendInferRepeat(SceneModel):
             log_probability = tfd.Bernoulli(step.presence_logits, dtype=tf.float32).log_prob(present)
             advantage = tf.stop_gradient(cost - baseline)
             before = tf.stop_gradient(step.presence_before)
-            surrogate += before * (advantage * log_probability + self.baseline.loss(cost, baseline))
+            surrogate += before * (credit * advantage * log_probability + self.baseline.loss(cost, baseline))
         return surrogate
 
     # Descriptions.

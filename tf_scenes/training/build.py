@@ -178,10 +178,11 @@ def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
         "continue_probability": Ramp(
             options.continue_probability,
             options.continue_probability_final,
-            0,
-            options.continue_steps,
+            options.continue_first_step,
+            options.continue_first_step + options.continue_steps,
             geometric=True,
         ),
+        "presence_credit": _from(options.continue_first_step, 1.0),
         "presence_temperature": options.presence_temperature,
         "estimator": options.estimator,
         "prunes": options.prunes,

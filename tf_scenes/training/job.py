@@ -10,7 +10,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tf_scenes import __version__
-from tf_scenes.config import EXPERIMENTS, Config, training_flags
+from tf_scenes.config import EXPERIMENTS, Config, flag_defaults, training_flags
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
@@ -269,6 +269,8 @@ def _claim_folder(folder: str, config: Config) -> None:
     wanted = training_flags(config)
     if os.path.exists(path):
         kept = read_report(path)
+        # A flag that is newer than the run had no effect then, as by default now.
+        kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
         names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
         if names:
             differences = ", ".join(f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names)
