@@ -16,7 +16,7 @@ def scenes():
         "locations": random.uniform(0, 60, (2, 4, 2)).astype(np.float32) * presence[..., None],
         "sizes": random.uniform(5, 20, (2, 4, 2)).astype(np.float32) * presence[..., None],
         "angles": random.uniform(-3, 3, (2, 4)).astype(np.float32) * presence,
-        "categories": random.randint(0, 3, (2, 4)).astype(np.int32) * presence.astype(np.int32),
+        "category": random.randint(0, 3, (2, 4)).astype(np.int32) * presence.astype(np.int32),
     }
     yield description
     # No function touches what it is given.
@@ -59,19 +59,19 @@ def test_moving_adds_to_one_location(scenes):
 
 def test_restyling_takes_over_all_of_a_look_and_leaves_the_place(scenes):
     edited = editing.restyle(scenes, 0, editing.look(scenes, np.array([1, 2])))
-    assert set(_differing(scenes, edited)) <= {"sizes", "angles", "categories"}
-    for name in ("sizes", "angles", "categories"):
+    assert set(_differing(scenes, edited)) <= {"sizes", "angles", "category"}
+    for name in ("sizes", "angles", "category"):
         np.testing.assert_array_equal(edited[name][:, 0], scenes[name][[0, 1], [1, 2]])
         np.testing.assert_array_equal(edited[name][:, 1:], scenes[name][:, 1:])
 
 
 def test_blending_goes_from_one_look_to_the_other():
-    first = {"appearance": np.array([[0.0, 4.0]]), "angles": np.array([3.0]), "categories": np.array([0])}
-    second = {"appearance": np.array([[2.0, 0.0]]), "angles": np.array([-3.0]), "categories": np.array([2])}
+    first = {"appearance": np.array([[0.0, 4.0]]), "angles": np.array([3.0]), "category": np.array([0])}
+    second = {"appearance": np.array([[2.0, 0.0]]), "angles": np.array([-3.0]), "category": np.array([2])}
     for weight, expected in ((0.0, first), (1.0, second)):
         blended = editing.blend(first, second, weight)
         np.testing.assert_allclose(blended["appearance"], expected["appearance"])
-        np.testing.assert_array_equal(blended["categories"], expected["categories"])
+        np.testing.assert_array_equal(blended["category"], expected["category"])
         np.testing.assert_allclose(np.exp(1j * blended["angles"]), np.exp(1j * expected["angles"]))
     middle = editing.blend(first, second, 0.5)
     np.testing.assert_allclose(middle["appearance"], [[1.0, 2.0]])

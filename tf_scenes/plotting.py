@@ -28,7 +28,7 @@ def reconstructions(
     Args:
         images: float `[images, height, width, channels]` in [0, 1].
         pixel_means: float, the same shape.
-        description: `num_objects`, `locations` and, where there are any, `categories`, as `SceneModel.encode` gives
+        description: `num_objects`, `locations` and, where there are any, `category`, as `SceneModel.encode` gives
             them.
         sprites: float `[images, objects, h, w, channels]` in [0, 1].
         features: float `[images, height, width]`.
@@ -38,7 +38,7 @@ def reconstructions(
     if outlines is None:
         outlines = _upright_boxes(description["locations"], sprites.shape[2:4])
     order = np.broadcast_to(np.arange(sprites.shape[1]), sprites.shape[:2])
-    colors = description.get("categories", order) % len(_BOX_COLORS)
+    colors = description.get("category", order) % len(_BOX_COLORS)
     counts = description["num_objects"]
     first_sprite_row = 2 + (features is not None)
     num_rows = first_sprite_row + max(1, int(counts.max()))
@@ -67,7 +67,7 @@ def descriptions(
     Args:
         images: float `[images, height, width, channels]` in [0, 1].
         pixel_means: float, the same shape.
-        description: as `SceneModel.encode` gives it, with `categories`.
+        description: as `SceneModel.encode` gives it, with `category`.
         outlines: float `[images, objects, 4, 2]`, see `reconstructions`.
     """
     counts = description["num_objects"]
@@ -77,7 +77,7 @@ def descriptions(
         axis.axis("off")
     for column, count in enumerate(counts):
         _show(cells[0, column], images[column])
-        colors = description["categories"][column] % len(_BOX_COLORS)
+        colors = description["category"][column] % len(_BOX_COLORS)
         _draw_boxes(cells[0, column], outlines[column, :count], colors)
         cells[0, column].set_title(f"n = {count}", fontsize=9)
         _show(cells[1, column], pixel_means[column])
@@ -99,7 +99,7 @@ def descriptions(
 def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
     """An object's latent code in words."""
     (y, x), (height, width) = code["locations"], code["sizes"]
-    lines = [f"category {code['categories']}", f"x {x:5.1f}  y {y:5.1f}", f"size {width:.1f} x {height:.1f}"]
+    lines = [f"category {code['category']}", f"x {x:5.1f}  y {y:5.1f}", f"size {width:.1f} x {height:.1f}"]
     if "angles" in code:
         lines.append(f"angle {np.degrees(code['angles']) % 360:.0f} deg")
     for name in ("deformations", "attributes"):

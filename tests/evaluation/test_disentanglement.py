@@ -112,10 +112,10 @@ def test_looks_are_compared_in_units_of_their_prior():
         "presence": np.ones((4_000, 1), np.float32),
         "sizes": random.normal(0.0, (2.0, 5.0), (4_000, 1, 2)),
         "angles": random.uniform(-np.pi, np.pi, (4_000, 1)),
-        "categories": random.randint(0, 3, (4_000, 1)),
+        "category": random.randint(0, 3, (4_000, 1)),
     }
-    zero = {"sizes": np.zeros((1, 2)), "angles": np.array([3.0]), "categories": np.array([0])}
-    other = {"sizes": np.array([[4.0, 5.0]]), "angles": np.array([-3.0]), "categories": np.array([2])}
+    zero = {"sizes": np.zeros((1, 2)), "angles": np.array([3.0]), "category": np.array([0])}
+    other = {"sizes": np.array([[4.0, 5.0]]), "angles": np.array([-3.0]), "category": np.array([2])}
     angle = (2 * np.pi - 6.0) / (np.pi / np.sqrt(3.0))
     expected = np.sqrt((2.0**2 + 1.0**2 + angle**2) / 3.0)
     np.testing.assert_allclose(LookDistance(prior)(zero, other), [expected], rtol=0.05)

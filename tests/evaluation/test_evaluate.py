@@ -83,7 +83,7 @@ def test_models_with_categories_get_a_correspondence(small_scenes):
             categories = np.select([labels == 0, labels == 1], [2, 0], 1)
             return {
                 **description,
-                "categories": tf.constant(categories),
+                "category": tf.constant(categories),
                 "presence": tf.constant((labels >= 0).astype(np.float32)),
             }
 

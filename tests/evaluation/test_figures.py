@@ -65,7 +65,7 @@ def test_the_description_sheet_says_each_object_s_code_in_words(model, small_sce
         "presence": tf.ones([len(images), 1]),
         "locations": tf.fill([len(images), 1, 2], 7.5),
         "sizes": tf.fill([len(images), 1, 2], 12.0),
-        "categories": tf.fill([len(images), 1], 2),
+        "category": tf.fill([len(images), 1], 2),
         "angles": tf.fill([len(images), 1], np.pi / 2),
         "attributes": tf.fill([len(images), 1, 1], -0.25),
     }

@@ -95,13 +95,13 @@ def test_the_transform_is_the_paper_s_from_a_hand_written_description(build):
     model = build("rotation")
     corner = np.zeros((1, 8, 8, 1), np.float32)
     corner[0, 1, 6] = 1.0  # Up and right: x = 5/8, y = -5/8.
-    model.draw_object = lambda latents: (tf.constant(corner), model._transform(latents))
+    model.draw_object = lambda latents: tf.constant(corner)
     description = {
         "presence": tf.constant([[1.0]]),
         "locations": tf.constant([[[19.5, 39.5]]]),
         "sizes": tf.constant([[[32.0, 32.0]]]),
         "angles": tf.constant([[np.pi / 2]]),
-        "categories": tf.constant([[0]]),
+        "category": tf.constant([[0]]),
     }
     image = model.decode(description, 64, 64).numpy()[0, ..., 0]
     y, x = (np.sum(image * grid) / image.sum() for grid in np.mgrid[:64, :64])
@@ -109,6 +109,11 @@ def test_the_transform_is_the_paper_s_from_a_hand_written_description(build):
     np.testing.assert_allclose([x, y], [39.5 + 16 * 5 / 8, 19.5 + 16 * 5 / 8], atol=0.1)
     outline = model.views(tf.zeros([1, 64, 64, 1]), description)["outlines"].numpy()[0, 0]
     np.testing.assert_allclose(sorted(outline.tolist()), sorted([[3.5, 23.5], [3.5, 55.5], [35.5, 23.5], [35.5, 55.5]]))
+    geometry = model.geometry(description, 64, 64)
+    np.testing.assert_allclose(geometry["boxes"], [[[4 / 64, 24 / 64, 36 / 64, 56 / 64]]])
+    # y' = x and x' = -y, 16 pixels to a unit; the corner's middle again.
+    np.testing.assert_allclose(geometry["where"], [[[[0, 16, 19.5], [-16, 0, 39.5]]]], atol=1e-4)
+    np.testing.assert_allclose(geometry["where"][0, 0] @ [[-5 / 8], [5 / 8], [1.0]], [[y], [x]], atol=0.1)
 
 
 def test_presence_kl_against_enumeration(build):
@@ -185,4 +190,4 @@ def test_the_best_head_gives_the_categories(build):
     glimpses = tf.constant(np.random.RandomState(0).uniform(size=(5, 8, 8, 1)).astype(np.float32))
     found = model.infer_object(glimpses, Draw())
     second = model._all_category_logits(model.encoder(glimpses))[:, 1]
-    np.testing.assert_array_equal(found.latents["categories"], tf.argmax(second, axis=-1))
+    np.testing.assert_array_equal(found.latents["category"], tf.argmax(second, axis=-1))

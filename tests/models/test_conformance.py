@@ -145,6 +145,36 @@ def test_any_image_size_and_number_of_objects(build, name, size, max_objects):
     assert np.isfinite([value.numpy() for value in terms.values()]).all()
 
 
+def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build, name):
+    model = build(name, "--attention.prunes=false")
+    _steps(model, 30)  # So that there is something to find.
+    likely, (first, again, other) = model.encode(IMAGES), (model.encode(IMAGES, seed=[0, n]) for n in (1, 1, 2))
+    specs = [{key: (value.dtype, value.shape) for key, value in each.items()} for each in (likely, first)]
+    assert specs[0] == specs[1]
+    same = [all(np.array_equal(first[key], each[key]) for key in first) for each in (again, other, likely)]
+    assert same == [True, False, False]
+
+
+def test_boxes_are_within_the_canvas_and_around_the_locations(build, name):
+    model = build(name)
+    if not model.finds_objects:
+        assert model.geometry(model.encode(IMAGES), 24, 24) == {}
+        return
+    description = model.sample_description(50, 24, 30, tf.constant([0, 1]), 3)
+    boxes = model.geometry(description, 24, 30)["boxes"].numpy()
+    present = description["presence"].numpy() > 0
+    assert boxes.shape == (50, 3, 4)
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1
+    assert not boxes[~present].any()
+    middles = (description["locations"].numpy()[present] + 0.5) / [24, 30]
+    inside = ((middles >= 0) & (middles <= 1)).all(-1)
+    low, high = boxes[present][inside, :2], boxes[present][inside, 2:]
+    # LAVAE's boxes are around what a sprite shows, which need not be in its middle.
+    near = 4 / 24 if name == "lavae" else 1e-5
+    assert ((low <= middles[inside] + near) & (middles[inside] <= high + near) & (low < high)).all()
+
+
 def test_prior_samples_are_descriptions(build, name):
     model = build(name)
     for max_objects, most in ((None, 2), (6, 6)):

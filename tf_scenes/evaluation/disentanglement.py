@@ -202,7 +202,7 @@ def _compare(
                 "restyle": distance(old, asked),
                 "location": _lengths(got["locations"] - asked["locations"]),
                 "look": distance(asked, got),
-                **({"category": got["categories"] == asked["categories"]} if "categories" in asked else {}),
+                **({"category": got["category"] == asked["category"]} if "category" in asked else {}),
             }
         )
     return scenes

@@ -108,8 +108,8 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
 def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
     """What is measured of a description; categories are -1 where no object is."""
     objects = {name: description[name].numpy() for name in ("num_objects", "locations") if name in description}
-    if "categories" in description:
-        objects["categories"] = np.where(description["presence"] > 0.0, description["categories"], -1)
+    if "category" in description:
+        objects["categories"] = np.where(description["presence"] > 0.0, description["category"], -1)
     return objects
 
 

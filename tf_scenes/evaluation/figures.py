@@ -78,7 +78,7 @@ def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.
     description["presence"] = np.ones((count, 1), np.float32)
     description["locations"][:] = (size - 1) / 2.0
     description["sizes"][:] = size
-    description["categories"][:, 0] = categories.ravel()
+    description["category"][:, 0] = categories.ravel()
     description["attributes"][:, 0, 0] = levels.ravel()
     images = model.decode(description, size, size).numpy()
     titles = [f"{category}: {level:+g}" for category, level in zip(categories.ravel(), levels.ravel())]
@@ -107,7 +107,7 @@ def draw_scene(
             "presence": 1.0,
             "locations": (each.y, each.x),
             "sizes": (each.size, each.size),
-            "categories": each.category,
+            "category": each.category,
             "angles": each.angle,
             "attributes": each.attributes,
         }

@@ -1,12 +1,11 @@
 """AIR, the baseline of Discrete-AIR's paper (section 2): an object's appearance is one Gaussian vector, z_what."""
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_scenes.layers.affine import Affine
 from tf_scenes.layers.attention import glimpse_trunk
 from tf_scenes.layers.templates import ObjectDecoder
 from tf_scenes.models.attend_infer_repeat import AttendInferRepeat
@@ -47,9 +46,9 @@ class AIR(AttendInferRepeat):
         what = drawn.value
         return Object({"appearance": what}, what, self.decoder(what), None, {"kl_what": [drawn]}, {})
 
-    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """See `AttendInferRepeat.draw_object`."""
-        return self.decoder(latents["appearance"]), None
+        return self.decoder(latents["appearance"])
 
     def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `AttendInferRepeat.sample_latents`."""

@@ -6,7 +6,7 @@ the difference between image and canvas, and says whether there is one more obje
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 import tensorflow as tf
@@ -20,6 +20,7 @@ from tf_scenes.distributions.presence import (
 )
 from tf_scenes.layers.affine import Affine, scale_and_translation
 from tf_scenes.layers.attention import Localization, Refinement, Where
+from tf_scenes.layers.boxes import boxes_of_corners
 from tf_scenes.layers.presence_baseline import PresenceBaseline
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
 from tf_scenes.models.object_inference import Attention, Draw, Inference, Object, Step, scale_gradient
@@ -30,6 +31,9 @@ tfd = tfp.distributions
 
 # A uniform number of objects up to 3 has probabilities of 1/4; below this a count is as good as impossible.
 _LEAST_COUNT_PROBABILITY = 1e-6
+# Points of a sprite, x then y.
+_CORNERS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
+_BASE = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
 
 
 class AttendInferRepeat(SceneModel):
@@ -99,12 +103,20 @@ class AttendInferRepeat(SceneModel):
         """
 
     @abc.abstractmethod
-    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
-        """Sprite and pose of described objects, as in `Object`.
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Sprites of described objects, as in `Object`.
 
         Args:
             latents: of a description, name to `[objects, ...]`.
         """
+
+    def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
+        """The pose of described objects, as in `Object`; None where there is none but scale and translation.
+
+        Args:
+            latents: see `draw_object`.
+        """
+        return None
 
     @abc.abstractmethod
     def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -298,7 +310,9 @@ class AttendInferRepeat(SceneModel):
 
     # Descriptions.
 
-    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
         """See `SceneModel.encode`; the model's own images' size, others are scaled to it.
 
         Returns:
@@ -309,7 +323,7 @@ class AttendInferRepeat(SceneModel):
         inference = self.infer(
             images,
             max_objects or self.max_inferred_objects,
-            Draw(core_ops_only=True),
+            Draw(seed, core_ops_only=True),
         )
         presence = self._worth_their_cost(images, inference) if self._prunes else _presence(inference)
         where = tf.stack([step.where for step in inference.steps], axis=1)
@@ -364,8 +378,8 @@ class AttendInferRepeat(SceneModel):
         """See `SceneModel.decode`."""
         scenes, slots = tf.unstack(tf.shape(description["presence"]))
         flat = _object_by_object(description)
-        sprites, pose = self.draw_object(flat)
-        drawn = self._write(sprites, _placed(flat, height, width), pose, height, width, core_ops_only=True)
+        placed = _placed(flat, height, width)
+        drawn = self._write(self.draw_object(flat), placed, self.pose(flat), height, width, core_ops_only=True)
         drawn *= flat["presence"][:, None, None, None]
         # Where an object is absent, its size is 0: nothing of it may reach the sum, not even a NaN.
         drawn = tf.where(flat["presence"][:, None, None, None] > 0.0, drawn, 0.0)
@@ -389,18 +403,34 @@ class AttendInferRepeat(SceneModel):
 
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """See `SceneModel.views`; `outlines` are the glimpses' corners."""
-        scenes, slots = tf.unstack(tf.shape(description["presence"]))
+        sprites = self.draw_object(_object_by_object(description))
+        shape = tf.concat([tf.shape(description["presence"]), tf.shape(sprites)[1:]], axis=0)
+        outlines = self._on_canvas(_CORNERS, description, tf.shape(images)[1], tf.shape(images)[2])
+        return {"sprites": tf.reshape(sprites, shape), "outlines": outlines}
+
+    def geometry(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """See `SceneModel.geometry`; boxes are around the glimpses."""
+        boxes = boxes_of_corners(self._on_canvas(_CORNERS, description, height, width), height, width)
+        # The images of a map's unit vectors and of the origin are its columns.
+        right, down, middle = tf.unstack(self._on_canvas(_BASE, description, height, width), axis=2)
+        where = tf.stack([down - middle, right - middle, middle], axis=-1)
+        presence = description["presence"]
+        return {"boxes": boxes * presence[..., None], "where": where * presence[..., None, None]}
+
+    def _on_canvas(
+        self,
+        points: Sequence[tuple[float, float]],
+        description: Mapping[str, tf.Tensor],
+        height: tf.Tensor,
+        width: tf.Tensor,
+    ) -> tf.Tensor:
+        """Points of sprites, x then y, on the canvas: `[batch, objects, points, 2]`, pixels, y then x."""
         flat = _object_by_object(description)
-        height, width = tf.shape(images)[1], tf.shape(images)[2]
-        sprites, pose = self.draw_object(flat)
-        corners = tf.constant([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-        outlines = _posed(_placed(flat, height, width), pose).apply(corners)
-        image_size = tf.cast(tf.stack([height, width]), tf.float32)
-        outlines = (outlines[..., ::-1] + 1.0) * image_size / 2.0 - 0.5
-        return {
-            "sprites": tf.reshape(sprites, tf.concat([[scenes, slots], tf.shape(sprites)[1:]], axis=0)),
-            "outlines": tf.reshape(outlines, [scenes, slots, 4, 2]),
-        }
+        placed = _posed(_placed(flat, height, width), self.pose(flat)).apply(tf.constant(points))
+        placed = (placed[..., ::-1] + 1.0) * tf.cast(tf.stack([height, width]), tf.float32) / 2.0 - 0.5
+        return tf.reshape(placed, tf.concat([tf.shape(description["presence"]), [len(points), 2]], axis=0))
 
     def _to_own_size(self, images: tf.Tensor) -> tf.Tensor:
         if tuple(images.shape[1:3]) == self._image_size:

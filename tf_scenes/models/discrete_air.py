@@ -86,7 +86,7 @@ class DiscreteAIR(AttendInferRepeat):
         self.matching = matching
         self.encoder = glimpse_trunk(encoder_units, channels=(32, 64), normalize=True)
         self.category_posterior = CategoryPosterior(name="category_posterior")
-        self._pose = pose
+        self._factors = pose
         self._schedules = schedules
         self._view_range = view_range
         self._num_heads = num_heads
@@ -123,11 +123,11 @@ class DiscreteAIR(AttendInferRepeat):
 
     @property
     def _rotates(self) -> bool:
-        return self._pose in ("rotation", "rotation_and_skew")
+        return self._factors in ("rotation", "rotation_and_skew")
 
     @property
     def _num_deformations(self) -> int:
-        return {"rotation_and_skew": 2, "joint": 4}.get(self._pose, 0)
+        return {"rotation_and_skew": 2, "joint": 4}.get(self._factors, 0)
 
     @property
     def num_features(self) -> int:
@@ -149,7 +149,7 @@ class DiscreteAIR(AttendInferRepeat):
         features = self.encoder(glimpses)
         logits = tf.gather(self._all_category_logits(features), tf.argmax(self._head_information), axis=1)
         category = self._draw_category(logits, draw)
-        latents = {"categories": tf.argmax(category.value, axis=-1, output_type=tf.int32)}
+        latents = {"category": tf.argmax(category.value, axis=-1, output_type=tf.int32)}
         drawn = {"kl_category": [category], "kl_where": []}
         told, evidence = [category.value], {"glimpses": glimpses, "category_logits": logits}
         if self._rotates:
@@ -170,7 +170,7 @@ class DiscreteAIR(AttendInferRepeat):
             told.append(attributes)
             drawn["kl_attributes"] = [attribute]
         sprite = self.decoder(scale_gradient(category.value, draw.category_gradient), attributes)
-        return Object(latents, tf.concat(told, axis=-1), sprite, self._transform(latents), drawn, evidence)
+        return Object(latents, tf.concat(told, axis=-1), sprite, self.pose(latents), drawn, evidence)
 
     def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
         """float32 `[batch, heads, categories]`."""
@@ -204,27 +204,27 @@ class DiscreteAIR(AttendInferRepeat):
         # So narrow a normal distribution loses nothing when it is wrapped around the circle.
         return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
 
-    def _transform(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
-        """T_r T_k of equation 6, or both as one."""
-        if self._pose == "none":
+    def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
+        """See `AttendInferRepeat.pose`: T_r T_k of equation 6, or both as one."""
+        if self._factors == "none":
             return None
-        if self._pose == "joint":
+        if self._factors == "joint":
             change = _JOINT_LIMIT * tf.tanh(tf.reshape(latents["deformations"], [-1, 2, 2]))
             return joint_rotation_and_skew(tf.eye(2) + change)
         turned = rotation(tf.stack([tf.cos(latents["angles"]), tf.sin(latents["angles"])], axis=-1))
-        return turned if self._pose == "rotation" else turned.after(skew(tf.tanh(latents["deformations"])))
+        return turned if self._factors == "rotation" else turned.after(skew(tf.tanh(latents["deformations"])))
 
-    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, Optional[Affine]]:
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """See `AttendInferRepeat.draw_object`."""
-        categories = tf.one_hot(latents["categories"], self.decoder.num_categories)
+        categories = tf.one_hot(latents["category"], self.decoder.num_categories)
         attributes = latents.get("attributes", tf.zeros([tf.shape(categories)[0], 0]))
-        return self.decoder(categories, attributes), self._transform(latents)
+        return self.decoder(categories, attributes)
 
     def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `AttendInferRepeat.sample_latents`."""
         seeds = tfp.random.split_seed(seed, n=4, salt="latents")
         most = self.decoder.num_categories
-        latents = {"categories": tf.random.stateless_uniform([num_objects], seeds[0], 0, most, tf.int32)}
+        latents = {"category": tf.random.stateless_uniform([num_objects], seeds[0], 0, most, tf.int32)}
         if self._rotates:
             latents["angles"] = tf.random.stateless_uniform([num_objects], seeds[1], -math.pi, math.pi)
         if self._num_deformations:

@@ -17,6 +17,7 @@ import tensorflow_probability as tfp
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE, location_target
+from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.layers.inference import AppearanceNetwork, LocationNetwork
 from tf_scenes.layers.local_maxima import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.layers.placing import convolve_sprites, paste_sprites
@@ -361,23 +362,32 @@ class LAVAE(SceneModel):
 
     # Scene descriptions.
 
-    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
         """See `SceneModel.encode`; beside the common names `appearance`, float32 `[batch, max_objects, D]`.
 
-        Locations are the counted maxima themselves, highest first: samples could take one object twice.
+        Without a seed, locations are the counted maxima themselves, highest first: samples could take one object twice.
         """
         max_objects = max_objects or self.max_inferred_objects
+        if seed is not None:
+            sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
+            return _description(sample.presence, _hot_pixels(sample.locations), sample.appearance)
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self._counting.window, self._count_threshold, max_objects)
-        presence = tf.cast(present, tf.float32)
         one_hot = _one_hot_maps(centers, *_image_size(images))
         posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
-        return {
-            "num_objects": tf.reduce_sum(tf.cast(present, tf.int32), axis=1),
-            "presence": presence,
-            "locations": tf.cast(centers, tf.float32),
-            "appearance": posterior.mean() * presence[..., None],
-        }
+        return _description(tf.cast(present, tf.float32), centers, posterior.mean())
+
+    def geometry(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """See `SceneModel.geometry`; boxes are around what the sprites show."""
+        present, sprites = self._present_sprites(description["presence"], description["appearance"])
+        centers = tf.cast(tf.round(tf.gather_nd(description["locations"], present)), tf.int32)
+        shape = tf.concat([tf.shape(description["presence"]), [4]], axis=0)
+        boxes = tf.scatter_nd(tf.cast(present, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
+        return {"boxes": boxes}
 
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """See `SceneModel.decode`; locations are rounded to whole pixels."""
@@ -395,12 +405,7 @@ class LAVAE(SceneModel):
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
         appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
-        return {
-            "num_objects": count,
-            "presence": presence,
-            "locations": tf.cast(_hot_pixels(uniform.sample(seed=location_seed)), tf.float32) * presence[..., None],
-            "appearance": appearance * presence[..., None],
-        }
+        return _description(presence, _hot_pixels(uniform.sample(seed=location_seed)), appearance)
 
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """See `SceneModel.views`; `features` are the location features."""
@@ -417,15 +422,29 @@ class LAVAE(SceneModel):
     def _draw(
         self, centers: tf.Tensor, presence: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
     ) -> tf.Tensor:
-        """Sum of the present objects' sprites at whole-pixel locations: `[batch, height, width, channels]`.
+        """Sum of the present objects' sprites at whole-pixel locations: `[batch, height, width, channels]`."""
+        present, sprites = self._present_sprites(presence, appearance)
+        layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites[:, None], height, width)[:, 0]
+        return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
+
+    def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scene and slot of each object that is present, int64 `[sprites, 2]`, and its sprite.
 
         Only sprites that are present are made, and one more: oneDNN's convolutions fail on an empty batch.
         """
-        present = tf.where(presence > 0.5)  # int64 [sprites, 2]
+        present = tf.where(presence > 0.5)
         appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
-        sprites = self.sprite_generator(appearance)[:-1, None]
-        layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites, height, width)[:, 0]
-        return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
+        return present, self.sprite_generator(appearance)[:-1]
+
+
+def _description(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What is not present is 0."""
+    return {
+        "num_objects": tf.cast(tf.reduce_sum(presence, axis=1), tf.int32),
+        "presence": presence,
+        "locations": tf.cast(centers, tf.float32) * presence[..., None],
+        "appearance": appearance * presence[..., None],
+    }
 
 
 def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:

@@ -120,18 +120,39 @@ class SceneModel(keras.Model, abc.ABC):
         return ()
 
     @abc.abstractmethod
-    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
-        """The most likely scene description of each image, deterministic.
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
+        """The most likely scene description of each image, or one drawn from the posterior.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1], any height and width.
             max_objects: length to which descriptions are padded, and most objects that can be found;
                 `max_inferred_objects` by default.
+            seed: int32 `[2]` of the draw; without it nothing is random.
 
         Returns:
             Of models that find objects, at least `num_objects` int32 `[batch]`, `presence` float32
             `[batch, max_objects]` (0 or 1) and `locations` float32 `[batch, max_objects, 2]`, pixels, y then x.
         """
+
+    def geometry(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """What follows from a description, for those who draw on images; nothing where no objects are found.
+
+        Args:
+            description: what `encode` gives.
+            height: of the canvas, pixels, scalar int32.
+            width: of the canvas, pixels, scalar int32.
+
+        Returns:
+            Of models that find objects, `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as shares
+            of the canvas, within [0, 1]. Of those that pose sprites, `where`, float32 `[batch, max_objects, 2, 3]`: the
+            affine map of (y, x, 1), each from -1 to 1 within a sprite, to y and x on the canvas, pixels. 0 where an
+            object is absent.
+        """
+        return {}
 
     @abc.abstractmethod
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

@@ -94,9 +94,12 @@ class VAE(SceneModel):
         mean, log_variance = parameters
         return tfd.Normal(mean, tf.exp(0.5 * log_variance))
 
-    def encode(self, images: tf.Tensor, max_objects: Optional[int] = None) -> dict[str, tf.Tensor]:
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
         """See `SceneModel.encode`: `latents`, float32 `[batch, height / 8, width / 8, latent_channels]`, rounded up."""
-        return {"latents": self.inference_features(images)[0]}
+        posterior = self._posterior(self.inference_features(images))
+        return {"latents": posterior.mean() if seed is None else posterior.sample(seed=seed)}
 
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """See `SceneModel.decode`; the canvas may not be larger than what the latents cover."""
