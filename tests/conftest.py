@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         part = ""
         if item.path.name == "test_conformance.py":
             part = item.callspec.params["name"]
+        elif item.path.name == "test_exported_models.py" and "exported" in item.fixturenames:
+            part = item.callspec.params["exported"]
         elif item.path.name == "test_main.py" and "trained" not in item.fixturenames:
             part = "others"
         item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {part}"))
@@ -43,7 +45,7 @@ def mnist_path() -> str:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config():
     """A configuration from flags, as the command line would make it."""
 

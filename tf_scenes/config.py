@@ -167,6 +167,19 @@ class EvaluationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ServingConfig:
+    """The exported models."""
+
+    keep_versions: int = option(3, "Versions of an exported model that stay, with the newest.", lower=1)
+    max_image_side: int = option(
+        1_024, "Largest height and width of an image that an exported model takes or draws, pixels.", lower=8
+    )
+    warm_up_images: int = option(
+        2, "Images in the requests that TensorFlow Serving warms a model up with; 0 leaves them out.", lower=0, upper=64
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class LavaeConfig:
     """LAVAE: section 2 and Appendix B of its paper."""
 
@@ -338,6 +351,7 @@ _SECTIONS = {
     "data": DataConfig,
     "train": TrainConfig,
     "evaluation": EvaluationConfig,
+    "serving": ServingConfig,
     "lavae": LavaeConfig,
     "vae": VaeConfig,
     "attention": AttentionConfig,
@@ -363,6 +377,7 @@ class Config:
     data: DataConfig
     train: TrainConfig
     evaluation: EvaluationConfig
+    serving: ServingConfig
     lavae: LavaeConfig
     vae: VaeConfig
     attention: AttentionConfig
@@ -502,7 +517,9 @@ def _flagfile_name(arguments: list[str]) -> Optional[str]:
 
 def training_flags(config: Config) -> dict[str, Any]:
     """The flags that what is learned depends on: a run's folder belongs to one set of their values."""
-    own = {field.name for section in (JobConfig, EvaluationConfig) for field in dataclasses.fields(section)}
+    own = {
+        field.name for section in (JobConfig, EvaluationConfig, ServingConfig) for field in dataclasses.fields(section)
+    }
     own -= {"seed"}
     own |= {"report_size", "keep_checkpoints", "mnist_path", "sprites_path", "images_path", "attention.prunes"}
     values = config.flag_values()

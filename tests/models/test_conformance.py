@@ -1,7 +1,4 @@
-"""What every model must do: one table of models, one test a property."""
-
-import subprocess
-import sys
+"""What every model must do: one table of models, one test a property. Its export: tests/serving."""
 
 import numpy as np
 import pytest
@@ -9,7 +6,6 @@ import tensorflow as tf
 
 from tests.models.model_table import COMMON, MODELS, example_images
 from tf_scenes.models.scene_model import elbo
-from tf_scenes.serving.export import export
 from tf_scenes.training.build import build_model
 
 IMAGES = tf.constant(example_images())
@@ -183,41 +179,3 @@ def test_prior_samples_are_descriptions(build, name):
         if model.finds_objects:
             assert set(description["num_objects"].numpy()) == set(range(most + 1))
         assert model.decode(description, 24, 30).shape == (200, 24, 30, 1)
-
-
-RELOAD = """
-import sys
-import numpy as np
-import tensorflow as tf
-encoder, decoder = (tf.saved_model.load(folder) for folder in sys.argv[1:3])
-data = np.load(sys.argv[3])
-description = encoder.signatures["serving_default"](images=tf.constant(data["images"]))
-result = {name: value.numpy() for name, value in description.items()}
-description.pop("num_objects", None)
-result["images"] = decoder.signatures["serving_default"](**description)["images"].numpy()
-other = encoder.signatures["serving_default"](images=tf.zeros([8, 40, 32, 1]))
-other.pop("num_objects", None)
-larger = decoder.signatures["resized"](**other, image_size=tf.constant([40, 32]))["images"]
-assert larger.shape == (8, 40, 32, 1), larger.shape
-one = encoder.signatures["serving_default"](images=tf.zeros([1, 50, 31, 1]))
-assert all(value.shape[0] == 1 for value in one.values())
-assert not [name for name in sys.modules if name.split(".")[0] in
-            ("tf_scenes", "tensorflow_probability", "tensorflow_addons")]
-np.savez(sys.argv[4], **result)
-"""
-
-
-def test_export_is_reloaded_by_plain_tensorflow(build, name, tmp_path):
-    model = build(name)
-    _steps(model, 5)
-    folders = export(model, SHAPE, str(tmp_path / "saved"))
-    assert folders == {part: str(tmp_path / "saved" / part / "1") for part in ("encoder", "decoder")}
-    np.savez(tmp_path / "in.npz", images=IMAGES)
-    arguments = [*folders.values(), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
-    subprocess.run([sys.executable, "-c", RELOAD, *arguments], check=True, cwd=tmp_path)
-    reloaded = np.load(tmp_path / "out.npz")
-    description = model.encode(IMAGES)
-    for key, value in description.items():
-        np.testing.assert_allclose(reloaded[key], value, atol=1e-4)
-    np.testing.assert_allclose(reloaded["images"], model.decode(description, 24, 24), atol=1e-4)
-    assert export(model, SHAPE, str(tmp_path / "saved"))["encoder"].endswith("2")

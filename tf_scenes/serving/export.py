@@ -1,76 +1,70 @@
-"""Export of a trained model as two SavedModels that plain TensorFlow and TensorFlow Serving load."""
+"""Export of a trained model as two SavedModels that plain TensorFlow and TensorFlow Serving take as they are."""
 
 import os
 import shutil
+from typing import Optional
 
 import tensorflow as tf
 
 from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.serving import warmup
+from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
+
+PARTS = ("encoder", "decoder")
+_UNFINISHED = "unfinished"
 
 
-def export(model: SceneModel, image_shape: tuple[int, int, int], folder: str) -> dict[str, str]:
-    """Writes encoder and decoder.
+def export(
+    model: SceneModel,
+    image_shape: tuple[int, int, int],
+    folder: str,
+    limits: Limits,
+    keep_versions: int,
+    warm_up_images: Optional[tf.Tensor] = None,
+) -> dict[str, str]:
+    """Writes encoder and decoder, see `signatures`, as the next version of both.
 
-    The encoder's `serving_default` takes `images` (float32 `[batch, height, width, channels]` in [0, 1], any batch,
-    height and width) and gives a scene description of `model.max_inferred_objects` slots; all it gives but
-    `num_objects` is what the decoder's `serving_default` takes to give `images` of the size trained on. The decoder's
-    signature `resized` also takes `image_size`, int32 `[2]`, height and width in pixels.
+    Each is written beside its place and then renamed, so that a server that watches the folder finds a version whole
+    or not at all.
 
     Args:
         model: the trained model.
         image_shape: height, width and channels of the images it was trained on.
         folder: where `encoder/<version>/` and `decoder/<version>/` are made; versions count up from 1.
+        limits: of requests.
+        keep_versions: how many versions stay, with the new one, at least 1.
+        warm_up_images: float32 `[batch, height, width, channels]` in [0, 1], what a server first tries the models on;
+            None leaves these requests out.
 
     Returns:
         The folder of each part, by name.
     """
-    encode = _encoder(model, image_shape[-1])
-    description = {
-        name: tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=name)
-        for name, spec in encode.structured_outputs.items()
-        if name != "num_objects"
-    }
-    return {
-        "encoder": _save({"serving_default": encode}, os.path.join(folder, "encoder")),
-        "decoder": _save(_decoder(model, description, image_shape), os.path.join(folder, "decoder")),
-    }
+    encoder = encoder_signatures(model, image_shape[-1], limits)
+    signatures = {"encoder": encoder, "decoder": decoder_signatures(model, encoder, image_shape, limits)}
+    version = 1 + max((number for part in PARTS for number in versions(os.path.join(folder, part))), default=0)
+    finished = {part: os.path.join(folder, part, str(version)) for part in PARTS}
+    for part in PARTS:
+        unfinished = os.path.join(folder, part, _UNFINISHED)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _save(signatures[part], unfinished)
+    if warm_up_images is not None:
+        for part, requests in warmup.requests(encoder, signatures["decoder"], warm_up_images).items():
+            warmup.write(requests, part, os.path.join(folder, part, _UNFINISHED))
+    for part in PARTS:
+        os.rename(os.path.join(folder, part, _UNFINISHED), finished[part])
+        for old in versions(os.path.join(folder, part))[:-keep_versions]:
+            shutil.rmtree(os.path.join(folder, part, str(old)))
+    return finished
 
 
-def _encoder(model: SceneModel, channels: int) -> tf.types.experimental.ConcreteFunction:
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, channels], tf.float32, name="images")])
-    def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return model.encode(images)
-
-    return encode.get_concrete_function()
+def versions(folder: str) -> list[int]:
+    """The versions in the folder of one part, oldest first."""
+    return sorted(int(name) for name in os.listdir(folder) if name.isdigit()) if os.path.isdir(folder) else []
 
 
-def _decoder(
-    model: SceneModel, description: dict[str, tf.TensorSpec], image_shape: tuple[int, int, int]
-) -> dict[str, tf.types.experimental.ConcreteFunction]:
-    @tf.function(autograph=False)
-    def decode(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        height, width = tf.unstack(inputs.pop("image_size", tf.constant(image_shape[:2])))
-        return {"images": model.decode(inputs, height, width)}
-
-    return {
-        "serving_default": decode.get_concrete_function(**description),
-        "resized": decode.get_concrete_function(
-            **description, image_size=tf.TensorSpec([2], tf.int32, name="image_size")
-        ),
-    }
-
-
-def _save(signatures: dict[str, tf.types.experimental.ConcreteFunction], folder: str) -> str:
-    """Saves as the next version: written beside, then renamed, so that a version is there whole or not at all."""
+def _save(signatures: Signatures, folder: str) -> None:
     module = tf.Module()
     # Only what the graphs use, not the whole model with its optimisers.
     used = {variable.ref(): variable for function in signatures.values() for variable in function.graph.variables}
     module.parameters = list(used.values())
-    os.makedirs(folder, exist_ok=True)
-    version = 1 + max((int(name) for name in os.listdir(folder) if name.isdigit()), default=0)
-    unfinished = os.path.join(folder, f"unfinished-{version}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    tf.saved_model.save(module, unfinished, signatures=signatures)
-    finished = os.path.join(folder, str(version))
-    os.rename(unfinished, finished)
-    return finished
+    tf.saved_model.save(module, folder, signatures=signatures)

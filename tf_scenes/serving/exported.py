@@ -37,8 +37,11 @@ class ExportedModel:
 
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
         """Images of scene descriptions: see `SceneModel.decode`."""
-        inputs = {name: tf.constant(value) for name, value in description.items() if name != "num_objects"}
-        return self._decoder.signatures["resized"](**inputs, image_size=tf.constant([height, width]))["images"].numpy()
+        signature = self._decoder.signatures["resized"]
+        wanted = signature.structured_input_signature[1].keys() - {"image_size"}
+        inputs = {name: tf.constant(description[name]) for name in wanted}
+        sizes = np.full([len(next(iter(inputs.values()))), 2], (height, width), np.int32)
+        return signature(**inputs, image_size=tf.constant(sizes))["images"].numpy()
 
     def sample_looks(self, count: int) -> dict[str, np.ndarray]:
         """Exported models have no prior to draw from.

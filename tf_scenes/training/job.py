@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +17,11 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.reports import read_report, write_report, write_text
+from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import model_card
+from tf_scenes.serving.server_config import write_server_config
+from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import build, callbacks, drawing, experiments
 
 keras = tf.keras
@@ -178,14 +181,26 @@ class Job:
         """Writes encoder and decoder as SavedModels, with the report and a card that says what they are."""
         self._require_training()
         folder = self._config.job.export_dir
-        exported = export(self._model, self._dataset.image_shape, folder)
+        exported = export(
+            self._model,
+            self._dataset.image_shape,
+            folder,
+            Limits(self._config.evaluation.max_inferred_objects, self._config.serving.max_image_side),
+            self._config.serving.keep_versions,
+            self._warm_up_images(),
+        )
         report = read_report(self._report_path)
         if "test" in report:
             write_report(os.path.join(folder, "report.json"), report)
             card = model_card(os.path.basename(os.path.normpath(folder)), report)
             write_text(os.path.join(folder, "README.md"), card)
+        write_server_config(os.path.dirname(os.path.abspath(folder)))
         for name, version in exported.items():
             print(f"Exported {name}: {version}")
+
+    def _warm_up_images(self) -> Optional[tf.Tensor]:
+        count = self._config.serving.warm_up_images
+        return next(iter(self._dataset.evaluation_batches("test", count)))["images"] if count else None
 
     def generate(self) -> None:
         """Draws scenes from the prior: `generated.npz` and `figures/generated.png`; or the one of `--scene_path`."""
@@ -241,6 +256,8 @@ def run(config: Config) -> None:
     if config.job.mode == "edit" and config.evaluation.edit_models:
         drawing.edit(config)
         return
+    if config.job.mode in ("train", "export") and config.serving.warm_up_images:
+        warmup.require_package()
     job = Job(config)
     if config.job.mode == "train":
         job.train()

@@ -1,0 +1,49 @@
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from tf_scenes.serving.server_config import write_server_config
+
+
+def _message(name, **fields):
+    """A message as TensorFlow Serving's sources define it, which its package leaves out: fields by name and type."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", dependency=["google/protobuf/wrappers.proto"])
+    message = file.message_type.add(name=name)
+    for number, (field, kind) in enumerate(fields.items(), start=1):
+        message.field.add(name=field, number=number, label=1, **kind)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))()
+
+
+def test_the_server_s_own_formats_hold_all_models(tmp_path):
+    for run, part, version in (("a", "encoder", "3"), ("a", "decoder", "3"), ("b", "encoder", "10")):
+        (tmp_path / run / part / version).mkdir(parents=True)
+    (tmp_path / "b" / "decoder" / "unfinished").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    write_server_config(str(tmp_path))
+    text = (tmp_path / "models.config").read_text()
+    models = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    assert {model.name: model.base_path for model in models} == {
+        "a_encoder": "/models/a/encoder",
+        "a_decoder": "/models/a/decoder",
+        "b_encoder": "/models/b/encoder",
+    }
+
+
+def test_batching_and_monitoring_are_in_the_server_s_words(tmp_path):
+    write_server_config(str(tmp_path))
+    # session_bundle_config.proto, BatchingParameters.
+    number = {"type": 11, "type_name": ".google.protobuf.Int64Value"}
+    names = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
+    batching = _message("BatchingParameters", **dict.fromkeys(names, number))
+    text_format.Parse((tmp_path / "batching.config").read_text(), batching)
+    assert batching.max_batch_size.value == 64
+    # monitoring_config.proto, MonitoringConfig; its one field is a message of a flag and a path.
+    text = (tmp_path / "monitoring.config").read_text()
+    inner = text[text.index("{") + 1 : text.rindex("}")]
+    assert text.startswith("prometheus_config {")
+    prometheus = _message("PrometheusConfig", enable={"type": 8}, path={"type": 9})
+    text_format.Parse(inner, prometheus)
+    assert prometheus.enable
+    assert prometheus.path == "/monitoring/prometheus/metrics"

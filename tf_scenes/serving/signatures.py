@@ -1,0 +1,148 @@
+"""The signatures of the exported models; `docs/serving.md` has them as a table."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Callable, Optional
+
+import tensorflow as tf
+
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.serving import checks
+
+# What follows from the rest of a description.
+_NOT_DECODED = ("num_objects", "boxes", "where")
+
+Signatures = dict[str, tf.types.experimental.ConcreteFunction]
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a request may ask for.
+
+    Attributes:
+        max_objects: slots of each scene description.
+        largest_side: of an image, pixels.
+    """
+
+    max_objects: int
+    largest_side: int
+
+
+def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Signatures:
+    """Images to scene descriptions.
+
+    `serving_default` takes `images`, float32 `[batch, height, width, channels]` in [0, 1], any size; `uint8` the same
+    in [0, 255]; `encoded` takes `image_bytes`, string `[batch]`, PNG, JPEG, GIF or BMP files of one size; `sampled`
+    takes `images` and `seed`, int32 `[batch]`, and draws each description from the posterior. All give what
+    `SceneModel.encode` and `SceneModel.geometry` give, for `limits.max_objects` slots.
+
+    Args:
+        model: the trained model.
+        channels: of the images it was trained on.
+        limits: of requests.
+    """
+    images = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
+
+    def with_geometry(images: tf.Tensor, seed: Optional[tf.Tensor] = None) -> dict[str, tf.Tensor]:
+        description = model.encode(images, limits.max_objects, seed)
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        return {**description, **model.geometry(description, height, width)}
+
+    # Traced once, and called by three signatures.
+    describe = _traced(with_geometry, images)
+    kinds = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in describe.structured_outputs.items()}
+
+    def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return describe(checks.checked_images("images", images, channels, limits.largest_side))
+
+    def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = _decoded(image_bytes, channels)
+        return describe(checks.checked_images("image_bytes", images, channels, limits.largest_side))
+
+    def sampled(images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = checks.checked_images("images", images, channels, limits.largest_side)
+        conditions = {"have one value for each image": tf.shape(seed)[0] == tf.shape(images)[0]}
+        seed = checks.checked("seed", seed, [None], conditions)
+
+        def one(element: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+            description = with_geometry(element[0][None], seed=tf.stack([element[1], 0]))
+            return {name: value[0] for name, value in description.items()}
+
+        # One image at a time, so that a draw depends on its seed alone and not on what else is in the batch.
+        return tf.map_fn(one, (images, seed), fn_output_signature=kinds)
+
+    return {
+        "serving_default": _traced(from_images, images),
+        "uint8": _traced(from_images, tf.TensorSpec(images.shape, tf.uint8, name="images")),
+        "encoded": _traced(from_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")),
+        "sampled": _traced(sampled, images, tf.TensorSpec([None], tf.int32, name="seed")),
+    }
+
+
+def decoder_signatures(
+    model: SceneModel,
+    encoder: Signatures,
+    image_shape: tuple[int, int, int],
+    limits: Limits,
+) -> Signatures:
+    """Scene descriptions to images.
+
+    `serving_default` takes what the encoder gives but `num_objects`, `boxes` and `where`, and gives `images`, float32
+    `[batch, height, width, channels]` in [0, 1], of the size trained on; `resized` also takes `image_size`, int32
+    `[batch, 2]`, height and width in pixels, the same in each row.
+
+    Args:
+        model: the trained model.
+        encoder: its encoder's signatures.
+        image_shape: height, width and channels of the images it was trained on.
+        limits: of requests.
+    """
+
+    def decode(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"images": model.decode(description, height, width)}
+
+    @tf.function(autograph=False)
+    def trained_size(**description: tf.Tensor) -> dict[str, tf.Tensor]:
+        description = checks.checked_description(description, model.num_categories)
+        return decode(description, *(tf.constant(side) for side in image_shape[:2]))
+
+    @tf.function(autograph=False)
+    def resized(image_size: tf.Tensor, **description: tf.Tensor) -> dict[str, tf.Tensor]:
+        description = checks.checked_description(description, model.num_categories)
+        scenes = tf.shape(next(iter(description.values())))[0]
+        return decode(description, *checks.checked_image_size(image_size, scenes, limits.largest_side))
+
+    specs = {
+        name: tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=name)
+        for name, spec in encoder["serving_default"].structured_outputs.items()
+        if name not in _NOT_DECODED
+    }
+    return {
+        "serving_default": trained_size.get_concrete_function(**specs),
+        "resized": resized.get_concrete_function(tf.TensorSpec([None, 2], tf.int32, name="image_size"), **specs),
+    }
+
+
+def _traced(function: Callable, *inputs: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
+    return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
+
+
+def _decoded(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
+    """Image files of one size as uint8 `[batch, height, width, channels]`."""
+    conditions = {"hold at least one image": tf.shape(image_bytes)[0] > 0}
+    image_bytes = checks.checked("image_bytes", image_bytes, [None], conditions)
+
+    def decode(file: tf.Tensor) -> tf.Tensor:
+        # Errors show the name of the operation.
+        name = "image_bytes_must_be_PNG_JPEG_GIF_or_BMP_files"
+        return tf.io.decode_image(file, channels=channels, expand_animations=False, name=name)
+
+    first = tf.shape(decode(image_bytes[0]))
+
+    def decode_alike(file: tf.Tensor) -> tf.Tensor:
+        image = decode(file)
+        same_size = {"hold images of one size": tf.reduce_all(tf.shape(image) == first)}
+        return checks.checked("image_bytes", image, [None, None, channels], same_size)
+
+    kind = tf.TensorSpec([None, None, channels], tf.uint8)
+    return tf.map_fn(decode_alike, image_bytes, fn_output_signature=kind)

@@ -1,0 +1,79 @@
+"""Requests that TensorFlow Serving replays when it loads a model, so that the first user does not wait for it."""
+
+import importlib.util
+import os
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from tf_scenes.errors import UserError
+from tf_scenes.serving.signatures import Signatures
+
+# By signature: inputs by name.
+Requests = dict[str, dict[str, tf.Tensor]]
+_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
+
+
+def require_package() -> None:
+    """Fails where the records cannot be written.
+
+    Raises:
+        UserError: `tensorflow-serving-api` is not installed.
+    """
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        raise UserError(
+            "the export's warm-up requests need the package tensorflow-serving-api: pip install 'tf_scenes[serving]'"
+        )
+
+
+def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dict[str, Requests]:
+    """One request for each signature: some images, and what the encoder makes of them.
+
+    Args:
+        encoder: the encoder's signatures.
+        decoder: the decoder's.
+        images: float32 `[batch, height, width, channels]` in [0, 1].
+
+    Returns:
+        `encoder` and `decoder`.
+    """
+    images = tf.convert_to_tensor(images)
+    pixels = tf.cast(tf.round(255.0 * images), tf.uint8)
+    count = len(images)
+    inputs = {
+        "serving_default": {"images": images},
+        "uint8": {"images": pixels},
+        "encoded": {"image_bytes": tf.stack([tf.io.encode_png(each) for each in pixels])},
+        "sampled": {"images": images, "seed": tf.range(count)},
+    }
+    description = encoder["serving_default"](images)
+    wanted = decoder["serving_default"].structured_input_signature[1]
+    description = {name: description[name] for name in wanted}
+    size = tf.tile(tf.shape(images)[None, 1:3], [count, 1])
+    return {
+        "encoder": {name: inputs[name] for name in encoder},
+        "decoder": {"serving_default": description, "resized": {"image_size": size, **description}},
+    }
+
+
+def write(records: Mapping[str, Mapping[str, tf.Tensor]], model_name: str, folder: str) -> None:
+    """Writes the requests into a SavedModel's folder, in the format that the server reads.
+
+    Args:
+        records: requests by signature.
+        model_name: the server replays them whatever it is.
+        folder: of the SavedModel.
+    """
+    # An extra: only those who export need it.
+    from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+    path = os.path.join(folder, _FILE)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tf.io.TFRecordWriter(path) as writer:
+        for signature, inputs in records.items():
+            request = predict_pb2.PredictRequest(
+                model_spec=model_pb2.ModelSpec(name=model_name, signature_name=signature),
+                inputs={name: tf.make_tensor_proto(value.numpy()) for name, value in inputs.items()},
+            )
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
