@@ -14,17 +14,18 @@ def newest(folder: str) -> str:
 
 
 def main(folder: str) -> None:
-    """Encodes and decodes noise of two sizes, and prints the signatures."""
+    """Encodes and decodes noise of two sizes, and prints the outputs."""
     encoder, decoder = (tf.saved_model.load(newest(os.path.join(folder, part))) for part in ("encoder", "decoder"))
-    encode, decode = encoder.signatures["serving_default"], decoder.signatures["serving_default"]
+    encode, decode = encoder.signatures["serving_default"], decoder.signatures["resized"]
     channels = encode.structured_input_signature[1]["images"].shape[-1]
+    wanted = decode.structured_input_signature[1].keys() - {"image_size"}
     for side in (48, 71):
         description = encode(images=tf.random.stateless_uniform([3, side, side, channels], [0, side]))
         print({name: (value.dtype.name, value.shape.as_list()) for name, value in description.items()})
-        description.pop("num_objects", None)
-        images = decode(**description)["images"]
-        if not (images.shape[0] == 3 and bool(tf.reduce_all((images >= 0.0) & (images <= 1.0)))):
-            sys.exit(f"the decoder gave {images.shape} with values outside [0, 1]")
+        inputs = {name: description[name] for name in wanted}
+        images = decode(**inputs, image_size=tf.fill([3, 2], side))["images"]
+        if images.shape[:3] != (3, side, side) or not bool(tf.reduce_all((images >= 0.0) & (images <= 1.0))):
+            sys.exit(f"Error: the decoder gave {images.shape} or values outside [0, 1]")
     print(f"Reloaded {folder}: encoder and decoder work.")
 
 

@@ -5,11 +5,9 @@ are in runs/demo/index.html. Only the exported models are used, as any program c
 """
 
 import argparse
-import dataclasses
 import html
 import os
 import sys
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -17,14 +15,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tf_scenes import plotting
-from tf_scenes.config import DataConfig
-from tf_scenes.data.datasets import Dataset
 from tf_scenes.edit_script import Edit
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import interventions
 from tf_scenes.reports import read_report, write_text
 from tf_scenes.serving.exported import ExportedModel
-from tf_scenes.training.build import build_scenes
+from tf_scenes.training.build import build_bundled_scenes
 
 NUM_IMAGES = 6
 # What each picture shows: edits of the first two objects, each from what was inferred.
@@ -37,12 +33,6 @@ EDITS = (
     Edit("reset", "reset", (), ()),
     Edit("remove 0", "remove", (0,), ()),
 )
-# MNIST is not shipped; scikit-learn's digits are.
-BUNDLED = {
-    "multi_mnist_1k": "multi_digits",
-    "multi_mnist_10k": "multi_digits",
-    "multi_mnist_air": "multi_digits_air",
-}
 
 
 def main() -> None:
@@ -68,7 +58,7 @@ def main() -> None:
 def _show(name: str, folder: str, page: str) -> str:
     """Writes one model's picture; gives its part of the page."""
     report = read_report(os.path.join(folder, "report.json"))
-    dataset, model = _scenes(report["flags"]), ExportedModel(folder)
+    dataset, model = build_bundled_scenes(report["flags"]), ExportedModel(folder)
     images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
     description = model.encode(images)
     if "num_objects" in description:
@@ -89,13 +79,6 @@ def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) 
     images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
     inferred, _, pictures = interventions.edit_images(model, images, edits)
     return interventions.edit_sheet(images, inferred, edits, pictures)
-
-
-def _scenes(flags: dict[str, Any]) -> Dataset:
-    names = {field.name for field in dataclasses.fields(DataConfig)}
-    options = {name: value for name, value in flags.items() if name in names}
-    options["dataset"] = BUNDLED.get(options["dataset"], options["dataset"])
-    return build_scenes(DataConfig(**options), flags["seed"])
 
 
 if __name__ == "__main__":

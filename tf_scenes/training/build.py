@@ -1,6 +1,8 @@
 """From the configuration to the objects that do the work."""
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -24,6 +26,11 @@ from tf_scenes.models.vae import VAE
 from tf_scenes.schedules import Ramp
 
 _FINAL_FRACTION = 0.4
+_BUNDLED = {
+    "multi_mnist_1k": "multi_digits",
+    "multi_mnist_10k": "multi_digits",
+    "multi_mnist_air": "multi_digits_air",
+}
 
 
 def build_dataset(config: Config) -> Dataset:
@@ -48,6 +55,18 @@ def build_scenes(data: DataConfig, seed: int) -> Dataset:
         sprites_path=data.sprites_path,
         images_path=data.images_path,
     )
+
+
+def build_bundled_scenes(flags: Mapping[str, Any]) -> Dataset:
+    """The data set of a report's flags, for a look at a model; for MNIST's digits stand scikit-learn's, which are here.
+
+    Args:
+        flags: of a report.
+    """
+    names = {field.name for field in dataclasses.fields(DataConfig)}
+    options = {name: value for name, value in flags.items() if name in names}
+    options["dataset"] = _BUNDLED.get(options["dataset"], options["dataset"])
+    return build_scenes(DataConfig(**options), flags["seed"])
 
 
 def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel:

@@ -1,0 +1,97 @@
+"""Latency and throughput of exported encoders, beside the same network from Python: python benchmarks/serving.py.
+
+Each number is the median over calls, with the 95th percentile for latency. Export and Python take turns, so that what
+else the machine does falls on both.
+"""
+
+import argparse
+import os
+import sys
+import time
+from typing import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from tf_scenes import config
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.reports import read_report
+from tf_scenes.serving.export import versions
+from tf_scenes.training.build import build_bundled_scenes, build_model
+
+_LATENCY_CALLS, _THROUGHPUT_CALLS, _BATCH = 60, 12, 64
+
+
+def main() -> None:
+    """Prints the table, in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="saved_models", help="folder of exported models")
+    folder = parser.parse_args().models
+    runs = [name for name in sorted(os.listdir(folder)) if read_report(os.path.join(folder, name, "report.json"))]
+    if not runs:
+        sys.exit(f"Error: {folder} holds no exported model with a report.json")
+    print("| model | batch 1, ms | 95th percentile | from Python | batch 64, images/s | from Python |")
+    print("|---|---|---|---|---|---|")
+    for name in runs:
+        print(f"| `{name}` | {' | '.join(_measure(os.path.join(folder, name)))} |", flush=True)
+
+
+def _measure(folder: str) -> list[str]:
+    loaded = tf.saved_model.load(os.path.join(folder, "encoder", str(versions(os.path.join(folder, "encoder"))[-1])))
+    exported = loaded.signatures["serving_default"]
+    channels = exported.structured_input_signature[1]["images"].shape[-1]
+    values = read_report(os.path.join(folder, "report.json"))["flags"]
+    settings = _config(values)
+    side = settings.data.image_size
+    model = build_model(settings, (side, side, channels))
+    slots = exported.structured_outputs["boxes"].shape[1] if "boxes" in exported.structured_outputs else None
+    python = _from_python(model, slots)
+    scenes = build_bundled_scenes(values)
+    one, many = (next(iter(scenes.evaluation_batches("test", count)))["images"] for count in (1, _BATCH))
+    latency = _seconds([lambda: exported(images=one), lambda: python(one)], _LATENCY_CALLS)
+    throughput = _seconds([lambda: exported(images=many), lambda: python(many)], _THROUGHPUT_CALLS)
+    return [
+        f"{1e3 * np.median(latency[0]):.1f}",
+        f"{1e3 * np.percentile(latency[0], 95):.1f}",
+        f"{1e3 * np.median(latency[1]):.1f}",
+        f"{_BATCH / np.median(throughput[0]):.0f}",
+        f"{_BATCH / np.median(throughput[1]):.0f}",
+    ]
+
+
+def _from_python(model: SceneModel, slots: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """What a user of the package would call; its weights are not the trained ones, which changes no time."""
+
+    @tf.function
+    def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return model.encode(images, slots)
+
+    return encode
+
+
+def _seconds(calls: list[Callable[[], dict[str, tf.Tensor]]], repeats: int) -> np.ndarray:
+    """Times of each call, in turns, after three that are not timed: `[calls, repeats]`."""
+    times = np.zeros((len(calls), repeats))
+    for repeat in range(-3, repeats):
+        for number, call in enumerate(calls):
+            start = time.perf_counter()
+            for value in call().values():
+                value.numpy()
+            if repeat >= 0:
+                times[number, repeat] = time.perf_counter() - start
+    return times
+
+
+def _config(values: dict) -> config.Config:
+    parsed = flags.FlagValues()
+    config.define_flags(parsed)
+    arguments = [f"--{name}={value}" for name, value in values.items() if value is not None]
+    parsed(["main.py", *arguments])
+    return config.config_from_flags(parsed, arguments)
+
+
+if __name__ == "__main__":
+    main()

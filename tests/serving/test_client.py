@@ -1,0 +1,119 @@
+"""The client of docs/serving.md against a loopback server that answers from an exported model, by the documented
+formats of TensorFlow Serving's REST API and its gRPC messages."""
+
+import base64
+import http.server
+import importlib.util
+import json
+import os
+import threading
+from concurrent import futures
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from tests.conftest import ROOT
+from tests.models.model_table import COMMON, MODELS, example_images
+from tf_scenes.serving.export import export
+from tf_scenes.serving.signatures import Limits
+from tf_scenes.training.build import build_model
+
+_spec = importlib.util.spec_from_file_location("client", os.path.join(ROOT, "tools", "client.py"))
+client = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(client)
+
+PIXELS = np.round(255 * example_images()[5]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def encoder(make_config, tmp_path_factory):
+    tf.keras.utils.set_random_seed(0)
+    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.count_threshold=-9"), (24, 24, 1))
+    folders = export(model, (24, 24, 1), str(tmp_path_factory.mktemp("saved")), Limits(5, 64), keep_versions=1)
+    return tf.saved_model.load(folders["encoder"])
+
+
+@pytest.fixture(scope="module")
+def rest_server(encoder):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.path == "/v1/models/lavae_encoder:predict"
+            assert set(body) == {"signature_name", "inputs"}
+            inputs = {name: [base64.b64decode(each["b64"]) for each in value] for name, value in body["inputs"].items()}
+            try:
+                outputs = encoder.signatures[body["signature_name"]](
+                    **{name: tf.constant(value) for name, value in inputs.items()}
+                )
+                status, answer = 200, {"outputs": {name: value.numpy().tolist() for name, value in outputs.items()}}
+            except tf.errors.InvalidArgumentError as error:
+                status, answer = 400, {"error": error.message}
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("localhost", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"localhost:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def grpc_server(encoder):
+    class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802 - named by gRPC
+            assert request.model_spec.name == "lavae_encoder"
+            inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+            try:
+                outputs = encoder.signatures[request.model_spec.signature_name](**inputs)
+            except tf.errors.InvalidArgumentError as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
+            protos = {name: tf.make_tensor_proto(value.numpy()) for name, value in outputs.items()}
+            return predict_pb2.PredictResponse(outputs=protos)
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    yield f"localhost:{port}"
+    server.stop(None)
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def ask(request):
+    server = request.getfixturevalue(f"{request.param}_server")
+    predict = {"rest": client.predict_rest, "grpc": client.predict_grpc}[request.param]
+    return lambda image_bytes: predict(server, "lavae_encoder", image_bytes)
+
+
+def test_answers_are_the_model_s(ask, encoder):
+    outputs = ask(tf.io.encode_png(PIXELS).numpy())
+    expected = encoder.signatures["uint8"](images=tf.constant(PIXELS[None]))
+    assert outputs.keys() == expected.keys()
+    assert outputs["num_objects"][0] > 0
+    for name, value in expected.items():
+        np.testing.assert_allclose(outputs[name], value, atol=1e-6)
+
+
+def test_what_the_server_refuses_is_said(ask):
+    with pytest.raises(ValueError, match="image_bytes"):
+        ask(b"no image")
+
+
+def test_boxes_are_drawn_where_objects_are():
+    picture = Image.new("L", (32, 64))
+    boxes = np.array([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 1.0, 1.0]])
+    drawn = np.asarray(client.draw_boxes(picture, boxes, np.array([1.0, 0.0])))
+    assert drawn.shape == (512, 256, 3)
+    red = np.argwhere(drawn[..., 0] > 0)
+    np.testing.assert_array_equal(red.min(0), [128, 128])
+    np.testing.assert_array_equal(red.max(0), [383, 255])
+    assert not drawn[140:370, 140:240].any()

@@ -1,0 +1,131 @@
+"""Asks TensorFlow Serving what is in image files, and draws boxes on them: python tools/client.py IMAGE ...
+
+Needs Pillow; for gRPC also the package tensorflow-serving-api. The server is started as docs/serving.md says.
+"""
+
+import argparse
+import base64
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, UnidentifiedImageError
+
+Outputs = dict[str, np.ndarray]
+# Beside the drawn pixels a box of 64 pixels' canvas would be hard to see.
+_SMALLEST_SHOWN = 256
+
+
+def main() -> None:
+    """Draws each image's boxes beside it, and prints what was found."""
+    arguments = _parse()
+    predict = {"rest": predict_rest, "grpc": predict_grpc}[arguments.protocol]
+    server = arguments.server or {"rest": "localhost:8501", "grpc": "localhost:8500"}[arguments.protocol]
+    for path in arguments.images:
+        try:
+            with open(path, "rb") as file:
+                image_bytes = file.read()
+            picture = Image.open(path)
+            outputs = predict(server, arguments.model, image_bytes)
+        except (OSError, UnidentifiedImageError, ValueError) as error:
+            sys.exit(f"Error: {path}: {error}")
+        drawn = f"{os.path.splitext(path)[0]}_boxes.png"
+        draw_boxes(picture, outputs["boxes"][0], outputs["presence"][0]).save(drawn)
+        print(f"{path}: {int(outputs['num_objects'][0])} objects, see {drawn}")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", nargs="+", help="PNG or JPEG files")
+    parser.add_argument("--model", default="lavae_encoder", help="its name in models.config")
+    parser.add_argument("--protocol", choices=("rest", "grpc"), default="rest")
+    parser.add_argument("--server", help="host:port; by default this machine's 8501 (REST) or 8500 (gRPC)")
+    return parser.parse_args()
+
+
+def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
+    """The REST API's columnar format: https://www.tensorflow.org/tfx/serving/api_rest.
+
+    Args:
+        server: host:port.
+        model: name of an encoder.
+        image_bytes: an image file.
+
+    Returns:
+        Each output by name, a batch of 1.
+
+    Raises:
+        ValueError: the server refuses the request; the message is the server's.
+        OSError: there is no server.
+    """
+    body = {
+        "signature_name": "encoded",
+        "inputs": {"image_bytes": [{"b64": base64.b64encode(image_bytes).decode()}]},
+    }
+    request = urllib.request.Request(
+        f"http://{server}/v1/models/{model}:predict",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            answer: dict[str, Any] = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise ValueError(json.load(error).get("error", str(error))) from error
+    return {name: np.array(value) for name, value in answer["outputs"].items()}
+
+
+def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
+    """The same by gRPC.
+
+    Args:
+        server: host:port.
+        model: name of an encoder.
+        image_bytes: an image file.
+
+    Returns:
+        Each output by name, a batch of 1.
+
+    Raises:
+        ValueError: the server refuses the request or does not answer.
+    """
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_pb2_grpc
+
+    request = predict_pb2.PredictRequest(
+        model_spec=model_pb2.ModelSpec(name=model, signature_name="encoded"),
+        inputs={"image_bytes": tf.make_tensor_proto([image_bytes])},
+    )
+    with grpc.insecure_channel(server) as channel:
+        try:
+            response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=60)
+        except grpc.RpcError as error:
+            raise ValueError(error.details()) from error
+    return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+
+
+def draw_boxes(picture: Image.Image, boxes: np.ndarray, presence: np.ndarray) -> Image.Image:
+    """A copy, enlarged if it is small, with a box around each object that is present.
+
+    Args:
+        picture: what was sent.
+        boxes: float `[objects, 4]`, ymin, xmin, ymax, xmax as shares of the picture.
+        presence: float `[objects]`, 0 or 1.
+    """
+    factor = max(1, -(-_SMALLEST_SHOWN // min(picture.size)))
+    width, height = (side * factor for side in picture.size)
+    drawn = picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+    pen = ImageDraw.Draw(drawn)
+    for top, left, bottom, right in boxes[presence > 0.5]:
+        corners = (left * width, top * height, right * width - 1, bottom * height - 1)
+        pen.rectangle(corners, outline=(255, 64, 64), width=max(1, factor // 2))
+    return drawn
+
+
+if __name__ == "__main__":
+    main()
