@@ -110,9 +110,14 @@ def test_two_replicas_train_together(build, name, two_replicas):
     with two_replicas.scope():
         model = build(name)
     data = tf.data.Dataset.from_tensors({"images": IMAGES}).repeat()
-    history = model.fit(data, steps_per_epoch=5, epochs=6, verbose=0).history["loss"]
-    assert np.isfinite(history).all()
-    assert history[-1] < history[0]
+    history = model.fit(data, steps_per_epoch=5, epochs=6, validation_data=data.take(1), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert history["loss"][-1] < history["loss"][0]
+    for prefix in ("", "val_"):  # Each phase reports its own terms.
+        kls = [value[-1] for name, value in history.items() if name.startswith(prefix + "kl_") and "weight" not in name]
+        elbo_by_terms = history[prefix + "reconstruction"][-1] - sum(kls)
+        np.testing.assert_allclose(history[prefix + "elbo"][-1], elbo_by_terms, rtol=1e-4)
+        assert elbo_by_terms != 0.0
 
 
 def test_elbo_terms_add_up_and_kl_terms_are_not_negative(build, name):

@@ -264,7 +264,8 @@ class SceneModel(keras.Model, abc.ABC):
             self.optimizers[name].build(variables)
         self._training_means = _means(self._training_scalars(loss))
         counting = ["count_accuracy"] if self.finds_objects else []
-        self._test_means = _means([*self._test_scalars(images, seed), *counting])
+        # Were their names those of training, Keras could report the ones for the others.
+        self._test_means = _means([*self._test_scalars(images, seed), *counting], prefix="test_")
 
     # Nothing below needs AutoGraph, and converting it takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -316,8 +317,8 @@ class SceneModel(keras.Model, abc.ABC):
         return {name: means[name].result() for name in scalars}
 
 
-def _means(names: Iterable[str]) -> dict[str, keras.metrics.Mean]:
-    return {name: keras.metrics.Mean(name=name) for name in names}
+def _means(names: Iterable[str], prefix: str = "") -> dict[str, keras.metrics.Mean]:
+    return {name: keras.metrics.Mean(name=prefix + name) for name in names}
 
 
 def _rate_name(group: str) -> str:
