@@ -83,5 +83,6 @@ def small_scenes(squares) -> SceneDataset:
 
 @pytest.fixture(autouse=True)
 def _fresh_graph():
-    """Keras keeps every model's names; start each test with none."""
+    """Keras keeps every model's names, and the last model's precision; start each test with none."""
     tf.keras.backend.clear_session()
+    tf.keras.mixed_precision.set_global_policy("float32")

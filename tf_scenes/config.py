@@ -103,6 +103,12 @@ class TrainConfig:
     learning_rate_final: float = option(
         1e-3, "Learning rate at the last step; it falls linearly over the last 40 % of the steps. Papers: constant."
     )
+    precision: str = option(
+        "float32",
+        "What networks compute in; distributions, KL terms and losses are float32 always. mixed_bfloat16 for CPUs and "
+        "GPUs that have it, mixed_float16 for older GPUs, with dynamic loss scaling.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
     gradient_clip_norm: float = option(
         0.0, "Gradients are scaled down to this global norm, by optimiser; 0 leaves them. Paper: 0.", lower=0.0
     )

@@ -67,23 +67,41 @@ def test_building_changes_no_weight(build, name):
     assert all(int(optimizer.iterations) == 0 for optimizer in model.optimizers.values())
 
 
-def test_mixed_precision_trains_and_keeps_probabilities_in_float32(build, name):
-    reference = _steps(build(name), 1)
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        model = build(name)
-        losses = _steps(model, 15)
-        terms = model.elbo_terms(IMAGES, tf.constant([0, 0]))
-        description = model.encode(IMAGES)
-        images = model.decode(description, 24, 24)
-    finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_keeps_probabilities_in_float32(build, name, precision):
+    model = build(name, f"--precision={precision}")
+    losses, reference = _steps(model, 60), _steps(build(name), 60)
+    terms = model.elbo_terms(IMAGES, tf.constant([0, 0]))
+    description = model.encode(IMAGES)
+    images = model.decode(description, 24, 24)
     assert np.isfinite(losses).all()
     np.testing.assert_allclose(losses[0], reference[0], rtol=0.05)
-    assert losses[-1] < losses[0]
+    # A tenth of what float32 learns may be missing; float16 skips the first steps, until its loss scale fits.
+    assert np.mean(losses[-5:]) < np.mean(reference[-5:]) + 0.1 * (reference[0] - np.mean(reference[-5:]))
     assert {value.dtype for value in terms.values()} == {tf.float32}
     assert {value.dtype for value in description.values()} <= {tf.float32, tf.int32}
     assert images.dtype == tf.float32
+
+
+def test_an_overflow_skips_the_step_and_lowers_every_scale(build, name):
+    model = build(name, "--precision=mixed_float16")
+    _steps(model, 1)
+    weights, last = model.get_weights(), model.variable_groups()
+    unscaled, model._unscaled = model._unscaled, lambda gradients: unscaled(_with_one_infinite(gradients))
+    scales = [float(optimizer.loss_scale) for optimizer in model.optimizers.values()]
+    assert len(set(scales)) == 1
+    _steps(model, 1)
+    trained = [variable.ref() for variables in last.values() for variable in variables]
+    for before, variable in zip(weights, model.weights):
+        if variable.ref() in trained:
+            np.testing.assert_array_equal(before, variable)
+    assert [float(optimizer.loss_scale) for optimizer in model.optimizers.values()] == [each / 2 for each in scales]
+    assert int(model.optimizer.iterations) == 2
+
+
+def _with_one_infinite(gradients):
+    last = list(gradients)[-1]
+    return {**gradients, last: [*gradients[last][:-1], gradients[last][-1] + np.inf]}
 
 
 def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, tmp_path):

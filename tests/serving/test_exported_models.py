@@ -231,11 +231,7 @@ def test_versions_appear_whole_and_only_the_newest_stay(make_config, tmp_path):
 
 @pytest.mark.parametrize("name", ["lavae", "air"])
 def test_a_model_of_mixed_precision_takes_and_gives_float32(name, make_config):
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        model = build_model(make_config(*COMMON, *MODELS[name]), SHAPE)
-        signature = encoder_signatures(model, 1, LIMITS)["serving_default"]
-    finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
+    model = build_model(make_config(*COMMON, *MODELS[name], "--precision=mixed_bfloat16"), SHAPE)
+    signature = encoder_signatures(model, 1, LIMITS)["serving_default"]
     assert {spec.dtype for spec in signature.structured_outputs.values()} == {tf.float32, tf.int32}
     assert signature.structured_outputs["num_objects"].dtype == tf.int32

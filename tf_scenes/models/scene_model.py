@@ -234,7 +234,13 @@ class SceneModel(keras.Model, abc.ABC):
             **kwargs: for Keras's `compile`.
         """
         super().compile(optimizer=optimizers["default"], **kwargs)
-        self._other_optimizers = {name: value for name, value in optimizers.items() if name != "default"}
+        # Keras has given the one that it knows a loss scale, if the precision needs one.
+        scales = isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer)
+        others = {name: value for name, value in optimizers.items() if name != "default"}
+        self._other_optimizers = {
+            name: keras.mixed_precision.LossScaleOptimizer(value) if scales else value for name, value in others.items()
+        }
+        self._scales_loss = scales
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -271,16 +277,31 @@ class SceneModel(keras.Model, abc.ABC):
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of optimisation on `data["images"]`."""
+        # Steps that are skipped for an overflow count too.
         images, step = data["images"], self.optimizer.iterations
         groups = self.variable_groups()
         with tf.GradientTape() as tape:
             loss = self.training_loss(images, step, self._step_seed(step))
             # Gradients are summed over replicas, so that each gives its share of the global mean.
             total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
+            if self._scales_loss:
+                total = self.optimizer.get_scaled_loss(total)
         gradients = tape.gradient(total, groups)
+        if self._scales_loss:
+            gradients = self._unscaled(gradients)
         for name, variables in groups.items():
             self.optimizers[name].apply_gradients(zip(gradients[name], variables))
         return self._update_means(self._training_means, self._training_scalars(loss))
+
+    def _unscaled(self, gradients: Mapping[str, list[tf.Tensor]]) -> dict[str, list[tf.Tensor]]:
+        """The gradients of the loss itself; where one of them overflows, all become NaN.
+
+        Each optimiser lowers its scale and skips the step if its own gradients are not finite: so all do it together,
+        and their scales stay equal.
+        """
+        gradients = {name: self.optimizers[name].get_unscaled_gradients(values) for name, values in gradients.items()}
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in tf.nest.flatten(gradients)])
+        return tf.nest.map_structure(lambda value: tf.where(finite, value, float("nan")), gradients)
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -299,6 +320,7 @@ class SceneModel(keras.Model, abc.ABC):
             **loss.elbo_terms,
             **loss.scalars,
             **{_rate_name(name): optimizer.learning_rate for name, optimizer in self.optimizers.items()},
+            **({"loss_scale": self.optimizer.loss_scale} if self._scales_loss else {}),
         }
 
     def _test_scalars(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:

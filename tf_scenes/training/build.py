@@ -76,6 +76,7 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
         config: the configuration.
         image_shape: height, width and channels of the images to come.
     """
+    tf.keras.mixed_precision.set_global_policy(config.train.precision)
     make_model, make_optimizers = {
         "lavae": (_lavae, _lavae_optimizers),
         "vae": (_vae, _adamax),
