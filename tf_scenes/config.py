@@ -58,6 +58,9 @@ class JobConfig:
         None, "Folders of the runs whose count accuracy --mode=compare plots, with commas between."
     )
     seed: int = option(0, "Seed of all randomness: scenes, initial weights, samples.", lower=0, upper=2**31 - 1)
+    deterministic: bool = option(
+        True, "Operations give the same bits each time on the same machine. GPUs may be faster without."
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,11 +25,12 @@ PIXELS = np.round(255 * IMAGES).astype(np.uint8)
 
 
 class Exported(NamedTuple):
-    """A model and where its SavedModels are."""
+    """A model, where its SavedModels are, and both loaded by Python."""
 
     model: SceneModel
     encoder: str
     decoder: str
+    loaded: dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -39,12 +40,13 @@ def exported(request, make_config, tmp_path_factory) -> Exported:
     flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
     model = build_model(make_config(*flags), SHAPE)
     folder = tmp_path_factory.mktemp(request.param)
-    return Exported(model, **export(model, SHAPE, str(folder), LIMITS, keep_versions=2, warm_up_images=IMAGES[:2]))
+    folders = export(model, SHAPE, str(folder), LIMITS, keep_versions=2, warm_up_images=IMAGES[:2])
+    return Exported(model, **folders, loaded={name: tf.saved_model.load(path) for name, path in folders.items()})
 
 
-def _outputs(folder: str, signature: str, **inputs) -> dict[str, np.ndarray]:
-    function = tf.saved_model.load(folder).signatures[signature]
-    return {name: value.numpy() for name, value in function(**inputs).items()}
+def _encode(exported: Exported, signature: str, **inputs) -> dict[str, np.ndarray]:
+    outputs = exported.loaded["encoder"].signatures[signature](**inputs)
+    return {name: value.numpy() for name, value in outputs.items()}
 
 
 def _described(exported: Exported) -> dict[str, np.ndarray]:
@@ -88,14 +90,14 @@ assert not [name for name in sys.modules if name.split(".")[0] in
 
 def test_plain_tensorflow_runs_it_with_its_own_operations_only(exported, tmp_path):
     operations = set()
-    for folder in exported[1:]:
+    for folder in (exported.encoder, exported.decoder):
         with open(f"{folder}/saved_model.pb", "rb") as file:
             graph = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs[0].graph_def
         functions = {function.signature.name for function in graph.library.function}
         bodies = [graph.node, *(function.node_def for function in graph.library.function)]
         operations |= {node.op for body in bodies for node in body} - functions
     assert "PartitionedCall" in operations or "StatefulPartitionedCall" in operations
-    arguments = json.dumps([exported[1:], sorted(operations)])
+    arguments = json.dumps([(exported.encoder, exported.decoder), sorted(operations)])
     subprocess.run([sys.executable, "-c", PLAIN, arguments], check=True, cwd=tmp_path)
 
 
@@ -112,17 +114,17 @@ def test_the_server_s_loader_gives_what_python_gives(exported):
 
 def test_bytes_and_whole_numbers_give_what_floats_give(exported):
     expected = _described(exported)
-    _assert_alike(_outputs(exported.encoder, "uint8", images=tf.constant(PIXELS)), expected)
+    _assert_alike(_encode(exported, "uint8", images=tf.constant(PIXELS)), expected)
     files = tf.stack([tf.io.encode_png(image) for image in PIXELS])
-    _assert_alike(_outputs(exported.encoder, "encoded", image_bytes=files), expected)
+    _assert_alike(_encode(exported, "encoded", image_bytes=files), expected)
     jpeg = tf.stack([tf.io.encode_jpeg(np.full((24, 24, 1), 200, np.uint8), quality=100)] * 2)
-    same = _outputs(exported.encoder, "uint8", images=tf.fill([2, 24, 24, 1], tf.constant(200, tf.uint8)))
-    _assert_alike(_outputs(exported.encoder, "encoded", image_bytes=jpeg), same)
+    same = _encode(exported, "uint8", images=tf.fill([2, 24, 24, 1], tf.constant(200, tf.uint8)))
+    _assert_alike(_encode(exported, "encoded", image_bytes=jpeg), same)
 
 
 def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(exported):
     def sample(images, seeds):
-        return _outputs(exported.encoder, "sampled", images=tf.constant(images), seed=tf.constant(seeds))
+        return _encode(exported, "sampled", images=tf.constant(images), seed=tf.constant(seeds))
 
     together = sample(IMAGES[[5, 5, 5, 2]], [7, 8, 7, 8])
     _assert_alike(sample(IMAGES[5:6], [8]), {name: value[1:2] for name, value in together.items()})
@@ -134,10 +136,9 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(exported):
 
 
 def test_warm_up_requests_can_be_replayed(exported):
-    for folder in exported[1:]:
-        loaded = tf.saved_model.load(folder)
+    for part, loaded in exported.loaded.items():
         replayed = set()
-        for record in tf.data.TFRecordDataset(f"{folder}/assets.extra/tf_serving_warmup_requests"):
+        for record in tf.data.TFRecordDataset(f"{getattr(exported, part)}/assets.extra/tf_serving_warmup_requests"):
             request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
             signature = request.model_spec.signature_name
             inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
@@ -165,7 +166,7 @@ def _bad_encoder_requests():
 
 
 def test_bad_requests_are_answered_with_the_input_and_what_it_must_be(exported):
-    encoder = tf.saved_model.load(exported.encoder)
+    encoder = exported.loaded["encoder"]
     for signature, inputs, message in _bad_encoder_requests():
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             encoder.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
@@ -176,7 +177,7 @@ def test_bad_requests_are_answered_with_the_input_and_what_it_must_be(exported):
 
 
 def test_bad_descriptions_are_answered_too(exported):
-    decoder, good = tf.saved_model.load(exported.decoder), _decoded_from(exported)
+    decoder, good = exported.loaded["decoder"], _decoded_from(exported)
     name = next(name for name, value in good.items() if value.dtype == np.float32)
     size = np.full((8, 2), 24, np.int32)
     unequal = size + np.arange(8, dtype=np.int32)[:, None]
@@ -203,7 +204,7 @@ def test_bad_descriptions_are_answered_too(exported):
 
 def test_the_exported_encoder_holds_what_its_outputs_need_and_no_more(exported):
     """No optimiser, no auxiliary VAE, no baseline, no prior of counts."""
-    size = sum(int(np.prod(variable.shape)) for variable in tf.saved_model.load(exported.encoder).parameters)
+    size = sum(int(np.prod(variable.shape)) for variable in exported.loaded["encoder"].parameters)
     model, unneeded = exported.model, 0
     for part in ("auxiliary_vae", "baseline", "count_prior"):
         layer = getattr(model, part, None)

@@ -31,12 +31,13 @@ class AuxiliaryVAE(layers.Layer):
         """
         # Inputs are not cast to half precision here: the likelihood needs them as they are. Inner layers do as they do.
         super().__init__(name=name, dtype="float32")
+        # Normalised over each device's own images, since all of this runs within `tf.cond` in the warm-up only.
         self._encoder = [
-            ConvUnit(channels, 4, strides=2),
-            ResidualBlock(channels),
-            ConvUnit(channels, 4, strides=2),
-            ResidualBlock(channels),
-            ResidualBlock(channels),
+            ConvUnit(channels, 4, strides=2, local=True),
+            ResidualBlock(channels, local=True),
+            ConvUnit(channels, 4, strides=2, local=True),
+            ResidualBlock(channels, local=True),
+            ResidualBlock(channels, local=True),
             # Small weights: Glorot's make a KL of 100,000 nats at first.
             layers.Conv2D(
                 2 * latent_dim,
@@ -47,11 +48,11 @@ class AuxiliaryVAE(layers.Layer):
             ),
         ]
         self._decoder = [
-            ConvUnit(channels),
-            ResidualBlock(channels),
-            ResidualBlock(channels),
-            ConvUnit(4 * channels, 1),
-            ResidualBlock(channels),
+            ConvUnit(channels, local=True),
+            ResidualBlock(channels, local=True),
+            ResidualBlock(channels, local=True),
+            ConvUnit(4 * channels, 1, local=True),
+            ResidualBlock(channels, local=True),
             layers.Conv2D(4 * image_channels, 3, padding="same", dtype="float32"),
         ]
 

@@ -4,6 +4,8 @@ from typing import Optional
 
 import tensorflow as tf
 
+from tf_scenes.layers.normalization import batch_normalization
+
 layers = tf.keras.layers
 
 _LEAKY_SLOPE = 0.1
@@ -18,6 +20,7 @@ class ConvUnit(layers.Layer):
         kernel_size: int = 3,
         strides: int = 1,
         normalize: bool = True,
+        local: bool = False,
         name: Optional[str] = None,
     ):
         """Creates the unit.
@@ -27,12 +30,12 @@ class ConvUnit(layers.Layer):
             kernel_size: side of the square kernel, pixels.
             strides: of the convolution, pixels.
             normalize: whether batch normalisation follows.
+            local: whether it is over each device's own images; see `batch_normalization`.
             name: of the layer.
         """
         super().__init__(name=name)
         self._convolution = layers.Conv2D(channels, kernel_size, strides, padding="same")
-        # Keras's default momentum of 0.99 needs thousands of steps before moving averages mean anything.
-        self._normalization = layers.BatchNormalization(momentum=0.9) if normalize else None
+        self._normalization = batch_normalization(local) if normalize else None
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`."""
@@ -45,17 +48,26 @@ class ConvUnit(layers.Layer):
 class ResidualBlock(layers.Layer):
     """Two convolutional units around a shortcut."""
 
-    def __init__(self, channels: int, kernel_size: int = 3, normalize: bool = True, name: Optional[str] = None):
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 3,
+        normalize: bool = True,
+        local: bool = False,
+        name: Optional[str] = None,
+    ):
         """Creates the block.
 
         Args:
             channels: number of channels, of input and output.
             kernel_size: side of the square kernels, pixels.
             normalize: whether batch normalisation follows each convolution.
+            local: whether it is over each device's own images; see `batch_normalization`.
             name: of the layer.
         """
         super().__init__(name=name)
-        self._units = [ConvUnit(channels, kernel_size, normalize=normalize, name=f"unit_{i}") for i in range(2)]
+        options = {"normalize": normalize, "local": local}
+        self._units = [ConvUnit(channels, kernel_size, **options, name=f"unit_{i}") for i in range(2)]
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[batch, height, width, channels]`, the same out."""

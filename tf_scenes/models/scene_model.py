@@ -285,7 +285,9 @@ class SceneModel(keras.Model, abc.ABC):
             # Gradients are summed over replicas, so that each gives its share of the global mean.
             total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
             if self._scales_loss:
-                total = self.optimizer.get_scaled_loss(total)
+                # All scales are equal; but each optimiser wants to be asked.
+                scaled = [optimizer.get_scaled_loss(total) for optimizer in self.optimizers.values()]
+                total = scaled[0]
         gradients = tape.gradient(total, groups)
         if self._scales_loss:
             gradients = self._unscaled(gradients)

@@ -23,6 +23,7 @@ from tf_scenes.serving.model_card import model_card
 from tf_scenes.serving.server_config import write_server_config
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import build, callbacks, drawing, experiments
+from tf_scenes.training.checkpoints import restore_newest
 
 keras = tf.keras
 
@@ -39,6 +40,8 @@ class Job:
         self._config = config
         self._folder = config.job.run_dir
         _claim_folder(self._folder, config)
+        if config.job.deterministic:
+            tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(config.job.seed)
         self._dataset: Dataset = build.build_dataset(config)
         self._model: SceneModel = build.build_model(config, self._dataset.image_shape)
@@ -50,18 +53,7 @@ class Job:
             max_to_keep=config.train.keep_checkpoints,
             checkpoint_name="step",
         )
-        self._restore()
-
-    def _restore(self) -> None:
-        newest = self._manager.latest_checkpoint
-        if newest is None:
-            return
-        try:
-            self._checkpoint.restore(newest).assert_existing_objects_matched()
-        # TensorFlow's reader turns its errors into many Python types.
-        except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"the checkpoint {newest} is damaged or of another model ({reason}): delete it") from error
+        restore_newest(self._checkpoint, self._manager)
 
     @property
     def steps_taken(self) -> int:
