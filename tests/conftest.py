@@ -62,6 +62,14 @@ def make_config():
     return make
 
 
+@pytest.fixture(scope="session")
+def two_replicas() -> tf.distribute.Strategy:
+    """One strategy for all tests: a second one in a process would use the same keys for its collective operations."""
+    devices = tf.config.list_logical_devices("CPU")
+    assert len(devices) == 2
+    return tf.distribute.MirroredStrategy(devices)
+
+
 @pytest.fixture
 def squares() -> SpriteBank:
     """Two binary sprites: a 4 x 4 square that fills its frame, and a 2 x 6 bar in a frame of 6."""

@@ -58,6 +58,12 @@ class JobConfig:
         None, "Folders of the runs whose count accuracy --mode=compare plots, with commas between."
     )
     seed: int = option(0, "Seed of all randomness: scenes, initial weights, samples.", lower=0, upper=2**31 - 1)
+    strategy: str = option(
+        "default",
+        "Where training runs: default, one device; mirrored, all GPUs of this machine; multi_worker, the machines of "
+        "the environment variable TF_CONFIG. docs/distributed.md has more.",
+        choices=("default", "mirrored", "multi_worker"),
+    )
     deterministic: bool = option(
         True, "Operations give the same bits each time on the same machine. GPUs may be faster without."
     )

@@ -1,4 +1,7 @@
-"""What every model must do: one table of models, one test a property. Its export: tests/serving."""
+"""What every model must do: one table of models, one test a property.
+
+Its export: tests/serving. On two devices: tests/training/test_strategies.py.
+"""
 
 import numpy as np
 import pytest
@@ -135,28 +138,6 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, t
     assert _steps(restored, 3) == expected
     for one, other in zip(model.weights, restored.weights):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.fixture(scope="session")
-def two_replicas():
-    """One strategy for all models: a second one in a process would use the same keys for its collective operations."""
-    devices = tf.config.list_logical_devices("CPU")
-    assert len(devices) == 2  # conftest.py asks for two.
-    return tf.distribute.MirroredStrategy(devices)
-
-
-def test_two_replicas_train_together(build, name, two_replicas):
-    with two_replicas.scope():
-        model = build(name)
-    data = tf.data.Dataset.from_tensors({"images": IMAGES}).repeat()
-    history = model.fit(data, steps_per_epoch=5, epochs=6, validation_data=data.take(1), verbose=0).history
-    assert np.isfinite(history["loss"]).all()
-    assert history["loss"][-1] < history["loss"][0]
-    for prefix in ("", "val_"):  # Each phase reports its own terms.
-        kls = [value[-1] for name, value in history.items() if name.startswith(prefix + "kl_") and "weight" not in name]
-        elbo_by_terms = history[prefix + "reconstruction"][-1] - sum(kls)
-        np.testing.assert_allclose(history[prefix + "elbo"][-1], elbo_by_terms, rtol=1e-4)
-        assert elbo_by_terms != 0.0
 
 
 def test_elbo_terms_add_up_and_kl_terms_are_not_negative(build, name):

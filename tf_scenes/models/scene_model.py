@@ -241,6 +241,13 @@ class SceneModel(keras.Model, abc.ABC):
             name: keras.mixed_precision.LossScaleOptimizer(value) if scales else value for name, value in others.items()
         }
         self._scales_loss = scales
+        # Running means are those of all replicas already; by default Keras adds them up once more over workers.
+        self.distribute_reduction_method = "first"
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimisation steps taken so far, those that were skipped for an overflow included."""
+        return int(self.optimizer.iterations.numpy())
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:

@@ -30,7 +30,7 @@ class SaveCheckpoint(keras.callbacks.Callback):
         """Saves, unless training was stopped for NaN; the checkpoint's number is that of the steps taken."""
         if self.model.stop_training:
             return
-        self._manager.save(checkpoint_number=int(self.model.optimizer.iterations))
+        self._manager.save(checkpoint_number=self.model.steps_taken)
 
 
 class Calibrate(keras.callbacks.Callback):
@@ -49,7 +49,7 @@ class Calibrate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Calibrates if training is done."""
-        if int(self.model.optimizer.iterations) >= self._last_step:
+        if self.model.steps_taken >= self._last_step:
             self.model.calibrate(batch["images"] for batch in self._batches)
 
 
@@ -76,7 +76,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         """Moves the bar; `batch` is the last one of those that ran together."""
-        self._bar.update(int(self.model.optimizer.iterations) - self._bar.n)
+        self._bar.update(self.model.steps_taken - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Prints the ELBO's terms and what held-out scenes say."""
@@ -107,7 +107,7 @@ class PicturesToTensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Draws and writes them."""
-        with self._writer.as_default(step=int(self.model.optimizer.iterations)):
+        with self._writer.as_default(step=self.model.steps_taken):
             for name, sheet in self._make_sheets().items():
                 tf.summary.image(name, plotting.as_image(sheet))
         self._writer.flush()
@@ -118,7 +118,7 @@ class ScalarsToTensorBoard(keras.callbacks.TensorBoard):
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Writes all scalars."""
-        super().on_epoch_end(int(self.model.optimizer.iterations), logs)
+        super().on_epoch_end(self.model.steps_taken, logs)
 
 
 class TrainingTime(keras.callbacks.Callback):

@@ -22,7 +22,7 @@ from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import model_card
 from tf_scenes.serving.server_config import write_server_config
 from tf_scenes.serving.signatures import Limits
-from tf_scenes.training import build, callbacks, drawing, experiments
+from tf_scenes.training import build, callbacks, drawing, experiments, strategies
 from tf_scenes.training.checkpoints import restore_newest
 
 keras = tf.keras
@@ -31,34 +31,40 @@ keras = tf.keras
 class Job:
     """One run: its data, its model, its folder and what has been trained so far."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, strategy: tf.distribute.Strategy):
         """Builds data and model, and restores the run's last checkpoint where there is one.
+
+        Args:
+            config: of the run.
+            strategy: that it trains with; only the chief of several workers writes what a run leaves.
 
         Raises:
             UserError: the data cannot be had, or the run's folder belongs to other flags or is damaged.
         """
         self._config = config
+        self._strategy = strategy
+        self.is_chief = strategies.is_chief(strategy)
         self._folder = config.job.run_dir
-        _claim_folder(self._folder, config)
-        if config.job.deterministic:
-            tf.config.experimental.enable_op_determinism()
+        _claim_folder(self._folder, config, self.is_chief)
         keras.utils.set_random_seed(config.job.seed)
         self._dataset: Dataset = build.build_dataset(config)
-        self._model: SceneModel = build.build_model(config, self._dataset.image_shape)
-        self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-        self._checkpoint = tf.train.Checkpoint(model=self._model, train_seconds=self._train_seconds)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            os.path.join(self._folder, "checkpoints"),
-            max_to_keep=config.train.keep_checkpoints,
-            checkpoint_name="step",
-        )
-        restore_newest(self._checkpoint, self._manager)
+        with strategy.scope():
+            self._model: SceneModel = build.build_model(config, self._dataset.image_shape)
+            self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        checkpoint = tf.train.Checkpoint(model=self._model, train_seconds=self._train_seconds)
+        folder = os.path.join(self._folder, "checkpoints")
+        restore_newest(checkpoint, self._manager_of(checkpoint, folder))
+        self._manager = self._manager_of(checkpoint, strategies.checkpoint_folder(strategy, folder))
+        strategies.require_same_step(strategy, self.steps_taken)
+
+    def _manager_of(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
+        keep = self._config.train.keep_checkpoints
+        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=keep, checkpoint_name="step")
 
     @property
     def steps_taken(self) -> int:
         """Optimisation steps taken so far, in this process or before."""
-        return int(self._model.optimizer.iterations)
+        return self._model.steps_taken
 
     def train(self) -> None:
         """Trains up to `--train_steps`, from the last checkpoint on."""
@@ -68,7 +74,8 @@ class Job:
             return
         if self.steps_taken:
             print(f"Going on from step {self.steps_taken} of {train.train_steps}.")
-        self._write_flags()
+        if self.is_chief:
+            self._write_flags()
         in_whole_reports = train.train_steps - train.train_steps % train.steps_per_report
         self._fit(train.steps_per_report, in_whole_reports)
         self._fit(train.train_steps - in_whole_reports, train.train_steps)
@@ -77,22 +84,35 @@ class Job:
                 f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
                 "--gradient_clip_norm=1000; the last checkpoint from before is kept"
             )
+        strategies.remove_own_checkpoints(self._strategy, os.path.join(self._folder, "checkpoints"))
 
     def _fit(self, steps_per_epoch: int, last_step: int) -> None:
         """Trains up to a step; an epoch of Keras's is what lies between two reports."""
         if self.steps_taken >= last_step or self._model.stop_training:
             return
+        with strategies.lost_worker_is_said():
+            self._fit_epochs(steps_per_epoch, (last_step - self.steps_taken) // steps_per_epoch)
+
+    def _fit_epochs(self, steps_per_epoch: int, epochs: int) -> None:
         train = self._config.train
         self._model.fit(
-            self._dataset.training_batches(train.batch_size, self._config.job.seed, first_step=self.steps_taken),
-            epochs=(last_step - self.steps_taken) // steps_per_epoch,
+            strategies.distribute(self._strategy, self._worker_batches),
+            epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=self._dataset.evaluation_batches(
-                "test", self._config.evaluation.evaluation_batch_size, limit=train.report_size
+            validation_data=strategies.shared_by_batches(
+                self._dataset.evaluation_batches(
+                    "test", self._config.evaluation.evaluation_batch_size, limit=train.report_size
+                )
             ),
             callbacks=self._callbacks(),
             verbose=0,
         )
+
+    def _worker_batches(self, worker: int, workers: int, devices: int) -> tf.data.Dataset:
+        """A worker's training batches, each one device's share of the global batch, from the next step on."""
+        share = self._config.train.batch_size // (workers * devices)
+        first = self.steps_taken * devices
+        return self._dataset.training_batches(share, self._config.job.seed, first, shard=(worker, workers))
 
     def _write_flags(self) -> None:
         """The flags as a table for TensorBoard."""
@@ -103,14 +123,19 @@ class Job:
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         train, logs = self._config.train, os.path.join(self._folder, "logs")
         calibration = self._dataset.training_batches(train.batch_size, self._config.job.seed)
-        return [
+        everywhere = [
             callbacks.Calibrate(calibration.take(-(-train.calibration_size // train.batch_size)), train.train_steps),
             callbacks.TrainingTime(self._train_seconds),
             callbacks.SaveCheckpoint(self._manager),
+            keras.callbacks.TerminateOnNaN(),
+        ]
+        if not self.is_chief:
+            return everywhere
+        return [
+            *everywhere,
             callbacks.ScalarsToTensorBoard(logs, write_graph=False),
             callbacks.PicturesToTensorBoard(logs, self._training_sheets),
             callbacks.ProgressBar(self.steps_taken, train.train_steps),
-            keras.callbacks.TerminateOnNaN(),
         ]
 
     def _training_sheets(self) -> dict[str, Figure]:
@@ -250,9 +275,21 @@ def run(config: Config) -> None:
         return
     if config.job.mode in ("train", "export") and config.serving.warm_up_images:
         warmup.require_package()
-    job = Job(config)
+    if config.job.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    one_device = tf.distribute.get_strategy()
+    job = Job(
+        config,
+        strategies.make_strategy(config.job.strategy, config.train.batch_size)
+        if config.job.mode == "train"
+        else one_device,
+    )
     if config.job.mode == "train":
         job.train()
+        if not job.is_chief:
+            return
+        if config.job.strategy != "default":  # One device is enough for what follows, and one worker alone does it.
+            job = Job(config, one_device)
         job.evaluate()
         job.export()
     elif config.job.mode in EXPERIMENTS:
@@ -272,7 +309,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _claim_folder(folder: str, config: Config) -> None:
+def _claim_folder(folder: str, config: Config, is_chief: bool = True) -> None:
     """Makes the run's folder and keeps its flags there; refuses a folder that belongs to other flags."""
     path = os.path.join(folder, "flags.json")
     wanted = training_flags(config)
@@ -287,4 +324,5 @@ def _claim_folder(folder: str, config: Config) -> None:
         return
     if config.job.mode != "train":
         raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
-    write_report(path, wanted)
+    if is_chief:
+        write_report(path, wanted)

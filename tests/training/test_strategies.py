@@ -1,0 +1,149 @@
+"""Several devices in this process, several workers in processes of their own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import ROOT
+from tests.models.model_table import COMMON, MODELS, example_images
+from tests.training.test_resume import FLAGS
+from tf_scenes.errors import UserError
+from tf_scenes.training import strategies
+from tf_scenes.training.build import build_model
+
+IMAGES = tf.constant(example_images())
+# What is over each device's own images, as documented: the information of categories, and costs that NVIL compares.
+SHARED = ("--discrete_air.invariance_weight=0", "--attention.estimator=relaxed")
+
+
+@pytest.fixture
+def no_noise(monkeypatch):
+    """Puts all draws in the middle, so that they do not depend on the device."""
+    for module in (tf.random, tf.compat.v2.random):
+        draw = module.stateless_uniform
+
+        def uniform(shape, seed, minval=0, maxval=None, dtype=tf.float32, draw=draw, **options):
+            if not tf.as_dtype(dtype).is_floating:  # Seeds are split with it.
+                return draw(shape, seed, minval=minval, maxval=maxval, dtype=dtype, **options)
+            return tf.fill(shape, tf.cast(0.5 * (minval + (1.0 if maxval is None else maxval)), dtype))
+
+        def normal(shape, seed, mean=0.0, stddev=1.0, dtype=tf.float32, **options):
+            return tf.fill(shape, tf.cast(mean, dtype))
+
+        monkeypatch.setattr(module, "stateless_uniform", uniform)
+        monkeypatch.setattr(module, "stateless_normal", normal)
+
+
+def _model(make_config, name):
+    """A model whose step is one of plain gradient descent."""
+    tf.keras.utils.set_random_seed(0)
+    model = build_model(make_config(*COMMON, *MODELS[name], *SHARED), (24, 24, 1))
+    model.compile({part: tf.keras.optimizers.SGD(1e-3) for part in model.optimizers})
+    model.build_from(IMAGES[:1])
+    model.optimizer.iterations.assign(10)  # After LAVAE's warm-up.
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, name):
+    one = _model(make_config, name)
+    with two_replicas.scope():
+        two = _model(make_config, name)
+    two.set_weights(one.get_weights())
+    before = one.get_weights()
+    losses = one.train_step({"images": IMAGES})
+    halves = two_replicas.experimental_distribute_values_from_function(
+        lambda context: IMAGES[4 * context.replica_id_in_sync_group :][:4]
+    )
+    step = tf.function(lambda images: two.train_step({"images": images}))
+    two_replicas.run(step, [halves])
+    np.testing.assert_allclose(two.metrics[0].result(), losses["loss"], rtol=1e-5)
+    running = {id(variable) for metric in one.metrics for variable in metric.variables}
+    for old, expected, variable in zip(before, one.weights, two.weights):
+        if id(expected) in running:
+            continue
+        change = expected.numpy() - old
+        # A single device's moving variances are the unbiased ones, 1.4 % larger for these images.
+        tolerance = 0.05 * np.abs(change).max() + 1e-6
+        np.testing.assert_allclose(variable.numpy() - old, change, rtol=0.0, atol=tolerance, err_msg=variable.name)
+
+
+def test_what_no_cluster_can_be_made_of_is_said(monkeypatch):
+    good = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}
+    for text in ("", "{", "[]", '{"cluster": {"ps": ["a:1"]}}', json.dumps(good)):
+        monkeypatch.setenv("TF_CONFIG", text)
+        with pytest.raises(UserError, match="needs the environment variable TF_CONFIG"):
+            strategies.make_strategy("multi_worker", 8)
+
+
+def test_a_batch_that_cannot_be_shared_is_said(two_replicas, monkeypatch):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: two_replicas)
+    with pytest.raises(UserError, match="--batch_size=9 must be a multiple of the number of devices, 2"):
+        strategies.make_strategy("mirrored", 9)
+    assert strategies.make_strategy("mirrored", 8) is two_replicas
+    assert strategies.is_chief(two_replicas)
+
+
+def _start(path, ports):
+    """Two workers of one run; the flags are those of the runs that are killed alone."""
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    processes = []
+    for index in range(2):
+        cluster = json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, os.path.join(ROOT, "main.py"), *FLAGS, "--strategy=multi_worker"]
+        folders = [f"--run_dir={path}", f"--export_dir={path}/saved"]
+        with open(f"{path}_{index}.log", "a") as log:
+            process = subprocess.Popen(
+                [*command, *folders], cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "TF_CONFIG": cluster}
+            )
+        processes.append(process)
+    return processes
+
+
+def _free_ports():
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _logs(path):
+    return [open(f"{path}_{index}.log").read() for index in range(2)]
+
+
+def test_two_workers_train_together_and_go_on_after_one_was_killed(tmp_path):
+    path = str(tmp_path / "run")
+    chief, other = _start(path, _free_ports())
+    known = os.path.join(path, "checkpoints", "checkpoint")
+    while not os.path.exists(known) and chief.poll() is None:
+        time.sleep(0.05)
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    try:
+        assert chief.wait(timeout=120) != 0
+    finally:
+        chief.kill()
+    assert "another worker was lost" in _logs(path)[0]
+    assert "Traceback" not in _logs(path)[0]
+
+    for process in _start(path, _free_ports()):
+        assert process.wait(timeout=300) == 0, _logs(path)
+    log = _logs(path)[0]
+    assert "Going on from step" in log
+    # What is reported is the mean over workers, not their sum; it was 2.0 for a weight of 1.
+    assert [float(weight) for weight in re.findall(r"step 16: .* kl_weight ([0-9.]+)", log)] == [1.0]
+    with open(os.path.join(path, "report.json")) as file:
+        assert json.load(file)["train_steps"] == 16
+    assert not [name for name in os.listdir(os.path.join(path, "checkpoints")) if name.startswith("worker")]
