@@ -279,6 +279,9 @@ class AttentionConfig:
     units: int = option(256, "Units of the LSTM.", lower=1)
     encoder_units: int = option(256, "Units of the glimpse encoder.", lower=1)
     decoder_units: int = option(256, "Units of the object decoder.", lower=1)
+    convolutional: bool = option(
+        True, "Whether convolutions look at images and glimpses before dense layers do. Original AIR: no."
+    )
     glimpse_size: int = option(20, "Side of a glimpse, pixels.", lower=4)
     separate_scales: bool = option(False, "Whether a glimpse's width and height are inferred apart. Paper: yes.")
     mean_scale: float = option(0.3, "Prior mean of a glimpse's share of the canvas.", lower=0.01, upper=0.99)

@@ -31,7 +31,7 @@ MODELS = {
         "--lavae.location_learning_rate=1e-3",
     ),
     "vae": ("--model=vae", "--vae.channels=4", "--vae.latent_channels=2", "--vae.kl_steps=10"),
-    "air": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", *ATTENTION),
+    "air": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", "--noattention.convolutional", *ATTENTION),
     "discrete_air": (
         "--model=discrete_air",
         "--discrete_air.pose=rotation_and_skew",

@@ -1,5 +1,6 @@
 """Networks that say, step by step, whether there is one more object and where: Discrete-AIR, section 3.3."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import tensorflow as tf
@@ -26,29 +27,27 @@ class Where(NamedTuple):
 class Localization(layers.Layer):
     """The recurrent network: difference image and previous latents in, presence and a first guess of z_where out.
 
-    The paper names an LSTM and nothing else. Two convolutions on the halved image stand before it here: they cost less
-    than a dense layer on all pixels and learn positions faster.
+    The paper names an LSTM and nothing else. Two convolutions on the halved image stand before it by default: they cost
+    less than a dense layer on all pixels and learn positions faster.
     """
 
-    def __init__(self, units: int, where_dim: int, name: Optional[str] = None):
+    def __init__(self, units: int, where_dim: int, convolutional: bool = True, name: Optional[str] = None):
         """Creates the network.
 
         Args:
             units: of the LSTM and of the dense layer before it.
             where_dim: dimensions of z_where.
+            convolutional: whether convolutions come first.
             name: of the layer.
         """
         super().__init__(name=name)
-        self._features = tf.keras.Sequential(
-            [
-                layers.AveragePooling2D(2, padding="same"),
-                layers.Conv2D(24, 4, 2, padding="same", activation="relu"),
-                layers.Conv2D(32, 4, 2, padding="same", activation="relu"),
-                layers.Flatten(),
-                layers.Dense(units, activation="relu"),
-            ],
-            name="features",
-        )
+        convolutions = [
+            layers.AveragePooling2D(2, padding="same"),
+            layers.Conv2D(24, 4, 2, padding="same", activation="relu"),
+            layers.Conv2D(32, 4, 2, padding="same", activation="relu"),
+        ]
+        dense = [layers.Flatten(), layers.Dense(units, activation="relu")]
+        self._features = tf.keras.Sequential([*(convolutions if convolutional else []), *dense], name="features")
         self._cell = layers.LSTMCell(units, name="lstm")
         # Many objects, and in the middle, to begin with: what is never drawn is never learned.
         self._presence = layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(2.0), dtype="float32")
@@ -84,16 +83,17 @@ class Refinement(layers.Layer):
     correction is the same task wherever the object is, and is learned in a fraction of the steps.
     """
 
-    def __init__(self, units: int, where_dim: int, name: Optional[str] = None):
+    def __init__(self, units: int, where_dim: int, channels: Sequence[int] = (16, 32), name: Optional[str] = None):
         """Creates the network.
 
         Args:
             units: of the dense layer.
             where_dim: dimensions of z_where, the last two of which are translation.
+            channels: see `glimpse_trunk`.
             name: of the layer.
         """
         super().__init__(name=name)
-        self._trunk = glimpse_trunk(units)
+        self._trunk = glimpse_trunk(units, channels)
         self._head = _small_head(2 * where_dim, name="where")
 
     def call(self, glimpses: tf.Tensor, first: Where, scale: tf.Tensor) -> Where:
@@ -109,19 +109,18 @@ class Refinement(layers.Layer):
         return Where(first.mean + correction, tf.clip_by_value(first.log_stddev + log_stddev, *_LOG_STDDEV_RANGE))
 
 
-def glimpse_trunk(units: int, channels: tuple[int, int] = (16, 32), normalize: bool = False) -> tf.keras.Sequential:
-    """Two convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`.
+def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) -> tf.keras.Sequential:
+    """Convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`.
 
     Args:
         units: of the dense layer.
-        channels: of the convolutions.
+        channels: of the convolutions, each of which halves the resolution; may be none.
         normalize: whether each layer's outputs are normalised, example by example: a batch's own statistics would mix
             glimpses of objects with those of nothing.
     """
     trunk = tf.keras.Sequential(name="trunk")
     for layer in (
-        layers.Conv2D(channels[0], 4, 2, padding="same"),
-        layers.Conv2D(channels[1], 4, 2, padding="same"),
+        *(layers.Conv2D(count, 4, 2, padding="same") for count in channels),
         layers.Dense(units),
     ):
         if isinstance(layer, layers.Dense):

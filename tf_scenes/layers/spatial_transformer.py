@@ -37,7 +37,8 @@ class SpatialTransformer(tf.keras.layers.Layer):
         Returns:
             float32 `[batch, glimpse_size, glimpse_size, channels]`.
         """
-        return _sample(images, transform, self.glimpse_size, self.glimpse_size, core_ops_only)
+        with tf.name_scope(self.name):  # For profiles.
+            return _sample(images, transform, self.glimpse_size, self.glimpse_size, core_ops_only)
 
     def write(
         self, glimpses: tf.Tensor, transform: Affine, height: tf.Tensor, width: tf.Tensor, core_ops_only: bool = False
@@ -54,7 +55,8 @@ class SpatialTransformer(tf.keras.layers.Layer):
         Returns:
             float32 `[batch, height, width, channels]`.
         """
-        return _sample(glimpses, transform.inverse(), height, width, core_ops_only)
+        with tf.name_scope(self.name):
+            return _sample(glimpses, transform.inverse(), height, width, core_ops_only)
 
 
 def pixel_centers(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -72,11 +74,11 @@ def _sample(
 ) -> tf.Tensor:
     """Images as seen on a grid of `height` x `width` whose coordinates `transform` takes to the images' own."""
     batch, image_height, image_width, channels = tf.unstack(tf.shape(images))
-    points = transform.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y, from -1 to 1
-    image_size = tf.cast(tf.stack([image_width, image_height]), tf.float32)
-    pixels = (points + 1.0) * image_size / 2.0 - 0.5
+    to_pixels = transform.to_pixels(image_height, image_width)
+    pixels = to_pixels.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y
     if core_ops_only:
         # This one repeats the edge outside: an edge of zeros makes that 0. Huge coordinates would overflow an integer.
+        image_size = tf.cast(tf.stack([image_width, image_height]), tf.float32)
         padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
         values = addons.interpolate_bilinear(padded, tf.clip_by_value(pixels, -1.0, image_size) + 1.0, indexing="xy")
     else:

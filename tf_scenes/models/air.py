@@ -1,6 +1,6 @@
 """AIR, the baseline of Discrete-AIR's paper (section 2): an object's appearance is one Gaussian vector, z_what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,20 +17,29 @@ tfd = tfp.distributions
 class AIR(AttendInferRepeat):
     """Attend-Infer-Repeat with scale, translation and z_what."""
 
-    def __init__(self, what_dim: int, decoder: ObjectDecoder, encoder_units: int, name: str = "air", **loop: Any):
+    def __init__(
+        self,
+        what_dim: int,
+        decoder: ObjectDecoder,
+        encoder_units: int,
+        encoder_channels: Sequence[int] = (16, 32),
+        name: str = "air",
+        **loop: Any,
+    ):
         """Creates the model.
 
         Args:
             what_dim: dimensions of z_what; the paper's baseline has 50.
             decoder: f_dec(z_what).
             encoder_units: of the glimpse encoder.
+            encoder_channels: of its convolutions, see `glimpse_trunk`.
             name: of the model.
             **loop: see `AttendInferRepeat`.
         """
         super().__init__(name=name, **loop)
         self.what_dim = what_dim
         self.decoder = decoder
-        self.encoder = glimpse_trunk(encoder_units)
+        self.encoder = glimpse_trunk(encoder_units, encoder_channels)
         self.what_head = tf.keras.layers.Dense(2 * what_dim, dtype="float32", name="what")
 
     @property

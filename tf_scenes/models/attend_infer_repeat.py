@@ -428,8 +428,8 @@ class AttendInferRepeat(SceneModel):
     ) -> tf.Tensor:
         """Points of sprites, x then y, on the canvas: `[batch, objects, points, 2]`, pixels, y then x."""
         flat = _object_by_object(description)
-        placed = _posed(_placed(flat, height, width), self.pose(flat)).apply(tf.constant(points))
-        placed = (placed[..., ::-1] + 1.0) * tf.cast(tf.stack([height, width]), tf.float32) / 2.0 - 0.5
+        to_canvas = _posed(_placed(flat, height, width), self.pose(flat))
+        placed = to_canvas.to_pixels(height, width).apply(tf.constant(points))[..., ::-1]
         return tf.reshape(placed, tf.concat([tf.shape(description["presence"]), [len(points), 2]], axis=0))
 
     def _to_own_size(self, images: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -63,6 +63,7 @@ class DiscreteAIR(AttendInferRepeat):
         pose: str,
         schedules: DiscreteAirSchedules,
         view_range: ViewRange,
+        encoder_channels: Sequence[int] = (32, 64),
         num_heads: int = 1,
         name: str = "discrete_air",
         **loop: Any,
@@ -77,6 +78,7 @@ class DiscreteAIR(AttendInferRepeat):
                 `joint`, one free matrix.
             schedules: what changes over the steps.
             view_range: of the views for invariant information clustering.
+            encoder_channels: of its convolutions, see `glimpse_trunk`.
             num_heads: how many clusterings are learned side by side; the one with most information is the category.
             name: of the model.
             **loop: see `AttendInferRepeat`.
@@ -84,7 +86,7 @@ class DiscreteAIR(AttendInferRepeat):
         super().__init__(name=name, **loop)
         self.decoder = decoder
         self.matching = matching
-        self.encoder = glimpse_trunk(encoder_units, channels=(32, 64), normalize=True)
+        self.encoder = glimpse_trunk(encoder_units, encoder_channels, normalize=True)
         self.category_posterior = CategoryPosterior(name="category_posterior")
         self._factors = pose
         self._schedules = schedules

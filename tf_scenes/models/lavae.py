@@ -164,7 +164,9 @@ class LAVAE(SceneModel):
         )
         sprites = self._sprites(posterior.appearance, training=True)
         present = posterior.locations * posterior.presence[..., None, None]
-        terms = self._elbo_terms(images, posterior, convolve_sprites(present, sprites))
+        with tf.name_scope("placing"):  # For profiles.
+            pixel_sums = convolve_sprites(present, sprites)
+        terms = self._elbo_terms(images, posterior, pixel_sums)
 
         auxiliary_loss, auxiliary_scalars = self._auxiliary_loss(
             images, posterior.features, schedules["auxiliary_weight"], auxiliary_seed

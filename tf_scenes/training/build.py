@@ -24,6 +24,7 @@ from tf_scenes.models.object_inference import Attention
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.models.vae import VAE
 from tf_scenes.schedules import Ramp
+from tf_scenes.training.optimizers import Adam, Adamax
 
 _FINAL_FRACTION = 0.4
 _BUNDLED = {
@@ -140,13 +141,13 @@ def _lavae_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer
     )
     return {
         **_adamax(config),
-        "location": tf.keras.optimizers.Adamax(location, global_clipnorm=clip_norm, name="location_adamax"),
+        "location": Adamax(location, global_clipnorm=clip_norm, name="location_adamax"),
     }
 
 
 def _adamax(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
     clip_norm = config.train.gradient_clip_norm or None
-    adamax = tf.keras.optimizers.Adamax(_learning_rate(config), global_clipnorm=clip_norm, name="default_adamax")
+    adamax = Adamax(_learning_rate(config), global_clipnorm=clip_norm, name="default_adamax")
     return {"default": adamax}
 
 
@@ -169,13 +170,13 @@ def _learning_rate(config: Config, factor: float = 1.0) -> Ramp:
 
 def _adam(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
     clip_norm = config.train.gradient_clip_norm or None
-    return {"default": tf.keras.optimizers.Adam(_learning_rate(config), global_clipnorm=clip_norm)}
+    return {"default": Adam(_learning_rate(config), global_clipnorm=clip_norm)}
 
 
 def _discrete_air_optimizers(config: Config) -> dict[str, tf.keras.optimizers.Optimizer]:
     rate = _learning_rate(config, config.discrete_air.decoder_learning_rate_factor)
     clip_norm = config.train.gradient_clip_norm or None
-    return {**_adam(config), "decoder": tf.keras.optimizers.Adam(rate, global_clipnorm=clip_norm, name="decoder_adam")}
+    return {**_adam(config), "decoder": Adam(rate, global_clipnorm=clip_norm, name="decoder_adam")}
 
 
 def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -188,9 +189,10 @@ def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
         translation_stddev=options.translation_stddev,
         surroundings=options.surroundings,
     )
+    dimensions, channels = attention.dimensions, (16, 32) if options.convolutional else ()
     return {
-        "localization": Localization(options.units, attention.dimensions, name="localization"),
-        "refinement": Refinement(128, attention.dimensions, name="refinement") if options.surroundings else None,
+        "localization": Localization(options.units, dimensions, options.convolutional, name="localization"),
+        "refinement": Refinement(128, dimensions, channels, name="refinement") if options.surroundings else None,
         "attention": attention,
         "glimpse_size": options.glimpse_size,
         "image_size": image_shape[:2],
@@ -218,6 +220,7 @@ def _air(config: Config, image_shape: tuple[int, int, int]) -> AIR:
         what_dim=config.air.what_dim,
         decoder=ObjectDecoder(options.glimpse_size, image_shape[-1], options.decoder_units, name="decoder"),
         encoder_units=options.encoder_units,
+        encoder_channels=(16, 32) if options.convolutional else (),
         **_loop(config, image_shape),
     )
 
@@ -239,6 +242,7 @@ def _discrete_air(config: Config, image_shape: tuple[int, int, int]) -> Discrete
             options.num_categories, options.num_rotations if rotates else 1, shared.glimpse_size, name="matching"
         ),
         encoder_units=shared.encoder_units,
+        encoder_channels=(32, 64) if shared.convolutional else (),
         pose=options.pose,
         schedules=_discrete_air_schedules(config),
         view_range=ViewRange(rotation=math.radians(options.view_rotation)),

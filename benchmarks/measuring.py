@@ -1,0 +1,161 @@
+"""Measures one model: time, arithmetic, memory, and by TensorFlow's profiler where the time goes."""
+
+import collections
+import glob
+import os
+import re
+import resource
+import statistics
+import tempfile
+import time
+from typing import Any, Callable
+
+import tensorflow as tf
+from absl import flags as absl_flags
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from tf_scenes import config
+from tf_scenes.training import build
+
+_MATRIX = 4096
+_PROFILED_STEPS = 3
+# Beginnings of the names of operations, and what they belong to; what begins with none of them is "other".
+_KINDS = {
+    "convolutions": ("Conv2D", "_MklNativeConv2D", "_MklNativeFusedConv2D"),
+    "matrix products": ("MatMul", "BatchMatMul", "_MklMatMul", "_MklNativeMatMul", "_MklBatchMatMul", "_FusedMatMul"),
+    "normalisation": ("FusedBatchNorm", "_MklNativeFusedBatchNorm", "_FusedBatchNorm"),
+    "activations": ("LeakyRelu", "Relu", "Sigmoid", "Softplus", "Softmax", "_UnaryOpsComposition"),
+    "Fourier transforms": ("RFFT", "IRFFT"),
+    "resampling": ("Addons>Resampler", "ImageProjectiveTransform", "ResizeBilinear", "GatherV2", "GatherNd"),
+    "random numbers": ("Stateless",),
+    "reading and updating weights": ("ReadVariableOp", "Assign", "Resource"),
+}
+
+
+def measure(flags: list[str], repeats: int) -> dict[str, Any]:
+    """Measures the model that flags of `main.py` describe.
+
+    Args:
+        flags: as on the command line.
+        repeats: timed calls.
+
+    Returns:
+        By name: `batch`; `step_seconds` and `inferred_per_second`, medians; `step_operations`, multiplications and
+        additions in the convolutions and matrix products of a step; `step_rate` and `matrix_product_rate`, GFLOP/s;
+        `peak_memory` of the process in training, bytes; `first_step_seconds` from the start of building the model; and
+        `parts` and `kinds`, shares of the time of a step's operations by the place in the model and by what they do.
+    """
+    config.define_flags()
+    absl_flags.FLAGS(["speed", *flags])
+    settings = config.config_from_flags()
+    rates = [_matrix_product_rate()]
+    start = time.perf_counter()
+    dataset = build.build_dataset(settings)
+    model = build.build_model(settings, dataset.image_shape)
+    batch = next(iter(dataset.training_batches(settings.train.batch_size, settings.job.seed)))
+    step = tf.function(model.train_step)
+    step(batch)
+    first_step_seconds = time.perf_counter() - start
+    # Past all warm-ups: what most steps are like.
+    for optimizer in model.optimizers.values():
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        inner.iterations.assign(settings.train.train_steps)
+    step_seconds = _seconds(lambda: step(batch), repeats)
+    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    operations = _float_operations(step.get_concrete_function(batch).graph)
+    encode = tf.function(model.encode)
+    inference_seconds = _seconds(lambda: encode(batch["images"]), repeats)
+    parts, kinds = _profile(lambda: step(batch))
+    rates.append(_matrix_product_rate())
+    size = int(batch["images"].shape[0])
+    return {
+        "batch": size,
+        "step_seconds": step_seconds,
+        "step_operations": operations,
+        "step_rate": operations / step_seconds / 1e9,
+        "matrix_product_rate": statistics.mean(rates),
+        "inferred_per_second": size / inference_seconds,
+        "peak_memory": peak_memory,
+        "first_step_seconds": first_step_seconds,
+        "parts": parts,
+        "kinds": kinds,
+    }
+
+
+def _matrix_product_rate() -> float:
+    """Of float32, GFLOP/s."""
+    matrix = tf.random.stateless_normal([_MATRIX, _MATRIX], [0, 4])
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
+    return 2 * _MATRIX**3 / _seconds(product, 3) / 1e9
+
+
+def _seconds(function: Callable[[], Any], repeats: int) -> float:
+    """The median of some calls, after one that is not timed."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        tf.nest.map_structure(lambda tensor: tensor.numpy(), function())
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _float_operations(graph: tf.Graph) -> int:
+    """Multiplications and additions of a graph's convolutions and matrix products, those of gradients included."""
+    total = 0
+    for operation in graph.get_operations():
+        inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
+        if operation.type in ("MatMul", "BatchMatMulV2"):
+            transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
+            total += 2 * outputs[0].num_elements() * inputs[0][-2 if transposed else -1]
+        elif operation.type == "Conv2D":
+            total += 2 * outputs[0].num_elements() * inputs[1][:3].num_elements()
+        elif operation.type == "Conv2DBackpropInput":
+            total += 2 * inputs[2].num_elements() * inputs[1][:3].num_elements()
+        elif operation.type == "Conv2DBackpropFilter":
+            total += 2 * inputs[2].num_elements() * outputs[0][:3].num_elements()
+    return total
+
+
+def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """Shares of the time of all operations of a step, the largest first: by name scope, and by kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for _ in range(_PROFILED_STEPS):
+                step()
+        (path,) = glob.glob(os.path.join(folder, "plugins", "profile", "*", "*.xplane.pb"))
+        with open(path, "rb") as file:
+            space = xplane_pb2.XSpace.FromString(file.read())
+    parts, kinds = collections.Counter(), collections.Counter()
+    for plane in space.planes:
+        for line in plane.lines:
+            # TensorFlow's own threads; the others wait for them.
+            if not line.name.startswith("tf_Compute"):
+                continue
+            for event in line.events:
+                name, colon, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if not colon or name.endswith(":"):
+                    continue  # The executor's own events hold those of operations, which would count twice.
+                parts[_part(name)] += event.duration_ps
+                kinds[_kind(kind)] += event.duration_ps
+    return _shares(parts), _shares(kinds)
+
+
+def _part(name: str) -> str:
+    scopes = [scope for scope in name.split("/") if scope != "gradient_tape"]
+    if "adam" in scopes[0]:
+        return "optimisers"
+    if len(scopes) == 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Written by Grappler.
+        return "other"
+    return re.sub(r"_\d+$", "", scopes[0]).replace("_", " ")
+
+
+def _kind(operation: str) -> str:
+    for kind, beginnings in _KINDS.items():
+        if operation.startswith(beginnings):
+            return kind
+    return "other"
+
+
+def _shares(times: collections.Counter) -> dict[str, float]:
+    return {name: time / sum(times.values()) for name, time in times.most_common()}
