@@ -1,5 +1,8 @@
 """Putting sprites on a canvas: LAVAE, equation 4."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -17,14 +20,28 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
         float32 `[batch, height, width, channels]`; what would lie outside the canvas is cut off.
     """
     height, width = tf.shape(locations)[2], tf.shape(locations)[3]
-    sprite_height, sprite_width = tf.shape(sprites)[2], tf.shape(sprites)[3]
+    rows, columns = tf.shape(sprites)[2], tf.shape(sprites)[3]
     # Half a sprite of padding keeps what wraps around outside the part that is kept.
-    size = [_fast_length(height + sprite_height // 2), _fast_length(width + sprite_width // 2)]
-    location_waves = tf.signal.rfft2d(locations, size)[:, :, None]  # [batch, objects, 1, F, F / 2 + 1]
-    sprite_waves = tf.signal.rfft2d(tf.transpose(sprites, [0, 1, 4, 2, 3]), size)  # [batch, objects, channels, ...]
-    canvas = tf.signal.irfft2d(tf.reduce_sum(location_waves * sprite_waves, axis=1), size)
-    top, left = sprite_height // 2, sprite_width // 2
-    canvas = canvas[:, :, top : top + height, left : left + width]  # [batch, channels, height, width]
+    size = [_fast_length(height + rows // 2), _fast_length(width + columns // 2)]
+    top, left = rows // 2, columns // 2
+
+    @tf.custom_gradient
+    def convolve(locations: tf.Tensor, sprites: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+        location_waves = tf.signal.rfft2d(locations, size)[:, :, None]  # [batch, objects, 1, F, F / 2 + 1]
+        sprite_waves = tf.signal.rfft2d(sprites, size)  # [batch, objects, channels, F, F / 2 + 1]
+        canvas = tf.signal.irfft2d(tf.reduce_sum(location_waves * sprite_waves, axis=1), size)
+
+        def gradient(of_canvas: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            # Correlations. TensorFlow's own gradient would pad, mirror and tile every transform.
+            margins = [[top, size[0] - top - height], [left, size[1] - left - width]]
+            waves = tf.signal.rfft2d(tf.pad(of_canvas, [[0, 0], [0, 0], *margins]))[:, None]
+            of_locations = tf.signal.irfft2d(tf.reduce_sum(waves * tf.math.conj(sprite_waves), axis=2), size)
+            of_sprites = tf.signal.irfft2d(waves * tf.math.conj(location_waves), size)
+            return of_locations[..., :height, :width], of_sprites[..., :rows, :columns]
+
+        return canvas[:, :, top : top + height, left : left + width], gradient
+
+    canvas = convolve(locations, tf.transpose(sprites, [0, 1, 4, 2, 3]))  # [batch, channels, height, width]
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
