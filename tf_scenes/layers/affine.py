@@ -44,8 +44,8 @@ class Affine:
             width: of the canvas, pixels, scalar.
         """
         half = tf.cast(tf.stack([width, height]), tf.float32) / 2.0
-        pixels = Affine(tf.linalg.diag(half), half - 0.5, tf.linalg.diag(1.0 / half))
-        return pixels.after(self)
+        offset = half * self.offset + half - 0.5
+        return Affine(half[:, None] * self.linear, offset, self.inverse_linear / half)
 
     def apply(self, points: tf.Tensor) -> tf.Tensor:
         """Maps points.
