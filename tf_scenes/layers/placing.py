@@ -9,7 +9,7 @@ import tensorflow as tf
 def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     """Sum over objects of the 2-D convolution of each location map with its sprite.
 
-    By Fourier transform, which is 13 times as fast as a depthwise convolution on a CPU (`benchmarks/placing.py`).
+    By Fourier transform: on a CPU more than 10 times as fast as a depthwise convolution (`benchmarks/placing.py`).
 
     Args:
         locations: float32 `[batch, objects, height, width]`, one-hot or relaxed; a one-hot map puts the middle pixel of

@@ -1,7 +1,8 @@
 """What all models share: the ELBO and its terms, the training and test steps, encoding and decoding."""
 
 import abc
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -241,6 +242,7 @@ class SceneModel(keras.Model, abc.ABC):
             name: keras.mixed_precision.LossScaleOptimizer(value) if scales else value for name, value in others.items()
         }
         self._scales_loss = scales
+        self.__dict__.pop("_traced_step", None)  # It knows the optimisers before.
         # Running means are those of all replicas already; by default Keras adds them up once more over workers.
         self.distribute_reduction_method = "first"
 
@@ -284,6 +286,16 @@ class SceneModel(keras.Model, abc.ABC):
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of optimisation on `data["images"]`."""
+        # Keras puts a step into its graph twice, before its loop and in it: a function is traced once for both. On
+        # several devices a step cannot be a function of its own, since devices meet within it.
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        return self._traced_step(data) if alone and tf.inside_function() else self._take_step(data)
+
+    @functools.cached_property
+    def _traced_step(self) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
+        return tf.function(self._take_step, autograph=False)
+
+    def _take_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # Steps that are skipped for an overflow count too.
         images, step = data["images"], self.optimizer.iterations
         groups = self.variable_groups()
