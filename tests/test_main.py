@@ -112,6 +112,7 @@ def test_experiments_are_sections_of_the_report(trained):
         assert report["likelihood"][split]["images"] == 20
         assert report["likelihood"][split]["bound"] >= report["likelihood"][split]["elbo"]
     assert set(report["canvases"]) == {"40 x 40", "48 x 48"}
+    assert (path / "run/figures/canvas_48.png").stat().st_size > 1_000
     assert set(report["canvases"]["48 x 48"]["count_accuracy_by_count"]) <= set("012345")
     assert report["test"]["images"] == 40
 
@@ -176,6 +177,9 @@ def test_results_are_written_from_reports_alone(trained, tmp_path):
     assert (
         f"| `lavae` | {report['flags']['dataset']} | 1 | {report['test']['count_accuracy']:.4f} |" in page.read_text()
     )
+    assert "](images/lavae_prior_samples.png)" in page.read_text()
+    copied = (tmp_path / "images" / "lavae_prior_samples.png").read_bytes()
+    assert copied == (path / "run/figures/prior_samples.png").read_bytes()
     empty = [*tool, f"--runs={tmp_path / 'none'}"]
     failed = subprocess.run(empty, capture_output=True, text=True, cwd=ROOT, env=WITH_PACKAGE)
     assert failed.returncode != 0 and "has a report yet" in failed.stderr

@@ -6,6 +6,7 @@ it stopped, and more seeds are one flag: python tools/reproduce.py --seeds=5.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -32,6 +33,29 @@ PLAN = {
 }
 
 
+# The figures of the page: config, whose first seed is drawn; file; the mode that writes it, with its flags; what it is.
+NINE = ("generate", "--generated_max_objects=9")
+EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
+FIGURES = (
+    ("lavae", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 objects, trained on 0-3 (its paper's figure 8)"),
+    (
+        "lavae",
+        "edited.png",
+        EDIT,
+        "LAVAE: objects swapped, moved, restyled, blended, sampled, removed (figures 3, 6, 7)",
+    ),
+    ("lavae", "prior_samples.png", ("evaluate",), "LAVAE: samples from the prior (figures 2, 4)"),
+    ("vae", "prior_samples.png", ("evaluate",), "The VAE's, beside them"),
+    ("lavae", "generated.png", NINE, "LAVAE: samples with the count uniform on 0-9 (figure 9)"),
+    ("lavae", "canvas_128.png", ("canvases",), "LAVAE on 128 x 128 with up to 20 objects, trained on 64 x 64 with 0-3"),
+    ("lavae_multi_mnist_10k", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 digits, trained on 0-3"),
+    ("lavae_multi_mnist_10k", "prior_samples.png", ("evaluate",), "LAVAE: digits from the prior"),
+    ("vae_multi_mnist_10k", "prior_samples.png", ("evaluate",), "The VAE's, beside them"),
+    ("discrete_air_multi_sprites", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 4)"),
+    ("discrete_air_multi_mnist", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 7)"),
+)
+
+
 def main() -> None:
     """Runs the plan and writes the page."""
     arguments = _parse()
@@ -44,11 +68,14 @@ def main() -> None:
             default, experiments = PLAN[config]
             for seed in range(arguments.seeds or default):
                 _complete(config, seed, experiments, arguments)
+            for name, file, mode, _ in FIGURES:
+                if name == config and not os.path.exists(_figure(config, file, arguments)):
+                    _run(config, 0, *mode, arguments=arguments)
     reports = {config: _reports(config, arguments.runs) for config in PLAN}
     reports = {config: found for config, found in reports.items() if found}
     if not reports:
         sys.exit(f"Error: no run in {arguments.runs} has a report yet")
-    write_text(arguments.page, results_page(reports))
+    write_text(arguments.page, results_page(reports, _copied_figures(arguments)))
     print(f"Results: {arguments.page}")
 
 
@@ -67,21 +94,43 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
     """Does what is still missing of one run."""
     folder = os.path.join(arguments.runs, config, f"seed_{seed}")
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section in read_report(os.path.join(folder, "report.json")):
-            continue
-        command = [
-            sys.executable,
-            os.path.join(ROOT, "main.py"),
-            f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
-            f"--seed={seed}",
-            f"--run_dir={folder}",
-            f"--export_dir={os.path.join(folder, 'exported')}",
-            f"--mode={mode}",
-            *arguments.flags.split(),
-        ]
-        print(" ".join(command), flush=True)
-        if subprocess.run(command).returncode:
-            sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; started again it goes on there")
+        if section not in read_report(os.path.join(folder, "report.json")):
+            _run(config, seed, mode, arguments=arguments)
+
+
+def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Namespace) -> None:
+    folder = os.path.join(arguments.runs, config, f"seed_{seed}")
+    command = [
+        sys.executable,
+        os.path.join(ROOT, "main.py"),
+        f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
+        f"--seed={seed}",
+        f"--run_dir={folder}",
+        f"--export_dir={os.path.join(folder, 'exported')}",
+        f"--mode={mode}",
+        *flags,
+        *arguments.flags.split(),
+    ]
+    print(" ".join(command), flush=True)
+    if subprocess.run(command).returncode:
+        sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; started again it goes on there")
+
+
+def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
+    return os.path.join(arguments.runs, config, "seed_0", "figures", file)
+
+
+def _copied_figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Copies the figures that are there beside the page: what each is, and its path from the page."""
+    copied = []
+    for config, file, _, text in FIGURES:
+        source, name = _figure(config, file, arguments), os.path.join("images", f"{config}_{file}")
+        if os.path.exists(source):
+            target = os.path.join(os.path.dirname(arguments.page), name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(source, target)
+            copied.append((text, name))
+    return copied
 
 
 def _reports(config: str, runs: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from tf_scenes.evaluation import metrics
 from tf_scenes.models.scene_model import SceneModel
 
 # So many more objects than there are may be found, so that finding too many is seen.
-_SPARE_SLOTS = 4
+SPARE_SLOTS = 4
 
 
 def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
         `images`, `count_accuracy`, `count_accuracy_by_count`, `count_error` (mean absolute difference),
         `foreground_iou` (over images with an object).
     """
-    slots = dataset.splits[split_name].max_objects + _SPARE_SLOTS
+    slots = dataset.splits[split_name].max_objects + SPARE_SLOTS
 
     @tf.function(reduce_retracing=True)
     def reconstruct(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,10 +14,20 @@ from tf_scenes.data.descriptions import DescribedObject
 from tf_scenes.models.scene_model import SceneModel, as_arrays
 
 
-def reconstruction_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 10) -> Figure:
-    """The first images of a held-out split over their reconstructions, with what was found in them."""
+def reconstruction_sheet(
+    model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 10, max_objects: Optional[int] = None
+) -> Figure:
+    """The first images of a held-out split over their reconstructions, with what was found in them.
+
+    Args:
+        model: the trained model.
+        dataset: the data set.
+        split_name: of the split.
+        num_images: how many.
+        max_objects: see `SceneModel.encode`.
+    """
     images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
-    description = model.encode(images)
+    description = model.encode(images, max_objects)
     pixel_means = model.decode(description, *images.shape[1:3])
     views = as_arrays(model.views(images, description))
     description = as_arrays(description)

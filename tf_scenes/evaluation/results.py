@@ -28,14 +28,17 @@ _EDIT_MEASURES = {
 }
 
 
-def results_page(reports: Reports) -> str:
+def results_page(reports: Reports, figures: Sequence[tuple[str, str]] = ()) -> str:
     """The page as Markdown: mean and standard deviation over seeds, beside what the papers report.
 
     Args:
         reports: of every config that has run.
+        figures: what each figure shows, and its path from the page.
     """
+    pictures = [f"**{text}**\n\n![{text}]({path})" for text, path in figures]
+    pictures = ["## Figures", *pictures] if pictures else []
     sections = [_counting(reports), _likelihood(reports), _disentanglement(reports), _canvases(reports)]
-    return "\n\n".join([_HEAD, *(section for section in sections if section), _machines(reports)]) + "\n"
+    return "\n\n".join([_HEAD, *(section for section in sections if section), *pictures, _machines(reports)]) + "\n"
 
 
 _HEAD = """# Results

@@ -3,15 +3,19 @@
 import dataclasses
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation.canvases import count_on_canvas
+from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
 from tf_scenes.evaluation.disentanglement import disentanglement
+from tf_scenes.evaluation.figures import reconstruction_sheet
 from tf_scenes.evaluation.likelihood import likelihood
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training import build
 
+_PICTURED_CANVASES = 5
 # Columns of a table by name, each with its measures.
 Results = dict[str, dict[str, Any]]
 
@@ -67,14 +71,35 @@ def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Results:
         raise UserError("--mode=canvases draws its own scenes: --dataset=images has none to draw")
     options, results = config.evaluation, {}
     for side in options.canvas_sides():
-        data = dataclasses.replace(
-            config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
-        )
-        larger = build.build_scenes(data, config.job.seed)
         # Larger images, smaller batches: the same memory.
         batch_size = max(1, options.evaluation_batch_size * config.data.image_size**2 // side**2)
-        results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
+        results[f"{side} x {side}"] = count_on_canvas(model, _larger_scenes(config, side), "test", batch_size)
     return results
+
+
+def _larger_scenes(config: Config, side: int) -> Dataset:
+    options = config.evaluation
+    data = dataclasses.replace(
+        config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
+    )
+    return build.build_scenes(data, config.job.seed)
+
+
+def pictures(name: str, config: Config, model: SceneModel) -> dict[str, Figure]:
+    """Figures of an experiment, by name; only `canvases` has some.
+
+    Args:
+        name: one of `config.EXPERIMENTS`.
+        config: of the run.
+        model: the trained model.
+    """
+    if name != "canvases":
+        return {}
+    slots = config.evaluation.canvas_objects + SPARE_SLOTS
+    return {
+        f"canvas_{side}": reconstruction_sheet(model, _larger_scenes(config, side), "test", _PICTURED_CANVASES, slots)
+        for side in config.evaluation.canvas_sides()
+    }
 
 
 def _require_objects(config: Config, model: SceneModel) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from tf_scenes import __version__
+from tf_scenes import __version__, plotting
 from tf_scenes.config import EXPERIMENTS, Config, flag_defaults, training_flags
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.descriptions import read_scene
@@ -169,7 +169,7 @@ class Job:
         return {name: report[name] for name in names if name in report}
 
     def experiment(self, name: str) -> None:
-        """Makes an experiment, prints its table, and adds it to `report.json`."""
+        """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures."""
         self._require_training()
         results = experiments.measure(name, self._config, self._model, self._dataset)
         report = read_report(self._report_path)
@@ -178,6 +178,11 @@ class Job:
         write_report(self._report_path, {**report, name: results})
         print(evaluate.plain_table(results))
         print(f"Report: {self._report_path}")
+        for picture, figure in experiments.pictures(name, self._config, self._model).items():
+            path = os.path.join(self._folder, "figures", f"{picture}.png")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            plotting.save(figure, path)
+            print(f"Figure: {path}")
 
     def _about(self) -> dict[str, Any]:
         return {
