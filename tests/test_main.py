@@ -241,6 +241,9 @@ def test_discrete_air_draws_what_it_learned_and_what_a_user_describes(tmp_path):
         "--steps_per_report=2",
         "--steps_per_execution=2",
         "--warm_up_images=0",
+        "--max_objects=1",
+        "--many_objects=2",
+        "--max_inferred_objects=2",
         "--attention.surroundings=0",
         "--discrete_air.pose=rotation",
         "--discrete_air.invariance_weight=0",
@@ -249,7 +252,7 @@ def test_discrete_air_draws_what_it_learned_and_what_a_user_describes(tmp_path):
     _run(*flags)
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert 0.0 <= report["test"]["correspondence"] <= 1.0
-    assert {"descriptions_test.png", "descriptions_test_3.png", "attributes.png"} <= set(
+    assert {"descriptions_test.png", "descriptions_test_2.png", "attributes.png"} <= set(
         os.listdir(tmp_path / "run" / "figures")
     )
     scene = tmp_path / "scene.txt"
