@@ -9,6 +9,7 @@ from matplotlib import axes, figure, patches, patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 _CELL_INCHES = 1.3
+_MOST_SPRITE_ROWS = 12
 _BOX_COLORS = matplotlib.colormaps["tab10"].colors
 
 
@@ -23,7 +24,8 @@ def reconstructions(
     """Rows of pictures, a column for each image.
 
     From the top: the input with a box where each inferred object is, the reconstruction, the location features where
-    there are any, and the sprite of each object. Colours are those of the objects' categories, or else of their order.
+    there are any, and, unless there are too many for a page, the sprite of each object. Colours are those of the
+    objects' categories, or else of their order.
 
     Args:
         images: float `[images, height, width, channels]` in [0, 1].
@@ -41,7 +43,8 @@ def reconstructions(
     colors = description.get("category", order) % len(_BOX_COLORS)
     counts = description["num_objects"]
     first_sprite_row = 2 + (features is not None)
-    num_rows = first_sprite_row + max(1, int(counts.max()))
+    num_sprite_rows = max(1, int(counts.max())) if counts.max() <= _MOST_SPRITE_ROWS else 0
+    num_rows = first_sprite_row + num_sprite_rows
     sheet, cells = _sheet(num_rows, len(images))
     for column in range(len(images)):
         _show(cells[0, column], images[column])
@@ -50,11 +53,11 @@ def reconstructions(
         _show(cells[1, column], pixel_means[column])
         if features is not None:
             cells[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
-        for i in range(counts[column]):
+        for i in range(min(counts[column], num_sprite_rows)):
             _show(cells[first_sprite_row + i, column], sprites[column, i])
             _frame(cells[first_sprite_row + i, column], _BOX_COLORS[colors[column, i]])
     labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
-    for row, label in enumerate([*labels, "sprites"]):
+    for row, label in enumerate([*labels, *(["sprites"] if num_sprite_rows else [])]):
         cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
     return sheet
 

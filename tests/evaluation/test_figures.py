@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.models.model_table import ATTENTION, COMMON
+from tf_scenes import plotting
 from tf_scenes.data.descriptions import DescribedObject
 from tf_scenes.evaluation import figures
 from tf_scenes.training.build import build_model
@@ -48,6 +49,14 @@ def test_a_described_scene_has_each_object_at_its_place_in_its_size_and_angle(mo
     np.testing.assert_allclose(images[0, ..., 0][diamond], 0.3, atol=1e-3)
     beside = (np.maximum(abs(x - 12.0), abs(y - 30.0)) > 7.0) & (abs(x - 35.0) + abs(y - 12.0) > 13.0)
     np.testing.assert_allclose(images[0, ..., 0][beside], 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("most", "rows"), [(0, 3), (2, 4), (12, 14), (13, 2)])
+def test_a_sheet_has_a_row_for_each_sprite_unless_they_are_too_many(most, rows):
+    images = np.zeros((2, 16, 16, 3))
+    description = {"num_objects": np.array([most, 0]), "locations": np.zeros((2, 15, 2))}
+    sheet = plotting.reconstructions(images, images, description, np.zeros((2, 15, 5, 5, 3)))
+    assert len(sheet.axes) == 2 * rows
 
 
 def test_the_attribute_sheet_has_a_row_for_each_value_and_a_column_for_each_category(model, titles):
