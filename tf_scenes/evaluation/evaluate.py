@@ -45,7 +45,6 @@ class _Inference:
     """Everything that evaluation asks of a model for one batch, as compiled functions."""
 
     model: SceneModel
-    max_objects: Optional[int]
 
     @tf.function(reduce_retracing=True)
     def reconstruct(self, images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -54,9 +53,15 @@ class _Inference:
         return description, self.model.decode(description, shape[1], shape[2])
 
     @tf.function(reduce_retracing=True)
-    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        terms = self.model.elbo_terms(images, seed, self.max_objects)
+    def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int]) -> dict[str, tf.Tensor]:
+        terms = self.model.elbo_terms(images, seed, max_objects)
         return {"elbo": elbo(terms), **terms}
+
+
+def evaluate_splits(model: SceneModel, dataset: Dataset, batch_size: int) -> dict[str, dict[str, Any]]:
+    """Measures a model on all held-out splits: `evaluate_split` of each, by name; the model is compiled once."""
+    inference = _Inference(model)
+    return {name: _measure(inference, dataset, name, batch_size) for name in dataset.held_out}
 
 
 def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
@@ -77,13 +82,17 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         with categories `correspondence` with the label of each category and how often each is in use. What there is no
         ground truth for, and what a model does not say, is None.
     """
+    return _measure(_Inference(model), dataset, split_name, batch_size)
+
+
+def _measure(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
     # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
-    beyond_prior = dataset.splits[split_name].max_objects > model.max_objects
-    inference, totals = _Inference(model, model.max_inferred_objects if beyond_prior else None), _Totals()
+    beyond_prior = dataset.splits[split_name].max_objects > inference.model.max_objects
+    max_objects, totals = inference.model.max_inferred_objects if beyond_prior else None, _Totals()
     for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
         images = batch["images"].numpy()
         description, pixel_means = inference.reconstruct(batch["images"])
-        terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]))
+        terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]), max_objects)
         totals.add(
             squared_error=metrics.squared_error(images, pixel_means.numpy()),
             foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),

@@ -145,10 +145,7 @@ class Job:
         """Measures the model on the held-out splits: `report.json`, a table and figures."""
         self._require_training()
         batch_size = self._config.evaluation.evaluation_batch_size
-        splits = {
-            name: evaluate.evaluate_split(self._model, self._dataset, name, batch_size)
-            for name in self._dataset.held_out
-        }
+        splits = evaluate.evaluate_splits(self._model, self._dataset, batch_size)
         report = {**splits, **self._about(), **self._experiments_so_far()}
         path = self._report_path
         write_report(path, report)
