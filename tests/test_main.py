@@ -20,7 +20,8 @@ TINY = (
     "--sprite_size=10",
     "--test_size=40",
     "--train_steps=10",  # Not a multiple of what lies between two reports.
-    "--steps_per_report=4",
+    "--steps_per_report=6",
+    "--calibration_size=8",
     "--steps_per_execution=2",
     "--report_size=16",
     "--warm_up_images=0",  # tests/serving has them.
@@ -95,8 +96,8 @@ def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
             found.setdefault(tag, []).extend(event.step for event in events.Tensors(tag))
     expected = "elbo reconstruction kl_count kl_location kl_appearance temperature auxiliary_weight learning_rate"
     for name in [*expected.split(), "location_learning_rate", "count_accuracy"]:
-        assert set(found[f"epoch_{name}"]) == {4, 8, 10}, name
-    assert set(found["test"]) == set(found["test_4"]) == {4, 8, 10}
+        assert set(found[f"epoch_{name}"]) == {6, 10}, name
+    assert set(found["test"]) == set(found["test_4"]) == {6, 10}
     assert found["flags"] == [0]
 
 
