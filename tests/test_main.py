@@ -123,7 +123,8 @@ def test_a_finished_run_is_evaluated_exported_and_sampled_again(trained):
     before = json.loads((path / "run/report.json").read_text())
     assert "Training is complete" in _run(*TINY, *_folders(path)).stdout
     assert json.loads((path / "run/report.json").read_text()) == before
-    assert sorted(os.listdir(path / "saved/encoder")) == ["1", "2"]
+    _run(*TINY, *_folders(path), "--mode=export")
+    assert sorted(os.listdir(path / "saved/encoder")) == ["1", "2", "3"]
     _run(*TINY, *_folders(path), "--mode=generate", "--num_generated=70", "--generated_max_objects=6")
     generated = np.load(path / "run/generated.npz")
     assert generated["images"].shape == (70, 32, 32, 1)

@@ -54,7 +54,7 @@ def _losses(by_precision, build, name, precision):
 def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
     losses, _ = _losses(by_precision, build, name, "float32")
     assert np.isfinite(losses).all()
-    assert np.mean(losses[-5:]) < 0.8 * losses[0]
+    assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
 def test_every_weight_has_a_gradient(build, name):
