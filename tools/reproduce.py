@@ -90,16 +90,20 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
+    return os.path.join(arguments.runs, config, f"seed_{seed}")
+
+
 def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
     """Does what is still missing of one run."""
-    folder = os.path.join(arguments.runs, config, f"seed_{seed}")
+    folder = _folder(config, seed, arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
         if section not in read_report(os.path.join(folder, "report.json")):
             _run(config, seed, mode, arguments=arguments)
 
 
 def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Namespace) -> None:
-    folder = os.path.join(arguments.runs, config, f"seed_{seed}")
+    folder = _folder(config, seed, arguments)
     command = [
         sys.executable,
         os.path.join(ROOT, "main.py"),
@@ -117,7 +121,7 @@ def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Nam
 
 
 def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
-    return os.path.join(arguments.runs, config, "seed_0", "figures", file)
+    return os.path.join(_folder(config, 0, arguments), "figures", file)
 
 
 def _copied_figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ class Localization(layers.Layer):
     less than a dense layer on all pixels and learn positions faster.
     """
 
-    def __init__(self, units: int, where_dim: int, convolutional: bool = True, name: Optional[str] = None):
+    def __init__(self, units: int, where_dim: int, convolutional: bool, name: Optional[str] = None):
         """Creates the network.
 
         Args:
@@ -41,13 +41,13 @@ class Localization(layers.Layer):
             name: of the layer.
         """
         super().__init__(name=name)
-        convolutions = [
-            layers.AveragePooling2D(2, padding="same"),
-            layers.Conv2D(24, 4, 2, padding="same", activation="relu"),
-            layers.Conv2D(32, 4, 2, padding="same", activation="relu"),
-        ]
-        dense = [layers.Flatten(), layers.Dense(units, activation="relu")]
-        self._features = tf.keras.Sequential([*(convolutions if convolutional else []), *dense], name="features")
+        self._features = tf.keras.Sequential(name="features")
+        if convolutional:
+            self._features.add(layers.AveragePooling2D(2, padding="same"))
+            for channels in (24, 32):
+                self._features.add(layers.Conv2D(channels, 4, 2, padding="same", activation="relu"))
+        self._features.add(layers.Flatten())
+        self._features.add(layers.Dense(units, activation="relu"))
         self._cell = layers.LSTMCell(units, name="lstm")
         # Many objects, and in the middle, to begin with: what is never drawn is never learned.
         self._presence = layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(2.0), dtype="float32")
@@ -83,7 +83,7 @@ class Refinement(layers.Layer):
     correction is the same task wherever the object is, and is learned in a fraction of the steps.
     """
 
-    def __init__(self, units: int, where_dim: int, channels: Sequence[int] = (16, 32), name: Optional[str] = None):
+    def __init__(self, units: int, where_dim: int, channels: Sequence[int], name: Optional[str] = None):
         """Creates the network.
 
         Args:

@@ -22,7 +22,7 @@ class AIR(AttendInferRepeat):
         what_dim: int,
         decoder: ObjectDecoder,
         encoder_units: int,
-        encoder_channels: Sequence[int] = (16, 32),
+        encoder_channels: Sequence[int],
         name: str = "air",
         **loop: Any,
     ):

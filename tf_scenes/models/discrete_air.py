@@ -63,7 +63,7 @@ class DiscreteAIR(AttendInferRepeat):
         pose: str,
         schedules: DiscreteAirSchedules,
         view_range: ViewRange,
-        encoder_channels: Sequence[int] = (32, 64),
+        encoder_channels: Sequence[int],
         num_heads: int = 1,
         name: str = "discrete_air",
         **loop: Any,

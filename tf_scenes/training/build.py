@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_scenes.config import Config, DataConfig
+from tf_scenes.config import AttentionConfig, Config, DataConfig
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.layers.attention import Localization, Refinement
 from tf_scenes.layers.auxiliary_vae import AuxiliaryVAE
@@ -189,7 +189,7 @@ def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
         translation_stddev=options.translation_stddev,
         surroundings=options.surroundings,
     )
-    dimensions, channels = attention.dimensions, (16, 32) if options.convolutional else ()
+    dimensions, channels = attention.dimensions, _glimpse_channels(options)
     return {
         "localization": Localization(options.units, dimensions, options.convolutional, name="localization"),
         "refinement": Refinement(128, dimensions, channels, name="refinement") if options.surroundings else None,
@@ -214,13 +214,17 @@ def _loop(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
     }
 
 
+def _glimpse_channels(options: AttentionConfig) -> tuple[int, ...]:
+    return (16, 32) if options.convolutional else ()
+
+
 def _air(config: Config, image_shape: tuple[int, int, int]) -> AIR:
     options = config.attention
     return AIR(
         what_dim=config.air.what_dim,
         decoder=ObjectDecoder(options.glimpse_size, image_shape[-1], options.decoder_units, name="decoder"),
         encoder_units=options.encoder_units,
-        encoder_channels=(16, 32) if options.convolutional else (),
+        encoder_channels=_glimpse_channels(options),
         **_loop(config, image_shape),
     )
 

@@ -5,6 +5,8 @@ model of 185 variables they are most of the graph that is traced. The formulas, 
 same.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -19,18 +21,11 @@ class Adam(tf.keras.optimizers.Adam):
             variable: one of those that the optimiser was built for.
         """
         index = self._index_dict[self._var_key(variable)]
-        step = tf.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
             m=self._momentums[index].handle,
             v=self._velocities[index].handle,
-            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
-            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
-            lr=tf.cast(self.learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
+            beta2_power=_power(self, self.beta_2, variable),
+            **_shared(self, gradient, variable),
         )
 
 
@@ -40,15 +35,24 @@ class Adamax(tf.keras.optimizers.Adamax):
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         """See `Adam.update_step`."""
         index = self._index_dict[self._var_key(variable)]
-        step = tf.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdaMax(
-            var=variable.handle,
-            m=self._m[index].handle,
-            v=self._u[index].handle,
-            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
-            lr=tf.cast(self.learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
+            m=self._m[index].handle, v=self._u[index].handle, **_shared(self, gradient, variable)
         )
+
+
+def _shared(optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor, variable: tf.Variable) -> dict[str, Any]:
+    """What both operations take."""
+    return {
+        "var": variable.handle,
+        "beta1_power": _power(optimizer, optimizer.beta_1, variable),
+        "lr": tf.cast(optimizer.learning_rate, variable.dtype),
+        "beta1": optimizer.beta_1,
+        "beta2": optimizer.beta_2,
+        "epsilon": optimizer.epsilon,
+        "grad": gradient,
+    }
+
+
+def _power(optimizer: tf.keras.optimizers.Optimizer, beta: float, variable: tf.Variable) -> tf.Tensor:
+    """A decay rate to the power of the step that is being taken."""
+    return tf.pow(tf.cast(beta, variable.dtype), tf.cast(optimizer.iterations + 1, variable.dtype))
