@@ -48,7 +48,7 @@ def _eager():
 
 def test_a_perfect_model_has_a_perfect_report(small_scenes):
     model = Oracle(small_scenes, "test")
-    measured = evaluate.evaluate_split(model, small_scenes, "test", batch_size=10)
+    measured = evaluate.evaluate_splits(model, small_scenes, ["test"], batch_size=10)["test"]
     assert measured["images"] == 64
     assert measured["count_accuracy"] == 1.0
     assert measured["count_accuracy_by_count"] == {0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0}
@@ -62,13 +62,15 @@ def test_a_perfect_model_has_a_perfect_report(small_scenes):
 
 
 def test_wrong_counts_lower_the_accuracy(small_scenes):
-    measured = evaluate.evaluate_split(Oracle(small_scenes, "test", miss_every=4), small_scenes, "test", batch_size=16)
+    measured = evaluate.evaluate_splits(
+        Oracle(small_scenes, "test", miss_every=4), small_scenes, ["test"], batch_size=16
+    )["test"]
     assert measured["count_accuracy"] == 0.75
 
 
 def test_more_objects_than_trained_with_are_measured_under_a_wider_prior(small_scenes):
     model = Oracle(small_scenes, "test_7")
-    evaluate.evaluate_split(model, small_scenes, "test_7", batch_size=16)
+    evaluate.evaluate_splits(model, small_scenes, ["test_7"], batch_size=16)
     assert set(model.elbo_slots) == {6}
 
 
@@ -87,12 +89,12 @@ def test_models_with_categories_get_a_correspondence(small_scenes):
                 "presence": tf.constant((labels >= 0).astype(np.float32)),
             }
 
-    measured = evaluate.evaluate_split(Sorter(small_scenes, "test"), small_scenes, "test", batch_size=16)
+    measured = evaluate.evaluate_splits(Sorter(small_scenes, "test"), small_scenes, ["test"], batch_size=16)["test"]
     labels = small_scenes.examples(small_scenes.splits["test"], range(64))["labels"]
     assert measured["correspondence"] == 1.0
     assert measured["category_labels"] == {2: 0, 0: 1}
     assert measured["category_use"] == [(labels == 1).sum(), 0, (labels == 0).sum()]
-    without = evaluate.evaluate_split(Oracle(small_scenes, "test"), small_scenes, "test", batch_size=16)
+    without = evaluate.evaluate_splits(Oracle(small_scenes, "test"), small_scenes, ["test"], batch_size=16)["test"]
     assert without["correspondence"] is None
 
 
@@ -112,7 +114,7 @@ def test_without_ground_truth_the_rest_is_still_measured(tmp_path, small_scenes)
                 "images": images,
             }
 
-    measured = evaluate.evaluate_split(Blind(), dataset, "test", batch_size=16)
+    measured = evaluate.evaluate_splits(Blind(), dataset, ["test"], batch_size=16)["test"]
     assert measured["count_accuracy"] is None
     assert measured["location_error"] is None
     assert measured["foreground_iou"] == 1.0

@@ -1,6 +1,7 @@
 """Evaluation of a trained model on the held-out splits."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, Optional
 
 import numpy as np
@@ -58,22 +59,20 @@ class _Inference:
         return {"elbo": elbo(terms), **terms}
 
 
-def evaluate_splits(model: SceneModel, dataset: Dataset, batch_size: int) -> dict[str, dict[str, Any]]:
-    """Measures a model on all held-out splits: `evaluate_split` of each, by name; the model is compiled once."""
-    inference = _Inference(model)
-    return {name: _measure(inference, dataset, name, batch_size) for name in dataset.held_out}
-
-
-def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
-    """Measures a model on one held-out split.
+def evaluate_splits(
+    model: SceneModel, dataset: Dataset, split_names: Iterable[str], batch_size: int
+) -> dict[str, dict[str, Any]]:
+    """Measures a model on held-out splits; it is compiled once for all of them.
 
     Args:
         model: the trained model.
         dataset: the data set.
-        split_name: of the split.
+        split_names: of the splits.
         batch_size: images a batch.
 
     Returns:
+        Each split's measures by its name.
+
         `images` (their number); `elbo` and its terms (nats per image; where the split has more objects than the model
         was trained with, under a prior of counts that is uniform up to `max_inferred_objects`); `mse` (per pixel and
         channel) and `squared_error` (summed over each image); `foreground_iou` (over images with at least one object;
@@ -82,10 +81,11 @@ def evaluate_split(model: SceneModel, dataset: Dataset, split_name: str, batch_s
         with categories `correspondence` with the label of each category and how often each is in use. What there is no
         ground truth for, and what a model does not say, is None.
     """
-    return _measure(_Inference(model), dataset, split_name, batch_size)
+    inference = _Inference(model)
+    return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
 
 
-def _measure(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
+def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
     # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
     beyond_prior = dataset.splits[split_name].max_objects > inference.model.max_objects
     max_objects, totals = inference.model.max_inferred_objects if beyond_prior else None, _Totals()

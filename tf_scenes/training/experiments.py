@@ -18,10 +18,11 @@ from tf_scenes.training import build
 _PICTURED_CANVASES = 5
 # Columns of a table by name, each with its measures.
 Results = dict[str, dict[str, Any]]
+Figures = dict[str, Figure]
 
 
-def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> Results:
-    """Makes one experiment.
+def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
+    """Makes one experiment; its figures by name, if it has some.
 
     Args:
         name: one of `config.EXPERIMENTS`.
@@ -37,9 +38,9 @@ def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> R
     )
 
 
-def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Results:
+def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
     options = config.evaluation
-    return {
+    results = {
         split_name: likelihood(
             model,
             dataset,
@@ -50,12 +51,13 @@ def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Results:
         )
         for split_name in dataset.held_out
     }
+    return results, {}
 
 
-def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Results:
+def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
     _require_objects(config, model)
     options = config.evaluation
-    return disentanglement(
+    results = disentanglement(
         model,
         dataset,
         "test",
@@ -63,43 +65,25 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Res
         clearance=float(config.data.sprite_size),
         batch_size=options.evaluation_batch_size,
     )
+    return results, {}
 
 
-def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Results:
+def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
     _require_objects(config, model)
     if config.data.dataset == "images":
         raise UserError("--mode=canvases draws its own scenes: --dataset=images has none to draw")
-    options, results = config.evaluation, {}
+    options, results, figures = config.evaluation, {}, {}
     for side in options.canvas_sides():
+        data = dataclasses.replace(
+            config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
+        )
+        larger = build.build_scenes(data, config.job.seed)
         # Larger images, smaller batches: the same memory.
         batch_size = max(1, options.evaluation_batch_size * config.data.image_size**2 // side**2)
-        results[f"{side} x {side}"] = count_on_canvas(model, _larger_scenes(config, side), "test", batch_size)
-    return results
-
-
-def _larger_scenes(config: Config, side: int) -> Dataset:
-    options = config.evaluation
-    data = dataclasses.replace(
-        config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
-    )
-    return build.build_scenes(data, config.job.seed)
-
-
-def pictures(name: str, config: Config, model: SceneModel) -> dict[str, Figure]:
-    """Figures of an experiment, by name; only `canvases` has some.
-
-    Args:
-        name: one of `config.EXPERIMENTS`.
-        config: of the run.
-        model: the trained model.
-    """
-    if name != "canvases":
-        return {}
-    slots = config.evaluation.canvas_objects + SPARE_SLOTS
-    return {
-        f"canvas_{side}": reconstruction_sheet(model, _larger_scenes(config, side), "test", _PICTURED_CANVASES, slots)
-        for side in config.evaluation.canvas_sides()
-    }
+        results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
+        slots = options.canvas_objects + SPARE_SLOTS
+        figures[f"canvas_{side}"] = reconstruction_sheet(model, larger, "test", _PICTURED_CANVASES, slots)
+    return results, figures
 
 
 def _require_objects(config: Config, model: SceneModel) -> None:

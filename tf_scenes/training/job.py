@@ -145,7 +145,7 @@ class Job:
         """Measures the model on the held-out splits: `report.json`, a table and figures."""
         self._require_training()
         batch_size = self._config.evaluation.evaluation_batch_size
-        splits = evaluate.evaluate_splits(self._model, self._dataset, batch_size)
+        splits = evaluate.evaluate_splits(self._model, self._dataset, self._dataset.held_out, batch_size)
         report = {**splits, **self._about(), **self._experiments_so_far()}
         path = self._report_path
         write_report(path, report)
@@ -168,14 +168,14 @@ class Job:
     def experiment(self, name: str) -> None:
         """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures."""
         self._require_training()
-        results = experiments.measure(name, self._config, self._model, self._dataset)
+        results, pictures = experiments.measure(name, self._config, self._model, self._dataset)
         report = read_report(self._report_path)
         if report.get("train_steps") != self.steps_taken:
             report = self._about()
         write_report(self._report_path, {**report, name: results})
         print(evaluate.plain_table(results))
         print(f"Report: {self._report_path}")
-        for picture, figure in experiments.pictures(name, self._config, self._model).items():
+        for picture, figure in pictures.items():
             path = os.path.join(self._folder, "figures", f"{picture}.png")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             plotting.save(figure, path)
