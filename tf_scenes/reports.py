@@ -1,18 +1,30 @@
-"""Small files that are written whole or not at all: reports, flags, pages."""
+"""Small files that are written whole or not at all: reports, flags, pages, arrays."""
 
 import json
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Callable
+
+import numpy as np
 
 from tf_scenes.errors import UserError
 
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file beside its place, then renames it; its folder is made where there is none."""
+    _write(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as NumPy's `.npz`, the same way."""
+    _write(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def _write(path: str, write: Callable[[BinaryIO], object]) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:
+        write(file)
     os.replace(temporary, path)
 
 

@@ -11,8 +11,10 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
+
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation.results import results_page
+from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.reports import read_report, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -140,8 +142,14 @@ def _copied_figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 def _reports(config: str, runs: str) -> list[dict[str, Any]]:
     folder = os.path.join(runs, config)
     seeds = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    reports = [read_report(os.path.join(folder, seed, "report.json")) for seed in seeds]
+    reports = [_report(os.path.join(folder, seed)) for seed in seeds]
     return [report for report in reports if "test" in report]
+
+
+def _report(folder: str) -> dict[str, Any]:
+    """A run's report, with the bounds of single images where they were measured."""
+    report, path = read_report(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
+    return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if os.path.exists(path) else report
 
 
 if __name__ == "__main__":

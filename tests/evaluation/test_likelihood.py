@@ -134,7 +134,7 @@ def test_one_sample_estimates_the_elbo(build, name):
 
 def test_a_split_is_measured_with_its_standard_error(build, small_scenes):
     model = build("vae", side=24)
-    measured = likelihood(model, small_scenes, "test", num_images=30, num_samples=3, batch_size=8)
+    measured, bounds = likelihood(model, small_scenes, "test", num_images=30, num_samples=3, batch_size=8)
     assert measured["images"] == 30 and measured["samples"] == 3
     assert measured["bound"] > measured["elbo"]
     parts = []
@@ -142,5 +142,7 @@ def test_a_split_is_measured_with_its_standard_error(build, small_scenes):
         seed = tf.constant([10_100, number])
         parts.append(importance_weighted_bound(model, batch["images"], 3, seed).numpy())
     values = np.concatenate(parts)
+    np.testing.assert_allclose(bounds["bound"], values, rtol=1e-4)
     assert measured["bound"] == pytest.approx(values.mean(), rel=1e-4)
+    assert measured["elbo"] == pytest.approx(bounds["elbo"].mean())
     assert measured["bound_standard_error"] == pytest.approx(values.std(ddof=1) / np.sqrt(30), rel=1e-3)

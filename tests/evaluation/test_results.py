@@ -3,7 +3,7 @@ import copy
 import numpy as np
 
 from tests.serving.test_model_card import REPORT
-from tf_scenes.evaluation.results import results_page
+from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 
 
 def _run(**changes):
@@ -50,3 +50,25 @@ def test_experiments_have_tables_of_the_runs_that_made_them():
     assert _cells(page, "One object edited", "`lavae` | move")[2:5] == ["0.900", "20.000", "0.500"]
     assert _cells(page, "One object edited", "`lavae` | none")[5] == "0.100"
     assert _cells(page, "Larger canvases", "`lavae`")[1:] == ["96 x 96", "0-20", "0.9000", "0.125", "0.800"]
+
+
+def _measured(seed, test, test_7):
+    report = _run()
+    report["flags"]["seed"] = seed
+    arrays = {"test_bound": test, "test_elbo": test - 10.0, "test_7_bound": test_7, "test_7_elbo": test_7}
+    means = {"bound": 0.0, "bound_standard_error": 0.0, "elbo": 0.0, "samples": 1, "images": len(test)}
+    return {**report, "likelihood": {"test": means, "test_7": means}, LIKELIHOOD_OF_IMAGES: arrays}
+
+
+def test_lavae_and_vae_are_compared_on_the_same_images():
+    scenes = np.random.RandomState(0).normal(-80.0, 60.0, [2, 1_000])  # What images differ by is the same for both.
+    gain = np.random.RandomState(1).normal(4.0, 3.0, [2, 1_000])
+    lavae = [_measured(seed, scenes[seed] + gain[seed], scenes[seed]) for seed in (0, 1)]
+    page = results_page({"lavae": lavae, "vae": [_measured(0, scenes[0], scenes[0] + 2.0)]})
+    cells = _cells(page, "LAVAE beside", "`lavae` - `vae` | test |")
+    error = gain[0].std(ddof=1) / np.sqrt(1_000)
+    assert cells[1:4] == ["test", "1", f"+{gain[0].mean():.2f} ± {error:.2f}"]
+    assert cells[4] == f"{np.mean(gain[0] > 0):.3f}"
+    assert cells[5] == cells[3] and cells[6] == "1000"
+    assert _cells(page, "LAVAE beside", "`lavae` - `vae` | test_7 |")[3:5] == ["-2.00 ± 0.00", "0.000"]
+    assert "## LAVAE beside" not in results_page({"lavae": lavae[1:], "vae": [_measured(0, scenes[0], scenes[0])]})

@@ -50,7 +50,7 @@ def importance_weighted_bound(
 
 def likelihood(
     model: SceneModel, dataset: Dataset, split_name: str, num_images: int, num_samples: int, batch_size: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The bound on a held-out split.
 
     Args:
@@ -63,7 +63,8 @@ def likelihood(
 
     Returns:
         `bound` and `elbo` (its k = 1 from the same first draws), means over images in nats per image, each with a
-        `_standard_error` over images; `images` and `samples`, how many there were.
+        `_standard_error` over images; `images` and `samples`, how many there were. And `bound` and `elbo` of every
+        image, float64 `[images]`, for a paired comparison with another model.
     """
     beyond_prior = model.finds_objects and dataset.splits[split_name].max_objects > model.max_objects
     max_objects = model.max_inferred_objects if beyond_prior else None
@@ -79,12 +80,8 @@ def likelihood(
     for number, batch in enumerate(tqdm(batches, unit="batch", desc=f"likelihood of {split_name}")):
         parts.append(np.stack(both(batch["images"], tf.constant([_SEED, number]))))
     elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
-    return {
-        "images": len(bounds),
-        "samples": num_samples,
-        **_mean("bound", bounds),
-        **_mean("elbo", elbos),
-    }
+    means = {"images": len(bounds), "samples": num_samples, **_mean("bound", bounds), **_mean("elbo", elbos)}
+    return means, {"bound": bounds, "elbo": elbos}
 
 
 def _mean(name: str, values: np.ndarray) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The page of results, written from the reports of runs and from nothing else."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
@@ -16,6 +17,14 @@ PAPERS: Mapping[str, Mapping[str, float]] = {
     "air_multi_sprites": {"count_accuracy": 0.981},
     "air_multi_mnist": {"count_accuracy": 0.985},
 }
+# LAVAE's configs, each with its baseline on the same scenes.
+BASELINES = {
+    "lavae": "vae",
+    "lavae_multi_mnist": "vae_multi_mnist",
+    "lavae_multi_mnist_10k": "vae_multi_mnist_10k",
+}
+# The section of a report that holds the arrays of `likelihood.npz`.
+LIKELIHOOD_OF_IMAGES = "likelihood_of_images"
 _EDIT_MEASURES = {
     "count_kept": "count kept",
     "asked_move": "asked move",
@@ -32,12 +41,18 @@ def results_page(reports: Reports, figures: Sequence[tuple[str, str]] = ()) -> s
     """The page as Markdown: mean and standard deviation over seeds, beside what the papers report.
 
     Args:
-        reports: of every config that has run.
+        reports: of every config that has run; for the comparison with baselines also with `LIKELIHOOD_OF_IMAGES`.
         figures: what each figure shows, and its path from the page.
     """
     pictures = [f"**{text}**\n\n![{text}]({path})" for text, path in figures]
     pictures = ["## Figures", *pictures] if pictures else []
-    sections = [_counting(reports), _likelihood(reports), _disentanglement(reports), _canvases(reports)]
+    sections = [
+        _counting(reports),
+        _likelihood(reports),
+        _beside_baselines(reports),
+        _disentanglement(reports),
+        _canvases(reports),
+    ]
     return "\n\n".join([_HEAD, *(section for section in sections if section), *pictures, _machines(reports)]) + "\n"
 
 
@@ -98,6 +113,43 @@ def _likelihood(reports: Reports) -> Optional[str]:
         "pixels, AIR and Discrete-AIR Gaussian ones."
     )
     return f"{text}\n\n{_table(header, rows)}" if rows else None
+
+
+def _beside_baselines(reports: Reports) -> Optional[str]:
+    rows = []
+    for config, baseline in BASELINES.items():
+        pairs = _on_the_same_images(reports.get(config, ()), reports.get(baseline, ()))
+        splits = pairs[0][0]["likelihood"] if pairs else ()
+        for split in splits:
+            bound, elbo = (_differences(pairs, f"{split}_{name}") for name in ("bound", "elbo"))
+            cells = [_mean_and_standard_error(bound), f"{np.mean(bound > 0.0):.3f}", _mean_and_standard_error(elbo)]
+            rows.append([f"`{config}` - `{baseline}`", split, str(len(pairs)), *cells, str(len(bound))])
+    header = ["models", "split", "seeds", "bound", "share of images above", "ELBO", "images"]
+    text = (
+        "## LAVAE beside the VAE, image by image\n\nThe difference in nats on the same images, with its standard "
+        "error; what scenes have in common cancels."
+    )
+    return f"{text}\n\n{_table(header, rows)}" if rows else None
+
+
+def _on_the_same_images(runs: Sequence[Report], others: Sequence[Report]) -> list[tuple[Report, Report]]:
+    pairs = itertools.product(runs, others)
+    having = [pair for pair in pairs if all(LIKELIHOOD_OF_IMAGES in report for report in pair)]
+    return [(run, other) for run, other in having if _images(run) == _images(other)]
+
+
+def _differences(pairs: Sequence[tuple[Report, Report]], name: str) -> np.ndarray:
+    return np.concatenate([run[LIKELIHOOD_OF_IMAGES][name] - other[LIKELIHOOD_OF_IMAGES][name] for run, other in pairs])
+
+
+def _images(report: Report) -> tuple[Any, ...]:
+    """What it depends on, on which images a run's likelihood was measured."""
+    sizes = {name: len(values) for name, values in report[LIKELIHOOD_OF_IMAGES].items()}
+    return sizes, *(report["flags"].get(name) for name in ("dataset", "seed", "image_size"))
+
+
+def _mean_and_standard_error(values: np.ndarray) -> str:
+    return f"{values.mean():+.2f} ± {values.std(ddof=1) / np.sqrt(len(values)):.2f}"
 
 
 def _disentanglement(reports: Reports) -> Optional[str]:

@@ -9,6 +9,7 @@ from tf_scenes import edit_script, plotting
 from tf_scenes.config import Config
 from tf_scenes.data import files
 from tf_scenes.evaluation import curves, figures, interventions
+from tf_scenes.reports import write_arrays
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.training import build
 
@@ -24,7 +25,7 @@ def save_scenes(folder: str, name: str, description: dict[str, np.ndarray], imag
     """
     os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
     arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
-    np.savez_compressed(arrays, images=images, **description)
+    write_arrays(arrays, {"images": images, **description})
     first = {key: value[:64] for key, value in description.items()}
     plotting.save(figures.generated_sheet(first, images[:64]), picture)
     print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
@@ -72,7 +73,7 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
     inferred, after, pictures = interventions.edit_images(codec, images, edits)
     os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
     arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
-    texts = [each.text for each in edits]
-    np.savez_compressed(arrays, input=images, images=pictures, edits=texts, **after[-1])
+    texts = np.array([each.text for each in edits])
+    write_arrays(arrays, {"input": images, "images": pictures, "edits": texts, **after[-1]})
     plotting.save(interventions.edit_sheet(images, inferred, edits, pictures), picture)
     print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tf_scenes.config import Config
@@ -16,13 +17,25 @@ from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training import build
 
 _PICTURED_CANVASES = 5
-# Columns of a table by name, each with its measures.
-Results = dict[str, dict[str, Any]]
-Figures = dict[str, Figure]
 
 
-def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
-    """Makes one experiment; its figures by name, if it has some.
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of an experiment.
+
+    Attributes:
+        results: columns of a table by name, each with its measures.
+        figures: by name.
+        of_images: measures of every image by name, `[images]`.
+    """
+
+    results: dict[str, dict[str, Any]]
+    figures: dict[str, Figure] = dataclasses.field(default_factory=dict)
+    of_images: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    """Makes one experiment.
 
     Args:
         name: one of `config.EXPERIMENTS`.
@@ -38,10 +51,10 @@ def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> t
     )
 
 
-def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
-    options = config.evaluation
-    results = {
-        split_name: likelihood(
+def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    options, results, of_images = config.evaluation, {}, {}
+    for split_name in dataset.held_out:
+        results[split_name], bounds = likelihood(
             model,
             dataset,
             split_name,
@@ -49,12 +62,11 @@ def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Re
             options.importance_samples,
             options.evaluation_batch_size,
         )
-        for split_name in dataset.held_out
-    }
-    return results, {}
+        of_images.update({f"{split_name}_{name}": values for name, values in bounds.items()})
+    return Outcome(results, of_images=of_images)
 
 
-def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
+def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     _require_objects(config, model)
     options = config.evaluation
     results = disentanglement(
@@ -65,10 +77,10 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> tup
         clearance=float(config.data.sprite_size),
         batch_size=options.evaluation_batch_size,
     )
-    return results, {}
+    return Outcome(results)
 
 
-def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Results, Figures]:
+def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     _require_objects(config, model)
     if config.data.dataset == "images":
         raise UserError("--mode=canvases draws its own scenes: --dataset=images has none to draw")
@@ -83,7 +95,7 @@ def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> tuple[Resu
         results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
         slots = options.canvas_objects + SPARE_SLOTS
         figures[f"canvas_{side}"] = reconstruction_sheet(model, larger, "test", _PICTURED_CANVASES, slots)
-    return results, figures
+    return Outcome(results, figures)
 
 
 def _require_objects(config: Config, model: SceneModel) -> None:

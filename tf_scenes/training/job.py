@@ -16,7 +16,7 @@ from tf_scenes.data.descriptions import read_scene
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate, figures, interventions
 from tf_scenes.models.scene_model import SceneModel
-from tf_scenes.reports import read_report, write_report, write_text
+from tf_scenes.reports import read_report, write_arrays, write_report, write_text
 from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import model_card
@@ -166,16 +166,18 @@ class Job:
         return {name: report[name] for name in names if name in report}
 
     def experiment(self, name: str) -> None:
-        """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures."""
+        """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures and `<name>.npz`."""
         self._require_training()
-        results, pictures = experiments.measure(name, self._config, self._model, self._dataset)
+        outcome = experiments.measure(name, self._config, self._model, self._dataset)
+        if outcome.of_images:
+            write_arrays(os.path.join(self._folder, f"{name}.npz"), outcome.of_images)
         report = read_report(self._report_path)
         if report.get("train_steps") != self.steps_taken:
             report = self._about()
-        write_report(self._report_path, {**report, name: results})
-        print(evaluate.plain_table(results))
+        write_report(self._report_path, {**report, name: outcome.results})
+        print(evaluate.plain_table(outcome.results))
         print(f"Report: {self._report_path}")
-        for picture, figure in pictures.items():
+        for picture, figure in outcome.figures.items():
             path = os.path.join(self._folder, "figures", f"{picture}.png")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             plotting.save(figure, path)
