@@ -5,10 +5,11 @@ from typing import Optional
 
 import matplotlib
 import numpy as np
-from matplotlib import axes, figure, patches, patheffects
+from matplotlib import figure, patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-_CELL_INCHES = 1.3
+from tf_scenes.picture_sheet import PictureSheet
+
 _MOST_SPRITE_ROWS = 12
 _BOX_COLORS = matplotlib.colormaps["tab10"].colors
 
@@ -44,22 +45,17 @@ def reconstructions(
     counts = description["num_objects"]
     first_sprite_row = 2 + (features is not None)
     num_sprite_rows = max(1, int(counts.max())) if counts.max() <= _MOST_SPRITE_ROWS else 0
-    num_rows = first_sprite_row + num_sprite_rows
-    sheet, cells = _sheet(num_rows, len(images))
-    for column in range(len(images)):
-        _show(cells[0, column], images[column])
-        _draw_boxes(cells[0, column], outlines[column, : counts[column]], colors[column])
-        cells[0, column].set_title(f"n = {counts[column]}", fontsize=8)
-        _show(cells[1, column], pixel_means[column])
-        if features is not None:
-            cells[2, column].imshow(features[column], cmap="magma", vmin=0.0, vmax=max(1.0, features.max()))
-        for i in range(min(counts[column], num_sprite_rows)):
-            _show(cells[first_sprite_row + i, column], sprites[column, i])
-            _frame(cells[first_sprite_row + i, column], _BOX_COLORS[colors[column, i]])
     labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
-    for row, label in enumerate([*labels, *(["sprites"] if num_sprite_rows else [])]):
-        cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
-    return sheet
+    labels += ["sprites"] if num_sprite_rows else []
+    sheet = PictureSheet(first_sprite_row + num_sprite_rows, len(images), labels)
+    for column, count in enumerate(counts):
+        _show_with_boxes(sheet, column, images[column], outlines[column, :count], colors[column])
+        sheet.show(1, column, pixel_means[column])
+        if features is not None:
+            sheet.show(2, column, features[column], cmap="magma", vmax=max(1.0, features.max()))
+        for i in range(min(count, num_sprite_rows)):
+            _show_framed(sheet, first_sprite_row + i, column, sprites[column, i], _BOX_COLORS[colors[column, i]])
+    return sheet.figure
 
 
 def descriptions(
@@ -74,29 +70,16 @@ def descriptions(
         outlines: float `[images, objects, 4, 2]`, see `reconstructions`.
     """
     counts = description["num_objects"]
-    sheet = figure.Figure(figsize=(2.2 * len(images) + 0.4, 6.4), layout="constrained")
-    cells = sheet.subplots(3, len(images), squeeze=False)
-    for axis in cells.flat:
-        axis.axis("off")
+    sheet = PictureSheet(3, len(images), ["input", "reconstruction", "latent codes"], cell_inches=2.2)
     for column, count in enumerate(counts):
-        _show(cells[0, column], images[column])
         colors = description["category"][column] % len(_BOX_COLORS)
-        _draw_boxes(cells[0, column], outlines[column, :count], colors)
-        cells[0, column].set_title(f"n = {count}", fontsize=9)
-        _show(cells[1, column], pixel_means[column])
+        _show_with_boxes(sheet, column, images[column], outlines[column, :count], colors)
+        sheet.show(1, column, pixel_means[column])
         for slot in range(count):
             code = {name: values[column, slot] for name, values in description.items() if name != "num_objects"}
-            cells[2, column].text(
-                0.02,
-                1.0 - 0.33 * slot,
-                "\n".join(_code_lines(code)),
-                color=_BOX_COLORS[colors[slot]],
-                fontsize=7,
-                family="monospace",
-                va="top",
-                transform=cells[2, column].transAxes,
-            )
-    return sheet
+            text, color = "\n".join(_code_lines(code)), _BOX_COLORS[colors[slot]]
+            sheet.write_in_cell(2, column, 0.33 * slot, text, color=color, fontsize=7, family="monospace")
+    return sheet.figure
 
 
 def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
@@ -141,30 +124,28 @@ def numbered_rows(
         rows: float `[rows, images, height, width, channels]` in [0, 1].
         labels: of the rows.
     """
-    sheet, cells = _sheet(1 + len(rows), len(images))
+    sheet = PictureSheet(1 + len(rows), len(images), ["input", *labels])
+    look = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
+    look["path_effects"] = [patheffects.withStroke(linewidth=2, foreground="black")]
     for column, image in enumerate(images):
-        _show(cells[0, column], image)
+        sheet.show(0, column, image)
         for number in np.flatnonzero(presence[column] > 0.5):
-            y, x = locations[column, number]
-            label = cells[0, column].text(x, y, str(number), color="white", ha="center", va="center", fontsize=9)
-            label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="black")])
+            sheet.write(0, column, locations[column, number], image, str(number), **look)
         for row, pictures in enumerate(rows, start=1):
-            _show(cells[row, column], pictures[column])
-    for row, label in enumerate(["input", *labels]):
-        cells[row, 0].text(-0.08, 0.5, label, transform=cells[row, 0].transAxes, ha="right", va="center", fontsize=8)
-    return sheet
+            sheet.show(row, column, pictures[column])
+    return sheet.figure
 
 
 def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
     """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
     rows = -(-len(images) // columns)
-    sheet, cells = _sheet(rows, min(columns, len(images)))
+    sheet = PictureSheet(rows, min(columns, len(images)), titles_in_all_rows=bool(titles))
     for number, image in enumerate(images):
-        axis = cells[number // columns, number % columns]
-        _show(axis, image)
+        row, column = divmod(number, columns)
+        sheet.show(row, column, image)
         if titles:
-            axis.set_title(titles[number], fontsize=8)
-    return sheet
+            sheet.title(row, column, titles[number])
+    return sheet.figure
 
 
 def save(sheet: figure.Figure, path: str) -> None:
@@ -179,27 +160,23 @@ def as_image(sheet: figure.Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[None]
 
 
-def _sheet(rows: int, columns: int) -> tuple[figure.Figure, np.ndarray]:
-    sheet = figure.Figure(figsize=(_CELL_INCHES * columns + 0.8, _CELL_INCHES * rows), layout="constrained")
-    cells = sheet.subplots(rows, columns, squeeze=False)
-    for axis in cells.flat:
-        axis.axis("off")
-    return sheet, cells
+def _show_with_boxes(
+    sheet: PictureSheet, column: int, image: np.ndarray, outlines: np.ndarray, colors: np.ndarray
+) -> None:
+    """The first row: an input with what was found in it."""
+    sheet.show(0, column, image)
+    for corners, color in zip(outlines, colors):
+        sheet.outline(0, column, corners, image, _BOX_COLORS[color])
+    sheet.title(0, column, f"n = {len(outlines)}")
 
 
-def _show(axis: axes.Axes, image: np.ndarray) -> None:
-    axis.imshow(np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image, vmin=0.0, vmax=1.0)
-
-
-def _frame(axis: axes.Axes, color: tuple[float, ...]) -> None:
-    axis.add_patch(patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=color, linewidth=2, transform=axis.transAxes))
+def _show_framed(sheet: PictureSheet, row: int, column: int, image: np.ndarray, color: tuple[float, ...]) -> None:
+    sheet.show(row, column, image)
+    corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * image.shape[:2] - 0.5
+    # Half of the line lies outside and is cut off.
+    sheet.outline(row, column, corners, image, color, width=4.0)
 
 
 def _upright_boxes(locations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Corners of boxes of one size around locations: `[..., 2]` -> `[..., 4, 2]`."""
     return locations[..., None, :] + np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * np.array(size) / 2.0
-
-
-def _draw_boxes(axis: axes.Axes, outlines: np.ndarray, colors: np.ndarray) -> None:
-    for corners, color in zip(outlines, colors):
-        axis.add_patch(patches.Polygon(corners[:, ::-1], fill=False, edgecolor=_BOX_COLORS[color], linewidth=1.0))

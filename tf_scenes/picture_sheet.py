@@ -1,0 +1,107 @@
+"""Rows and columns of pictures with outlines and words in them, with matplotlib."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import figure, patches
+
+_GAP = 0.06
+_TITLE = 0.16
+_LETTER_INCHES = 0.07  # Of a label's font, generously.
+
+
+class PictureSheet:
+    """Square cells on one pair of axes; one for each picture, as is usual, takes many times as long.
+
+    Attributes:
+        figure: the sheet.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        labels: Sequence[str] = (),
+        cell_inches: float = 1.3,
+        titles_in_all_rows: bool = False,
+    ):
+        """Creates an empty sheet.
+
+        Args:
+            rows: of cells.
+            columns: of cells.
+            labels: before the first rows.
+            cell_inches: side of a cell.
+            titles_in_all_rows: leaves room for titles in all rows, not only above the first.
+        """
+        self._row_pitch = 1.0 + _GAP + _TITLE * titles_in_all_rows
+        self._column_pitch = 1.0 + _GAP
+        letters = max((len(line) for label in labels for line in label.split("\n")), default=0)
+        margin = _GAP + letters * _LETTER_INCHES / cell_inches
+        width, height = margin + columns * self._column_pitch, _TITLE + rows * self._row_pitch
+        self.figure = figure.Figure(figsize=(cell_inches * width, cell_inches * height))
+        self._axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0), frameon=False, xticks=[], yticks=[])
+        self._axes.set(xlim=(-margin, width - margin), ylim=(height - _TITLE, -_TITLE))
+        self._axes.autoscale(False)
+        for row, label in enumerate(labels):
+            self._axes.text(-_GAP, row * self._row_pitch + 0.5, label, ha="right", va="center", fontsize=8)
+
+    def show(self, row: int, column: int, image: np.ndarray, **options: Any) -> None:
+        """Puts a picture into a cell: float `[height, width, channels]` in [0, 1], or `[height, width]` with a `cmap`.
+
+        Pictures fill their cells, up to their aspect; `options` are those of matplotlib's `imshow`.
+        """
+        if image.ndim == 3 and image.shape[-1] == 1:
+            image = np.repeat(image, 3, axis=-1)
+        (left, top), (right, bottom) = self._points(row, column, np.array([[0, 0], image.shape[:2]]) - 0.5, image)
+        self._axes.imshow(image, extent=(left, right, bottom, top), **{"vmin": 0.0, "vmax": 1.0, **options})
+
+    def outline(
+        self,
+        row: int,
+        column: int,
+        corners: np.ndarray,
+        image: np.ndarray,
+        color: tuple[float, ...],
+        width: float = 1.0,
+    ) -> None:
+        """Draws a polygon over the picture of a cell.
+
+        Args:
+            row: of the cell.
+            column: of the cell.
+            corners: float `[corners, 2]`, pixels of the picture, y then x.
+            image: the picture, `[height, width, ...]`.
+            color: of the line.
+            width: of the line, points.
+        """
+        points = self._points(row, column, corners, image)
+        outline = patches.Polygon(points, fill=False, edgecolor=color, linewidth=width)
+        self._axes.add_patch(outline)
+        cell = patches.Rectangle(self._corner(row, column), 1.0, 1.0, transform=self._axes.transData)
+        outline.set_clip_path(cell)
+
+    def write(self, row: int, column: int, point: np.ndarray, image: np.ndarray, text: str, **options: Any) -> None:
+        """Writes words over the picture of a cell, at a point in its pixels, y then x."""
+        ((x, y),) = self._points(row, column, np.array([point]), image)
+        self._axes.text(x, y, text, **options)
+
+    def write_in_cell(self, row: int, column: int, down: float, text: str, **options: Any) -> None:
+        """Writes words at the left of a cell, from so far down on, in cells."""
+        left, top = self._corner(row, column)
+        self._axes.text(left, top + down, text, va="top", **options)
+
+    def title(self, row: int, column: int, text: str) -> None:
+        """Writes above a cell."""
+        left, top = self._corner(row, column)
+        self._axes.text(left + 0.5, top - 0.02, text, ha="center", va="bottom", fontsize=8)
+
+    def _corner(self, row: int, column: int) -> tuple[float, float]:
+        """Left and top of a cell."""
+        return column * self._column_pitch, row * self._row_pitch
+
+    def _points(self, row: int, column: int, points: np.ndarray, image: np.ndarray) -> np.ndarray:
+        """Pixels of a cell's picture, y and x, to the sheet's x and y: `[points, 2]`."""
+        # The middle of the first pixel is half a pixel inside.
+        return np.array(self._corner(row, column)) + (np.asarray(points)[:, ::-1] + 0.5) / max(image.shape[:2])
