@@ -70,6 +70,7 @@ class Dataset(abc.ABC):
         split = self.splits["train"]
         shard_index, num_shards = shard
 
+        @tf.autograph.experimental.do_not_convert
         def index_at(position: tf.Tensor) -> tf.Tensor:
             shuffle_seed = tf.stack([tf.cast(seed, tf.int64), position // split.size])
             return tf.random.experimental.index_shuffle(position % split.size, shuffle_seed, split.size - 1)
@@ -103,6 +104,7 @@ class Dataset(abc.ABC):
             examples = self.examples(split, indices)
             return [examples[name] for name in names]
 
+        @tf.autograph.experimental.do_not_convert  # Converting it would take longer than running it.
         def element(indices: tf.Tensor) -> dict[str, tf.Tensor]:
             values = tf.numpy_function(load, [indices], [types[name] for name in names], stateful=False)
             batch = {

@@ -28,7 +28,7 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
     """
     slots = dataset.splits[split_name].max_objects + SPARE_SLOTS
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def reconstruct(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         description = model.encode(images, slots)
         return description["num_objects"], model.decode(description, *dataset.image_shape[:2])

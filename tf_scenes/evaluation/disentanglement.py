@@ -6,6 +6,7 @@ else at all.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
@@ -93,8 +94,8 @@ def disentanglement(
     """
     height, width, _ = dataset.image_shape
     distance = LookDistance(as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]))))
-    encode = tf.function(model.encode, reduce_retracing=True)
-    decode = tf.function(lambda description: model.decode(description, height, width), reduce_retracing=True)
+    function = functools.partial(tf.function, reduce_retracing=True, autograph=False)
+    encode, decode = function(model.encode), function(lambda description: model.decode(description, height, width))
     random, found = np.random.default_rng(_SEED), {}
     for batch in dataset.evaluation_batches(split_name, batch_size, limit=num_images):
         description = as_arrays(encode(batch["images"]))

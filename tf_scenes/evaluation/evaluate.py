@@ -47,13 +47,13 @@ class _Inference:
 
     model: SceneModel
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def reconstruct(self, images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         description = self.model.encode(images)
         shape = tf.shape(images)
         return description, self.model.decode(description, shape[1], shape[2])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int]) -> dict[str, tf.Tensor]:
         terms = self.model.elbo_terms(images, seed, max_objects)
         return {"elbo": elbo(terms), **terms}

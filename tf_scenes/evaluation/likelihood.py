@@ -69,7 +69,7 @@ def likelihood(
     beyond_prior = model.finds_objects and dataset.splits[split_name].max_objects > model.max_objects
     max_objects = model.max_inferred_objects if beyond_prior else None
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def both(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tuple(
             importance_weighted_bound(model, images, samples, seed, max_objects) for samples in (1, num_samples)

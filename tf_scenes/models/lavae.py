@@ -340,7 +340,7 @@ class LAVAE(SceneModel):
         if worth.any():
             self._count_threshold.assign(best_threshold(heights, worth))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _weigh_maxima(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Heights of the images' local maxima, and whether each is worth its cost given those above it: `[maxima]`."""
         slots = self.max_objects + _SPARE_SLOTS

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 keras = tf.keras
 
+# From a batch to the means of its scalars.
+_Step = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+
 
 class TrainingLoss(NamedTuple):
     """What a model's training step minimises and reports.
@@ -286,14 +289,22 @@ class SceneModel(keras.Model, abc.ABC):
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of optimisation on `data["images"]`."""
+        return self._traced_once(self._take_step)(data)
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
+        return self._traced_once(self._take_test_step)(data)
+
+    def _traced_once(self, step: _Step) -> _Step:
         # Keras puts a step into its graph twice, before its loop and in it: a function is traced once for both. On
         # several devices a step cannot be a function of its own, since devices meet within it.
         alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        return self._traced_step(data) if alone and tf.inside_function() else self._take_step(data)
+        return self._traced_steps[step] if alone and tf.inside_function() else step
 
     @functools.cached_property
-    def _traced_step(self) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-        return tf.function(self._take_step, autograph=False)
+    def _traced_steps(self) -> dict[_Step, _Step]:
+        return {step: tf.function(step, autograph=False) for step in (self._take_step, self._take_test_step)}
 
     def _take_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # Steps that are skipped for an overflow count too.
@@ -324,9 +335,7 @@ class SceneModel(keras.Model, abc.ABC):
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in tf.nest.flatten(gradients)])
         return tf.nest.map_structure(lambda value: tf.where(finite, value, float("nan")), gradients)
 
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
+    def _take_test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         images = data["images"]
         scalars = self._test_scalars(images, self._step_seed(self.optimizer.iterations))
         if "counts" in data and self.finds_objects:
