@@ -1,0 +1,68 @@
+"""tools/reproduce.py with runs that take no time."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.serving.test_model_card import REPORT
+from tf_scenes.reports import read_report, write_report, write_text
+
+MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10}
+TRAINED = {name: value for name, value in REPORT.items() if name != "likelihood"}
+SECTIONS = {"train": TRAINED, "likelihood": {"likelihood": {"test": MEASURED}}}
+
+
+@pytest.fixture
+def reproduce():
+    spec = importlib.util.spec_from_file_location("reproduce", os.path.join(ROOT, "tools", "reproduce.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """Stands in for main.py: writes what a mode writes, unless it is killed before; gives what was started."""
+    started, killed = [], []
+
+    def run(command):
+        flags = dict(word[2:].split("=", 1) for word in command if word.startswith("--"))
+        mode, folder = flags["mode"], flags["run_dir"]
+        started.append((int(flags["seed"]), mode))
+        if len(started) in killed:
+            return subprocess.CompletedProcess(command, -9)
+        path = os.path.join(folder, "report.json")
+        write_report(path, {**read_report(path), **SECTIONS[mode]})
+        if mode == "train":
+            write_text(os.path.join(folder, "figures", "prior_samples.png"), "a picture")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    folders = [f"--runs={tmp_path / 'runs'}", f"--page={tmp_path / 'results.md'}"]
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--configs=vae", "--seeds=2", *folders])
+    return started, killed
+
+
+def test_a_killed_reproduction_goes_on_where_it_stopped(reproduce, runs, tmp_path):
+    started, killed = runs
+    killed.append(3)
+    with pytest.raises(SystemExit, match="vae with seed 1 stopped in --mode=train"):
+        reproduce.main()
+    assert started == [(0, "train"), (0, "likelihood"), (1, "train")]
+    assert not (tmp_path / "results.md").exists()
+    reproduce.main()
+    assert started[3:] == [(1, "train"), (1, "likelihood")]
+    page = (tmp_path / "results.md").read_text()
+    assert "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "images/vae_prior_samples.png" in page
+    reproduce.main()
+    assert len(started) == 5
+
+
+def test_an_unknown_config_is_named(reproduce, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--configs=vae,gan"])
+    with pytest.raises(SystemExit, match="--configs names gan, allowed are lavae, "):
+        reproduce.main()
