@@ -86,7 +86,11 @@ def _counting(reports: Reports) -> str:
                 _mean_and_deviation([run["train_seconds"] / 60.0 for run in runs], digits=0),
             ]
         )
-    return "## Counting, categories, reconstruction\n\n" + _table(header, rows)
+    text = (
+        "## Counting, categories, reconstruction\n\n`paper` is what the papers report; LAVAE's numbers are missing "
+        "from the text of it that this project has."
+    )
+    return f"{text}\n\n{_table(header, rows)}"
 
 
 def _likelihood(reports: Reports) -> Optional[str]:
