@@ -26,6 +26,20 @@ def build(make_config):
     return build_by_name
 
 
+@pytest.fixture(scope="module")
+def models():
+    """Models by name."""
+    return {}
+
+
+@pytest.fixture
+def model(models, build, name):
+    """An untrained model, the same one for all tests that leave it as it is."""
+    if name not in models:
+        models[name] = build(name)
+    return models[name]
+
+
 def _steps(model, count):
     """The loss's history over some steps on the fixed batch; a few are not worth compiling."""
     step = tf.function(model.train_step) if count > 5 else model.train_step
@@ -140,8 +154,8 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, t
         np.testing.assert_array_equal(one, other)
 
 
-def test_elbo_terms_add_up_and_kl_terms_are_not_negative(build, name):
-    terms = build(name).elbo_terms(IMAGES, tf.constant([1, 2]))
+def test_elbo_terms_add_up_and_kl_terms_are_not_negative(model):
+    terms = model.elbo_terms(IMAGES, tf.constant([1, 2]))
     total = terms["reconstruction"] - sum(value for key, value in terms.items() if key.startswith("kl_"))
     np.testing.assert_allclose(elbo(terms), total, rtol=1e-6)
     assert all(value.shape == (8,) for value in terms.values())
@@ -150,8 +164,7 @@ def test_elbo_terms_add_up_and_kl_terms_are_not_negative(build, name):
 
 @pytest.mark.parametrize("size", [(24, 24), (17, 40), (64, 33)])
 @pytest.mark.parametrize("max_objects", [1, 3, 9])
-def test_any_image_size_and_number_of_objects(build, name, size, max_objects):
-    model = build(name)
+def test_any_image_size_and_number_of_objects(model, size, max_objects):
     images = tf.constant(np.random.RandomState(0).uniform(size=(3, *size, 1)).astype(np.float32))
     description = model.encode(images, max_objects)
     if model.finds_objects:
@@ -175,8 +188,7 @@ def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build, name)
     assert same == [True, False, False]
 
 
-def test_boxes_are_within_the_canvas_and_around_the_locations(build, name):
-    model = build(name)
+def test_boxes_are_within_the_canvas_and_around_the_locations(model, name):
     if not model.finds_objects:
         assert model.geometry(model.encode(IMAGES), 24, 24) == {}
         return
@@ -195,8 +207,7 @@ def test_boxes_are_within_the_canvas_and_around_the_locations(build, name):
     assert ((low <= middles[inside] + near) & (middles[inside] <= high + near) & (low < high)).all()
 
 
-def test_prior_samples_are_descriptions(build, name):
-    model = build(name)
+def test_prior_samples_are_descriptions(model):
     for max_objects, most in ((None, 2), (6, 6)):
         description = model.sample_description(200, 24, 30, tf.constant([0, 1]), max_objects)
         encoded = model.encode(IMAGES, most)
