@@ -71,6 +71,18 @@ def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
+def test_a_model_compiled_again_takes_its_steps_with_the_new_optimisers(build, name):
+    model = build(name)
+    tf.function(model.train_step)({"images": IMAGES})
+    model.compile({part: tf.keras.optimizers.SGD(0.0) for part in model.optimizers})
+    model.build_from(IMAGES[:1])
+    before = [variable.numpy() for variable in model.trainable_variables]
+    tf.function(model.train_step)({"images": IMAGES})
+    assert int(model.optimizer.iterations) == 1
+    for old, variable in zip(before, model.trainable_variables):
+        np.testing.assert_array_equal(old, variable)
+
+
 def test_every_weight_has_a_gradient(build, name):
     model = build(name)
     groups = model.variable_groups()

@@ -245,7 +245,7 @@ class SceneModel(keras.Model, abc.ABC):
             name: keras.mixed_precision.LossScaleOptimizer(value) if scales else value for name, value in others.items()
         }
         self._scales_loss = scales
-        self.__dict__.pop("_traced_step", None)  # It knows the optimisers before.
+        self.__dict__.pop("_traced_steps", None)  # They know the optimisers before.
         # Running means are those of all replicas already; by default Keras adds them up once more over workers.
         self.distribute_reduction_method = "first"
 
