@@ -1,5 +1,6 @@
 """Pictures of what a model sees and draws, with matplotlib."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -149,7 +150,8 @@ def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, colum
 
 
 def save(sheet: figure.Figure, path: str) -> None:
-    """Writes a figure as PNG."""
+    """Writes a figure as PNG; its folder is made where there is none."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     sheet.savefig(path, dpi=120)
 
 

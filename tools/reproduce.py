@@ -149,7 +149,9 @@ def _reports(config: str, runs: str) -> list[dict[str, Any]]:
 def _report(folder: str) -> dict[str, Any]:
     """A run's report, with the bounds of single images where they were measured."""
     report, path = read_report(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
-    return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if os.path.exists(path) else report
+    # Without the section, the arrays are of a model that was trained further since.
+    measured = "likelihood" in report and os.path.exists(path)
+    return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if measured else report
 
 
 if __name__ == "__main__":

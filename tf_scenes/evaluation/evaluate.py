@@ -85,10 +85,17 @@ def evaluate_splits(
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
 
 
+def objects_beyond_prior(model: SceneModel, dataset: Dataset, split_name: str) -> Optional[int]:
+    """How many objects a split's ELBO is about where its scenes have more than the learned prior of counts knows.
+
+    Returns:
+        `max_objects` of `SceneModel.elbo_terms`: the prior is then uniform up to it. None: the learned one will do.
+    """
+    return model.max_inferred_objects if dataset.splits[split_name].max_objects > model.max_objects else None
+
+
 def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
-    # Where scenes have more objects than the learned prior of counts knows, the ELBO's prior is uniform.
-    beyond_prior = dataset.splits[split_name].max_objects > inference.model.max_objects
-    max_objects, totals = inference.model.max_inferred_objects if beyond_prior else None, _Totals()
+    max_objects, totals = objects_beyond_prior(inference.model, dataset, split_name), _Totals()
     for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
         images = batch["images"].numpy()
         description, pixel_means = inference.reconstruct(batch["images"])

@@ -132,7 +132,6 @@ def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -
     Returns:
         The files' paths.
     """
-    os.makedirs(folder, exist_ok=True)
     sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.held_out}
     height, width, _ = dataset.image_shape
     if model.num_categories:

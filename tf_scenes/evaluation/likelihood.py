@@ -7,6 +7,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.evaluation.evaluate import objects_beyond_prior
 from tf_scenes.models.scene_model import SceneModel, elbo
 
 _SEED = 10_100
@@ -66,8 +67,7 @@ def likelihood(
         `_standard_error` over images; `images` and `samples`, how many there were. And `bound` and `elbo` of every
         image, float64 `[images]`, for a paired comparison with another model.
     """
-    beyond_prior = model.finds_objects and dataset.splits[split_name].max_objects > model.max_objects
-    max_objects = model.max_inferred_objects if beyond_prior else None
+    max_objects = objects_beyond_prior(model, dataset, split_name)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def both(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
+from scipy import stats
 
 Report = Mapping[str, Any]
 # Reports of each config, one for each seed.
@@ -153,7 +154,7 @@ def _images(report: Report) -> tuple[Any, ...]:
 
 
 def _mean_and_standard_error(values: np.ndarray) -> str:
-    return f"{values.mean():+.2f} ± {values.std(ddof=1) / np.sqrt(len(values)):.2f}"
+    return f"{values.mean():+.2f} ± {stats.sem(values):.2f}"
 
 
 def _disentanglement(reports: Reports) -> Optional[str]:

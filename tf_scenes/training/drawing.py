@@ -23,7 +23,6 @@ def save_scenes(folder: str, name: str, description: dict[str, np.ndarray], imag
         description: of the scenes.
         images: their pixel means, float32 `[scenes, height, width, channels]`.
     """
-    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
     arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
     write_arrays(arrays, {"images": images, **description})
     first = {key: value[:64] for key, value in description.items()}
@@ -45,7 +44,6 @@ def compare(run_dirs: list[str], folder: str) -> None:
         os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
         for run_dir in run_dirs
     }
-    os.makedirs(folder, exist_ok=True)
     picture = os.path.join(folder, "count_accuracy.png")
     plotting.save(plotting.curves(series, "count accuracy, held out"), picture)
     print(f"Figure: {picture}")
@@ -71,7 +69,6 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
     else:
         images = interventions.images_to_edit(build.build_dataset(config), codec, edits, options.num_edited)
     inferred, after, pictures = interventions.edit_images(codec, images, edits)
-    os.makedirs(os.path.join(folder, "figures"), exist_ok=True)
     arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
     texts = np.array([each.text for each in edits])
     write_arrays(arrays, {"input": images, "images": pictures, "edits": texts, **after[-1]})

@@ -179,7 +179,6 @@ class Job:
         print(f"Report: {self._report_path}")
         for picture, figure in outcome.figures.items():
             path = os.path.join(self._folder, "figures", f"{picture}.png")
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             plotting.save(figure, path)
             print(f"Figure: {path}")
 
