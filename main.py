@@ -4,7 +4,7 @@ import sys
 
 from absl import app, flags, logging
 
-from tf_scenes import config
+from tf_scenes import config, flagfiles
 from tf_scenes.errors import UserError
 
 
@@ -16,9 +16,9 @@ def main(arguments: list[str]) -> None:
     try:
         settings = config.config_from_flags()
         # TensorFlow takes seconds to import: flags are checked before.
-        from tf_scenes.training import job
+        from tf_scenes.app import modes
 
-        job.run(settings)
+        modes.run_mode(settings)
     except UserError as error:
         sys.exit(f"Error: {error}")
 
@@ -26,4 +26,8 @@ def main(arguments: list[str]) -> None:
 if __name__ == "__main__":
     config.define_flags()
     flags.adopt_module_key_flags(config)
-    app.run(main)
+    try:
+        command_line = flagfiles.expand(sys.argv)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    app.run(main, argv=command_line)

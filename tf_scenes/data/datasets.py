@@ -1,23 +1,20 @@
-"""Named data sets as tf.data pipelines.
+"""Data sets as tf.data pipelines.
 
 A data set gives examples by split and index; pipelines are built on indices, so they shard over workers and start at
 any position. What an example holds beside its image is ground truth, for evaluation only.
 """
 
 import abc
-import dataclasses
-import zlib
+import importlib
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
-from tf_scenes.data import files, sprites
-from tf_scenes.data.scenes import SceneGenerator, Split
-from tf_scenes.errors import UserError
-
-_IMAGES_HELD_OUT_ONE_IN = 10
+from tf_scenes.data import registry
+from tf_scenes.data.options import DataOptions
+from tf_scenes.data.scenes import Split
 
 
 class Dataset(abc.ABC):
@@ -116,130 +113,27 @@ class Dataset(abc.ABC):
         return index_batches.map(element).prefetch(tf.data.AUTOTUNE)
 
 
-class SceneDataset(Dataset):
-    """Scenes made from a bank of sprites."""
-
-    ground_truth = ("counts", "centers", "labels")
-
-    def __init__(self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int):
-        """Creates the data set.
-
-        Args:
-            bank: the sprites.
-            splits: of the data set.
-            image_size: side of the canvas, pixels.
-            seed: of the scenes.
-
-        Raises:
-            UserError: the objects do not fit on the canvas.
-        """
-        self.generator = SceneGenerator(bank, image_size, image_size, seed)
-        for split in splits:  # Drawn once here, where an error is a clear line, with as many objects as there can be.
-            self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
-        self.splits = {split.name: split for split in splits}
-        self.image_shape = (image_size, image_size, bank.channels)
-        self.label_names = tuple(bank.label_names)
-
-    def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        """See `Dataset.examples`."""
-        scenes = [self.generator.scene(split, int(index)) for index in indices]
-        return {
-            "images": np.stack([scene.image for scene in scenes]),
-            "counts": np.array([scene.count for scene in scenes], np.int32),
-            "centers": np.stack([scene.centers for scene in scenes]),
-            "labels": np.stack([scene.labels for scene in scenes]),
-        }
-
-
-class ImageDataset(Dataset):
-    """A user's own images.
-
-    One in ten is held out as `test`, chosen by a checksum of its pixels, so that equal images are on the same side.
-    """
-
-    def __init__(self, path: str):
-        """Reads the file.
-
-        Args:
-            path: an `.npz` with `images` (uint8 in [0, 255] or float in [0, 1]; N x H x W or N x H x W x C with C 1 or
-                3) and optionally `counts` (whole numbers, N). No pickles are loaded from it.
-
-        Raises:
-            UserError: the file is not such a file, or holds too few different images to hold some out.
-        """
-        arrays = files.load_npz(path, required=("images",), optional=("counts",))
-        self._images = files.as_uint8_images(arrays["images"], f"images in {path}")
-        self._counts = None
-        if "counts" in arrays:
-            self._counts = files.as_counts(arrays["counts"], len(self._images), f"counts in {path}")
-        held_out = np.array([zlib.crc32(image.tobytes()) % _IMAGES_HELD_OUT_ONE_IN == 0 for image in self._images])
-        self._indices = {"train": np.flatnonzero(~held_out), "test": np.flatnonzero(held_out)}
-        if not all(len(indices) for indices in self._indices.values()):
-            raise UserError(
-                f"{path} holds {len(held_out)} images, of which {held_out.sum()} fall into the held-out tenth: "
-                "it needs more different images, a hundred at least"
-            )
-        most = 0 if self._counts is None else int(self._counts.max())
-        self.splits = {
-            name: Split(name, size=len(indices), min_objects=0, max_objects=most, held_out=name == "test")
-            for name, indices in self._indices.items()
-        }
-        self.image_shape = self._images.shape[1:]
-        self.ground_truth = () if self._counts is None else ("counts",)
-
-    def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        """See `Dataset.examples`."""
-        chosen = self._indices[split.name][np.asarray(indices)]
-        examples = {"images": self._images[chosen]}
-        if self._counts is not None:
-            examples["counts"] = self._counts[chosen]
-        return examples
-
-
-def load_dataset(
-    name: str,
-    seed: int,
-    image_size: int,
-    sprite_size: int,
-    sizes: tuple[int, int],
-    objects: tuple[int, int, int],
-    mnist_path: Optional[str] = None,
-    sprites_path: Optional[str] = None,
-    images_path: Optional[str] = None,
-) -> Dataset:
-    """A data set by name.
+def load_dataset(options: DataOptions, seed: int) -> Dataset:
+    """The data set that options describe.
 
     Args:
-        name: one of `config.DATASETS`.
+        options: of the data.
         seed: of the scenes.
-        image_size: side of the canvas, pixels; `images` has its own.
-        sprite_size: side of the largest object, pixels; `multi_custom` has its own.
-        sizes: examples in `train` and in `test` (of `test_<many>` as many).
-        objects: fewest and most in `train` and `test`, and how many in each scene of `test_<many>`.
-        mnist_path: where MNIST's files are; None for Keras's copy.
-        sprites_path: the sprites of `multi_custom`.
-        images_path: the images of `images`.
 
     Raises:
         UserError: the data cannot be had or do not fit.
     """
-    if name == "images":
-        return ImageDataset(images_path)
-    banks = {
-        "multi_dsprites": lambda: sprites.shapes(sprite_size),
-        "multi_mnist_1k": lambda: sprites.mnist(mnist_path, sprite_size, pool=1_000),
-        "multi_mnist_10k": lambda: sprites.mnist(mnist_path, sprite_size, pool=10_000),
-        "multi_digits": lambda: sprites.handwritten_digits(sprite_size),
-        "multi_sprites": lambda: sprites.grey_shapes(sprite_size),
-        "multi_mnist_air": lambda: sprites.grey_mnist(mnist_path, sprite_size),
-        "multi_digits_air": lambda: sprites.grey_handwritten_digits(sprite_size),
-        "multi_custom": lambda: sprites.from_file(sprites_path),
-    }
-    train_size, test_size = sizes
-    fewest, most, many = objects
-    splits = (
-        Split("train", train_size, fewest, most, held_out=False),
-        Split("test", test_size, fewest, most, held_out=True),
-        Split(f"test_{many}", test_size, many, many, held_out=True),
-    )
-    return SceneDataset(banks[name](), splits, image_size, seed)
+    module, function = registry.entry(options.dataset).function.split(":")
+    return getattr(importlib.import_module(module), function)(options, seed)
+
+
+def load_bundled_dataset(flags: Mapping[str, Any]) -> Dataset:
+    """The data set of a report's flags, for a look at a model; MNIST's digits are replaced by scikit-learn's.
+
+    Args:
+        flags: of a report.
+    """
+    names = {name for name, _ in DataOptions.flags()}
+    options = {name: value for name, value in flags.items() if name in names}
+    options["dataset"] = registry.entry(options["dataset"]).bundled or options["dataset"]
+    return load_dataset(DataOptions(**options), flags["seed"])

@@ -13,8 +13,10 @@ from typing import Optional
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tf_scenes.data import files
+from tf_scenes.data import user_arrays
+from tf_scenes.data.mnist import load_mnist
 from tf_scenes.errors import UserError
+from tf_scenes.files import read_arrays
 
 SHAPE_NAMES = ("square", "ellipse", "triangle")
 SHAPE_SCALES = np.linspace(0.5, 1.0, 6)
@@ -163,7 +165,7 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
     Raises:
         UserError: the digits cannot be had, or there are fewer than `pool`.
     """
-    digits, labels = files.load_mnist(path)
+    digits, labels = load_mnist(path)
     if pool > len(digits):
         where = f"in {path}" if path else "in Keras's copy"
         raise UserError(f"a pool of {pool} MNIST digits was asked for, but there are only {len(digits)} {where}")
@@ -181,7 +183,7 @@ def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
     Raises:
         UserError: the digits cannot be had.
     """
-    return _grey_digits(*files.load_mnist(path), size)
+    return _grey_digits(*load_mnist(path), size)
 
 
 def grey_handwritten_digits(size: int = 20) -> SpriteBank:
@@ -278,15 +280,15 @@ def from_file(path: str) -> SpriteBank:
     Raises:
         UserError: the file is not such a file, or a sprite is empty.
     """
-    arrays = files.load_npz(path, required=("sprites",), optional=("labels",))
-    sprites = files.as_uint8_images(arrays["sprites"], f"sprites in {path}")
+    arrays = read_arrays(path, required=("sprites",), optional=("labels",))
+    sprites = user_arrays.as_uint8_images(arrays["sprites"], f"sprites in {path}")
     count, height, width, _ = sprites.shape
     empty = np.flatnonzero(~sprites.any(axis=(1, 2, 3)))
     if empty.size:
         raise UserError(f"sprite {empty[0]} in {path} is empty: every sprite must have a pixel above 0")
     frame = max(height, width)
     sprites = np.pad(sprites, ((0, 0), (0, frame - height), (0, frame - width), (0, 0)))
-    labels = files.as_counts(arrays.get("labels", np.zeros(count, np.int32)), count, f"labels in {path}")
+    labels = user_arrays.as_counts(arrays.get("labels", np.zeros(count, np.int32)), count, f"labels in {path}")
     return SpriteBank(
         sprites=sprites,
         frame_sizes=np.full(count, frame, np.int32),

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.descriptions import NUM_OBJECTS
 from tf_scenes.evaluation import metrics
 from tf_scenes.models.scene_model import SceneModel
 
@@ -31,19 +32,18 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
     @tf.function(reduce_retracing=True, autograph=False)
     def reconstruct(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         description = model.encode(images, slots)
-        return description["num_objects"], model.decode(description, *dataset.image_shape[:2])
+        return description[NUM_OBJECTS], model.decode(description, *dataset.image_shape[:2])
 
     true, inferred, overlaps = [], [], []
     for batch in dataset.evaluation_batches(split_name, batch_size):
         counts, pixel_means = reconstruct(batch["images"])
         true.append(batch["counts"].numpy())
         inferred.append(counts.numpy())
-        overlaps.append(metrics.foreground_iou(batch["images"].numpy(), pixel_means.numpy())[true[-1] > 0])
+        overlaps.append(metrics.foreground_iou(batch["images"].numpy(), pixel_means.numpy()))
     true, inferred = np.concatenate(true), np.concatenate(inferred)
     return {
         "images": len(true),
-        "count_accuracy": float(np.mean(true == inferred)),
-        "count_accuracy_by_count": metrics.accuracy_by_count(true, inferred),
+        **metrics.counting(true, inferred),
         "count_error": float(np.mean(np.abs(true - inferred))),
-        "foreground_iou": float(np.mean(np.concatenate(overlaps), dtype=np.float64)),
+        "foreground_iou": metrics.mean_foreground_iou(np.concatenate(overlaps), true > 0),
     }

@@ -13,18 +13,28 @@ from typing import Any, Callable, Optional
 import numpy as np
 import tensorflow as tf
 
-from tf_scenes import editing
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.descriptions import (
+    CATEGORY,
+    LOCATIONS,
+    NUM_OBJECTS,
+    Description,
+    Role,
+    as_arrays,
+    by_object,
+    field,
+    is_present,
+    of_role,
+)
+from tf_scenes.editing import edits
 from tf_scenes.evaluation.metrics import match_locations
-from tf_scenes.models.scene_model import SceneModel, as_arrays
+from tf_scenes.models.scene_model import SceneModel
 
 _SEED = 30_300
 _PRIOR_SCENES = 2_000
 _PLACE_ATTEMPTS = 64
 # The standard deviation of an angle that is uniform on the circle.
 _UNIFORM_ANGLE = np.pi / np.sqrt(3.0)
-
-Description = editing.Description
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +46,8 @@ class _Edit:
     possible: np.ndarray  # bool [scenes], where the edit could be made.
 
 
-class LookDistance:
-    """Distance of two looks in units of their prior.
+class AppearanceDistance:
+    """Distance of two appearances in units of their prior.
 
     Each continuous variable's difference is divided by its standard deviation under the prior, and the distance is the
     root of the mean square over all of them. Categories are left out: they agree or do not.
@@ -49,20 +59,20 @@ class LookDistance:
         Args:
             prior: descriptions drawn from the prior.
         """
-        present = prior["presence"] > 0.5
+        present = is_present(prior)
         self._scales = {
-            name: _UNIFORM_ANGLE if name == "angles" else prior[name][present].std(axis=0) + 1e-6
-            for name in editing.look(prior, 0)
-            if not np.issubdtype(prior[name].dtype, np.integer)
+            name: _UNIFORM_ANGLE if field(name).circular else values[present].std(axis=0) + 1e-6
+            for name, values in of_role(prior, Role.APPEARANCE).items()
+            if not field(name).categorical
         }
 
     def __call__(self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Distance of looks `[objects, ...]`, one by one: `[objects]`."""
+        """Distance of appearances `[objects, ...]`, one by one: `[objects]`."""
         squares = []
         for name, scale in self._scales.items():
             difference = second[name] - first[name]
-            if name == "angles":
-                difference = np.remainder(difference + np.pi, 2.0 * np.pi) - np.pi
+            if field(name).circular:
+                difference = edits.shorter_turn(difference)
             squares.append(((difference / scale) ** 2).reshape(len(difference), -1))
         return np.sqrt(np.concatenate(squares, axis=1).mean(axis=1))
 
@@ -74,7 +84,7 @@ def disentanglement(
 
     Scenes in which at least two objects were found are used, so that there is always something else to change. The
     edits: `none`, the control, in which a scene is drawn and inferred again as it is; `move`, to a place that is free;
-    `swap`, of two objects' places; `restyle`, with the look of an object of another scene.
+    `swap`, of two objects' places; `restyle`, with the appearance of an object of another scene.
 
     Args:
         model: a trained model that finds objects.
@@ -87,20 +97,22 @@ def disentanglement(
     Returns:
         For each edit: `scenes`, in how many it was made; `count_kept`, the share of them in which as many objects are
         found as were drawn; over those, `asked_move` and `asked_restyle`, how far the edited objects were to be moved
-        and changed; `edited_location_error` and `edited_look_error`, how far they are from what was asked;
-        `other_location_change` and `other_look_change`, how much the others changed. Locations in pixels, looks in
-        units of their prior, means over objects. For models with categories `edited_category_kept` and
+        and changed; `edited_location_error` and `edited_appearance_error`, how far they are from what was asked;
+        `other_location_change` and `other_appearance_change`, how much the others changed. Locations in pixels,
+        appearances in units of their prior, means over objects. For models with categories `edited_category_kept` and
         `other_category_kept`, shares of objects.
     """
     height, width, _ = dataset.image_shape
-    distance = LookDistance(as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]))))
+    distance = AppearanceDistance(
+        as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0])))
+    )
     function = functools.partial(tf.function, reduce_retracing=True, autograph=False)
     encode, decode = function(model.encode), function(lambda description: model.decode(description, height, width))
     random, found = np.random.default_rng(_SEED), {}
     for batch in dataset.evaluation_batches(split_name, batch_size, limit=num_images):
         description = as_arrays(encode(batch["images"]))
-        description = {name: values[description["num_objects"] >= 2] for name, values in description.items()}
-        if len(description["num_objects"]) < 2:
+        description = {name: values[description[NUM_OBJECTS] >= 2] for name, values in description.items()}
+        if len(description[NUM_OBJECTS]) < 2:
             continue
         for name, make in _EDITS.items():
             edit = make(description, random, (height, width), clearance)
@@ -113,35 +125,35 @@ def disentanglement(
 
 
 def _none(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
-    present = description["presence"] > 0.5
+    present = is_present(description)
     return _Edit(description, np.zeros_like(present), np.ones(len(present), bool))
 
 
 def _move(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
     slots = _choose(description, random)
     places = [
-        _free_place(
-            description["locations"][scene], description["presence"][scene] > 0.5, slot, random, size, clearance
-        )
+        _free_place(description[LOCATIONS][scene], is_present(description)[scene], slot, random, size, clearance)
         for scene, slot in enumerate(slots)
     ]
     possible = np.array([place is not None for place in places])
     scenes = np.arange(len(slots))
-    here = description["locations"][scenes, slots]
+    here = description[LOCATIONS][scenes, slots]
     there = np.array([old if place is None else place for old, place in zip(here, places)])
-    return _Edit(editing.move(description, slots, there - here), _mask(description, slots), possible)
+    return _Edit(edits.move(description, slots, there - here), _mask(description, slots), possible)
 
 
 def _swap(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
     first, second = _choose(description, random), _choose(description, random)
     edited = _mask(description, first) | _mask(description, second)
-    return _Edit(editing.swap(description, first, second), edited, first != second)
+    return _Edit(edits.swap(description, first, second), edited, first != second)
 
 
 def _restyle(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
     slots, others = _choose(description, random), _choose(description, random)
-    new_look = {name: np.roll(values, 1, axis=0) for name, values in editing.look(description, others).items()}
-    edited = editing.restyle(description, slots, new_look)
+    new_appearance = {
+        name: np.roll(values, 1, axis=0) for name, values in edits.appearance_of(description, others).items()
+    }
+    edited = edits.restyle(description, slots, new_appearance)
     return _Edit(edited, _mask(description, slots), np.ones(len(slots), bool))
 
 
@@ -150,12 +162,12 @@ _EDITS: dict[str, Callable[..., _Edit]] = {"none": _none, "move": _move, "swap":
 
 def _choose(description: Description, random: np.random.Generator) -> np.ndarray:
     """One of the objects of each scene."""
-    weights = random.random(description["presence"].shape) * (description["presence"] > 0.5)
+    weights = random.random(is_present(description).shape) * (is_present(description))
     return weights.argmax(axis=1)
 
 
 def _mask(description: Description, slots: np.ndarray) -> np.ndarray:
-    return np.arange(description["presence"].shape[1]) == slots[:, None]
+    return np.arange(is_present(description).shape[1]) == slots[:, None]
 
 
 def _free_place(
@@ -179,31 +191,31 @@ def _free_place(
 
 
 def _compare(
-    before: Description, edit: _Edit, again: Description, distance: LookDistance
+    before: Description, edit: _Edit, again: Description, distance: AppearanceDistance
 ) -> list[dict[str, np.ndarray]]:
     """For each scene in which the edit was possible, its measures by object; nothing but `kept` where counts differ."""
     scenes = []
     for scene in np.flatnonzero(edit.possible):
-        drawn = np.flatnonzero(edit.description["presence"][scene] > 0.5)
-        seen = np.flatnonzero(again["presence"][scene] > 0.5)
+        drawn = np.flatnonzero(is_present(edit.description)[scene])
+        seen = np.flatnonzero(is_present(again)[scene])
         if len(drawn) != len(seen):
             scenes.append({"kept": np.array([False])})
             continue
-        locations = edit.description["locations"][scene, drawn], again["locations"][scene, seen]
+        locations = edit.description[LOCATIONS][scene, drawn], again[LOCATIONS][scene, seen]
         _, order = match_locations(*locations)
         old, asked, got = (
-            {name: values[scene, slots] for name, values in description.items() if name != "num_objects"}
+            {name: values[scene, slots] for name, values in by_object(description).items()}
             for description, slots in ((before, drawn), (edit.description, drawn), (again, seen[order]))
         )
         scenes.append(
             {
                 "kept": np.array([True]),
                 "edited": edit.edited[scene, drawn],
-                "move": _lengths(asked["locations"] - old["locations"]),
+                "move": _lengths(asked[LOCATIONS] - old[LOCATIONS]),
                 "restyle": distance(old, asked),
-                "location": _lengths(got["locations"] - asked["locations"]),
-                "look": distance(asked, got),
-                **({"category": got["category"] == asked["category"]} if "category" in asked else {}),
+                "location": _lengths(got[LOCATIONS] - asked[LOCATIONS]),
+                "appearance": distance(asked, got),
+                **({CATEGORY: got[CATEGORY] == asked[CATEGORY]} if CATEGORY in asked else {}),
             }
         )
     return scenes
@@ -224,11 +236,11 @@ def _summary(scenes: list[dict[str, np.ndarray]]) -> dict[str, Any]:
         "asked_move": objects["move"][edited],
         "asked_restyle": objects["restyle"][edited],
         "edited_location_error": objects["location"][edited],
-        "edited_look_error": objects["look"][edited],
+        "edited_appearance_error": objects["appearance"][edited],
         "other_location_change": objects["location"][~edited],
-        "other_look_change": objects["look"][~edited],
+        "other_appearance_change": objects["appearance"][~edited],
     }
-    if "category" in objects:
-        measures["edited_category_kept"] = objects["category"][edited]
-        measures["other_category_kept"] = objects["category"][~edited]
+    if CATEGORY in objects:
+        measures["edited_category_kept"] = objects[CATEGORY][edited]
+        measures["other_category_kept"] = objects[CATEGORY][~edited]
     return {**summary, **{name: float(values.mean()) for name, values in measures.items() if values.size}}

@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
 from tf_scenes.evaluation import metrics
-from tf_scenes.models.scene_model import SceneModel, elbo
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.training.trainable_model import elbo
 
 _SEED = 20_200
 _TABLE_ROWS = (
@@ -101,20 +103,20 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
         description, pixel_means = inference.reconstruct(batch["images"])
         terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]), max_objects)
         totals.add(
-            squared_error=metrics.squared_error(images, pixel_means.numpy()),
+            mean_squared_error=metrics.mean_squared_error(images, pixel_means.numpy()),
             foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),
             lit=images.any(axis=(1, 2, 3)),
             **{f"inferred_{name}": value for name, value in _objects(description).items()},
             **{f"term_{name}": value.numpy() for name, value in terms.items()},
             **{name: batch[name].numpy() for name in dataset.ground_truth},
         )
-    lit_iou = totals["foreground_iou"][totals["lit"]]
+    mean_squared_error = float(np.mean(totals["mean_squared_error"], dtype=np.float64))
     return {
         "images": len(totals["lit"]),
         **{name: float(np.mean(totals[f"term_{name}"], dtype=np.float64)) for name in terms},
-        "mse": float(np.mean(totals["squared_error"], dtype=np.float64)),
-        "squared_error": float(np.mean(totals["squared_error"], dtype=np.float64) * np.prod(dataset.image_shape)),
-        "foreground_iou": float(np.mean(lit_iou, dtype=np.float64)) if lit_iou.size else None,
+        "mse": mean_squared_error,
+        "squared_error": float(mean_squared_error * np.prod(dataset.image_shape)),
+        "foreground_iou": metrics.mean_foreground_iou(totals["foreground_iou"], totals["lit"]),
         **_counting(totals),
         **_locating(totals),
         **_categorising(totals),
@@ -123,9 +125,9 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
 
 def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
     """What is measured of a description; categories are -1 where no object is."""
-    objects = {name: description[name].numpy() for name in ("num_objects", "locations") if name in description}
-    if "category" in description:
-        objects["categories"] = np.where(description["presence"] > 0.0, description["category"], -1)
+    objects = {name: description[name].numpy() for name in (NUM_OBJECTS, LOCATIONS) if name in description}
+    if CATEGORY in description:
+        objects["categories"] = np.where(is_present(description), description[CATEGORY], -1)
     return objects
 
 
@@ -144,11 +146,7 @@ def _categorising(totals: _Totals) -> dict[str, Any]:
 def _counting(totals: _Totals) -> dict[str, Any]:
     if "counts" not in totals or "inferred_num_objects" not in totals:
         return {"count_accuracy": None, "count_accuracy_by_count": None}
-    true, inferred = totals["counts"], totals["inferred_num_objects"]
-    return {
-        "count_accuracy": float(np.mean(true == inferred)),
-        "count_accuracy_by_count": metrics.accuracy_by_count(true, inferred),
-    }
+    return metrics.counting(totals["counts"], totals["inferred_num_objects"])
 
 
 def _locating(totals: _Totals) -> dict[str, Any]:

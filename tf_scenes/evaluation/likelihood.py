@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.evaluation.evaluate import objects_beyond_prior
-from tf_scenes.models.scene_model import SceneModel, elbo
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.training.trainable_model import elbo
 
 _SEED = 10_100
 

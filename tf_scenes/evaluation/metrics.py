@@ -1,23 +1,28 @@
 """What is measured on held-out scenes, as NumPy functions of whole batches."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 
-def accuracy_by_count(true: np.ndarray, inferred: np.ndarray) -> dict[int, float]:
-    """Share of images whose number of objects is inferred correctly, for each true number that occurs.
+def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
+    """How well objects are counted.
 
     Args:
-        true: int `[images]`.
+        true: int `[images]`, the numbers of objects.
         inferred: int `[images]`.
+
+    Returns:
+        `count_accuracy`, the share of images whose number of objects is inferred correctly, and
+        `count_accuracy_by_count`, the same for each true number that occurs.
     """
-    return {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
+    by_count = {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
+    return {"count_accuracy": float(np.mean(true == inferred)), "count_accuracy_by_count": by_count}
 
 
-def squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
+def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
     """Mean squared error per pixel and channel of each image: `[images, height, width, channels]` -> `[images]`."""
     return np.mean(np.square(images - pixel_means), axis=(1, 2, 3))
 
@@ -38,6 +43,16 @@ def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
     union = np.sum(lit | drawn, axis=(1, 2))
     with np.errstate(invalid="ignore"):
         return np.sum(lit & drawn, axis=(1, 2)) / union
+
+
+def mean_foreground_iou(of_images: np.ndarray, images_to_count: np.ndarray) -> Optional[float]:
+    """The mean of `foreground_iou` over some of the images; None where there are none.
+
+    Args:
+        of_images: float `[images]`.
+        images_to_count: bool `[images]`, those with something to see.
+    """
+    return float(np.mean(of_images[images_to_count], dtype=np.float64)) if images_to_count.any() else None
 
 
 def location_error(

@@ -32,8 +32,8 @@ _EDIT_MEASURES = {
     "edited_location_error": "its location error",
     "other_location_change": "others' location change",
     "asked_restyle": "asked restyle",
-    "edited_look_error": "its look error",
-    "other_look_change": "others' look change",
+    "edited_appearance_error": "its appearance error",
+    "other_appearance_change": "others' appearance change",
     "other_category_kept": "others' category kept",
 }
 

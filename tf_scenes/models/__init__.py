@@ -1,1 +1,1 @@
-"""The models."""
+"""The models: what all have in common, and a room for each."""

@@ -1,73 +1,60 @@
-"""What all models share: the ELBO and its terms, the training and test steps, encoding and decoding."""
+"""The contract: what every model says about scenes."""
 
 import abc
-import functools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
-import numpy as np
 import tensorflow as tf
+from typing_extensions import override
+
+from tf_scenes.descriptions import NUM_OBJECTS
+from tf_scenes.training import optimizers
+from tf_scenes.training.options import TrainingOptions
+from tf_scenes.training.trainable_model import Batch, TrainableModel, elbo
 
 keras = tf.keras
 
-# From a batch to the means of its scalars.
-_Step = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 
-
-class TrainingLoss(NamedTuple):
-    """What a model's training step minimises and reports.
+@dataclasses.dataclass(frozen=True)
+class SceneSpec:
+    """What a model is told about the scenes that it is for.
 
     Attributes:
-        per_image: float32 `[batch]`, what is minimised.
-        elbo_terms: name to float32 `[batch]`, nats per image: `reconstruction` and the KL terms.
-        scalars: name to float32 scalar, further quantities worth a curve.
+        image_shape: height, width and channels of training images.
+        max_objects: most objects that the model explains a training image with.
+        max_inferred_objects: most objects that `SceneModel.encode` finds in one image, unless it is called with another
+            number; any number is possible, whatever the model was trained with.
+        seed: of all random draws in training.
     """
 
-    per_image: tf.Tensor
-    elbo_terms: Mapping[str, tf.Tensor]
-    scalars: Mapping[str, tf.Tensor]
+    image_shape: tuple[int, int, int]
+    max_objects: int
+    max_inferred_objects: int
+    seed: int = 0
 
 
-def elbo(terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """The evidence lower bound from its terms: the reconstruction's log-likelihood less every KL.
-
-    Args:
-        terms: `reconstruction`, and any number of KL terms, of one shape, in nats.
-
-    Returns:
-        A tensor of that shape, nats.
-    """
-    return terms["reconstruction"] - tf.add_n([value for name, value in terms.items() if name != "reconstruction"])
-
-
-def as_arrays(description: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
-    """A description's tensors as arrays of NumPy."""
-    return {name: value.numpy() for name, value in description.items()}
-
-
-class SceneModel(keras.Model, abc.ABC):
+class SceneModel(TrainableModel):
     """Base of all models.
 
-    A subclass says what the training loss is, what the ELBO's terms are, how an image becomes a scene description and
-    how that becomes an image. Descriptions are dictionaries whose names are those of the exported models.
+    A subclass says what the training loss is (`TrainableModel.training_loss`), what the ELBO's terms are, how an image
+    becomes a scene description and how that becomes an image. Descriptions are dictionaries whose names are declared in
+    `tf_scenes.descriptions`, and are those of the exported models. How a model is trained by Keras stands in
+    `TrainableModel`.
     """
 
-    def __init__(self, seed: int, max_objects: int, max_inferred_objects: int, name: Optional[str] = None):
+    def __init__(self, scenes: SceneSpec, name: Optional[str] = None):
         """Creates the model.
 
         Args:
-            seed: of all random draws; those of a step are a function of the seed and the step's number.
-            max_objects: most objects that the model explains a training image with.
-            max_inferred_objects: most objects that `encode` finds in one image, unless it is called with another
-                number; any number is possible, whatever the model was trained with.
+            scenes: that it is for.
             name: of the model.
         """
-        super().__init__(name=name)
-        self._seed = seed
-        self.max_objects = max_objects
-        self.max_inferred_objects = max_inferred_objects
-        self._training_means: dict[str, keras.metrics.Mean] = {}
-        self._test_means: dict[str, keras.metrics.Mean] = {}
+        super().__init__(scenes.seed, name=name)
+        self.max_objects = scenes.max_objects
+        self.max_inferred_objects = scenes.max_inferred_objects
+
+    # What it is.
 
     @property
     def finds_objects(self) -> bool:
@@ -84,17 +71,77 @@ class SceneModel(keras.Model, abc.ABC):
         """Dimensions of an object's attributes; 0 for models without."""
         return 0
 
-    # What a subclass defines.
+    # Images to descriptions and back.
 
     @abc.abstractmethod
-    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
-        """The loss of one batch.
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
+        """The most likely scene description of each image, or one drawn from the posterior.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1], any height and width.
+            max_objects: length to which descriptions are padded, and most objects that can be found;
+                `max_inferred_objects` by default.
+            seed: int32 `[2]` of the draw; without it nothing is random.
+
+        Returns:
+            Of models that find objects, at least `num_objects` int32 `[batch]`, `presence` float32
+            `[batch, max_objects]` (0 or 1) and `locations` float32 `[batch, max_objects, 2]`, pixels, y then x.
+        """
+
+    @abc.abstractmethod
+    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """Draws scene descriptions.
+
+        Args:
+            description: what `encode` gives; fields that follow from others are not needed.
+            height: of the canvas, pixels, scalar int32.
+            width: of the canvas, pixels, scalar int32.
+
+        Returns:
+            Pixel means, float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+    @override
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """The reconstruction of images: float32 `[batch, height, width, channels]` in [0, 1], the same out."""
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        return self.decode(self.encode(images), height, width)
+
+    def geometry(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """What follows from a description, for those who draw on images; nothing where no objects are found.
+
+        Args:
+            description: what `encode` gives.
+            height: of the canvas, pixels, scalar int32.
+            width: of the canvas, pixels, scalar int32.
+
+        Returns:
+            Of models that find objects, `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as shares
+            of the canvas, within [0, 1]. Of those that pose sprites, `where`, float32 `[batch, max_objects, 2, 3]`: the
+            affine map of (y, x, 1), each from -1 to 1 within a sprite, to y and x on the canvas, pixels. 0 where an
+            object is absent.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What pictures of an inference show beside image and reconstruction.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
-            step: int64 scalar, number of optimisation steps taken so far.
-            seed: int32 `[2]`.
+            description: what `encode` gave for them.
+
+        Returns:
+            Where the model finds objects, `sprites`, float32 `[batch, max_objects, h, w, channels]`; where it has
+            location features, `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`,
+            float32 `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
         """
+
+    # The ELBO.
 
     @abc.abstractmethod
     def elbo_terms(
@@ -120,56 +167,8 @@ class SceneModel(keras.Model, abc.ABC):
         """
 
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """What inference computes of images whatever it then draws; nothing, where all of it depends on draws."""
+        """What inference computes from images before any draw; nothing, where all of it depends on draws."""
         return ()
-
-    @abc.abstractmethod
-    def encode(
-        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
-    ) -> dict[str, tf.Tensor]:
-        """The most likely scene description of each image, or one drawn from the posterior.
-
-        Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1], any height and width.
-            max_objects: length to which descriptions are padded, and most objects that can be found;
-                `max_inferred_objects` by default.
-            seed: int32 `[2]` of the draw; without it nothing is random.
-
-        Returns:
-            Of models that find objects, at least `num_objects` int32 `[batch]`, `presence` float32
-            `[batch, max_objects]` (0 or 1) and `locations` float32 `[batch, max_objects, 2]`, pixels, y then x.
-        """
-
-    def geometry(
-        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """What follows from a description, for those who draw on images; nothing where no objects are found.
-
-        Args:
-            description: what `encode` gives.
-            height: of the canvas, pixels, scalar int32.
-            width: of the canvas, pixels, scalar int32.
-
-        Returns:
-            Of models that find objects, `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as shares
-            of the canvas, within [0, 1]. Of those that pose sprites, `where`, float32 `[batch, max_objects, 2, 3]`: the
-            affine map of (y, x, 1), each from -1 to 1 within a sprite, to y and x on the canvas, pixels. 0 where an
-            object is absent.
-        """
-        return {}
-
-    @abc.abstractmethod
-    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """Draws scene descriptions.
-
-        Args:
-            description: what `encode` gives (`num_objects` is not needed).
-            height: of the canvas, pixels, scalar int32.
-            width: of the canvas, pixels, scalar int32.
-
-        Returns:
-            Pixel means, float32 `[batch, height, width, channels]` in [0, 1].
-        """
 
     @abc.abstractmethod
     def sample_description(
@@ -188,190 +187,38 @@ class SceneModel(keras.Model, abc.ABC):
             What `encode` gives.
         """
 
-    @abc.abstractmethod
-    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """What pictures of an inference show beside image and reconstruction.
+    # Training.
+
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
+        """The optimiser of each of `variable_groups`; Adam, unless the model's paper has another.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-            description: what `encode` gave for them.
-
-        Returns:
-            Where the model finds objects, `sprites`, float32 `[batch, max_objects, h, w, channels]`; where it has
-            location features, `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`,
-            float32 `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
+            options: of training.
         """
-
-    @abc.abstractmethod
-    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        """Calls every layer once, none in training mode, so that all weights exist.
-
-        Args:
-            images: float32 `[batch, height, width, channels]`.
-            seed: int32 `[2]`.
-        """
-
-    def calibrate(self, images: Iterable[tf.Tensor]) -> None:
-        """Sets what is set once, after training; most models have nothing of the kind.
-
-        Args:
-            images: batches of training images, float32 `[batch, height, width, channels]` in [0, 1].
-        """
+        rate, clip_norm = optimizers.falling_rate(options), optimizers.clip_norm(options)
+        return {optimizers.DEFAULT: optimizers.Adam(rate, global_clipnorm=clip_norm)}
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
-        return {"default": self.trainable_variables}
+        return {optimizers.DEFAULT: self.trainable_variables}
 
-    def group_apart(self, name: str, variables: list[tf.Variable]) -> dict[str, list[tf.Variable]]:
+    def group_apart(self, name: str, variables: Sequence[tf.Variable]) -> dict[str, list[tf.Variable]]:
         """`variable_groups` with some variables in a group of their own."""
         own = {variable.ref() for variable in variables}
         rest = [variable for variable in self.trainable_variables if variable.ref() not in own]
-        return {"default": rest, name: variables}
+        return {optimizers.DEFAULT: rest, name: list(variables)}
 
-    # What Keras calls.
-
-    def compile(self, optimizers: Mapping[str, keras.optimizers.Optimizer], **kwargs: Any) -> None:
-        """Sets the optimisers.
-
-        Args:
-            optimizers: one for each of `variable_groups`.
-            **kwargs: for Keras's `compile`.
-        """
-        super().compile(optimizer=optimizers["default"], **kwargs)
-        # Keras has given the one that it knows a loss scale, if the precision needs one.
-        scales = isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer)
-        others = {name: value for name, value in optimizers.items() if name != "default"}
-        self._other_optimizers = {
-            name: keras.mixed_precision.LossScaleOptimizer(value) if scales else value for name, value in others.items()
-        }
-        self._scales_loss = scales
-        self.__dict__.pop("_traced_steps", None)  # They know the optimisers before.
-        # Running means are those of all replicas already; by default Keras adds them up once more over workers.
-        self.distribute_reduction_method = "first"
+    @override
+    def held_out_measures(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The ELBO and its terms, and, where the batch has `counts`, the accuracy of the number of objects."""
+        terms = self.elbo_terms(batch["images"], seed)
+        measures = {"elbo": elbo(terms), **terms}
+        if "counts" in batch and self.finds_objects:
+            counts = self.encode(batch["images"])[NUM_OBJECTS]
+            measures["count_accuracy"] = tf.cast(tf.equal(counts, batch["counts"]), tf.float32)
+        return measures
 
     @property
-    def steps_taken(self) -> int:
-        """Optimisation steps taken so far, those that were skipped for an overflow included."""
-        return int(self.optimizer.iterations.numpy())
-
-    @property
-    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Every optimiser by its group's name."""
-        return {"default": self.optimizer, **self._other_optimizers}
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """All running means; Keras resets them at the beginning of each epoch."""
-        return [*self._training_means.values(), *self._test_means.values()]
-
-    def build_from(self, images: tf.Tensor) -> None:
-        """Creates all variables: the model's, its optimisers' and its running means.
-
-        Were any left to the first step, TensorFlow would trace that step twice.
-
-        Args:
-            images: float32 `[batch, height, width, channels]`, an example of what will come.
-        """
-        seed = tf.zeros([2], tf.int32)
-        self.build_layers(images, seed)
-        self.built = True
-        weights = self.get_weights()
-        loss = self.training_loss(images, tf.constant(0, tf.int64), seed)
-        self.set_weights(weights)  # Batch normalisation has seen the example.
-        for name, variables in self.variable_groups().items():
-            self.optimizers[name].build(variables)
-        self._training_means = _means(self._training_scalars(loss))
-        counting = ["count_accuracy"] if self.finds_objects else []
-        # Were their names those of training, Keras could report the ones for the others.
-        self._test_means = _means([*self._test_scalars(images, seed), *counting], prefix="test_")
-
-    # Nothing below needs AutoGraph, and converting it takes seconds.
-    @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of optimisation on `data["images"]`."""
-        return self._traced_once(self._take_step)(data)
-
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The ELBO's terms, and the accuracy of the number of objects where `data` holds `counts`."""
-        return self._traced_once(self._take_test_step)(data)
-
-    def _traced_once(self, step: _Step) -> _Step:
-        # Keras puts a step into its graph twice, before its loop and in it: a function is traced once for both. On
-        # several devices a step cannot be a function of its own, since devices meet within it.
-        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        return self._traced_steps[step] if alone and tf.inside_function() else step
-
-    @functools.cached_property
-    def _traced_steps(self) -> dict[_Step, _Step]:
-        return {step: tf.function(step, autograph=False) for step in (self._take_step, self._take_test_step)}
-
-    def _take_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        # Steps that are skipped for an overflow count too.
-        images, step = data["images"], self.optimizer.iterations
-        groups = self.variable_groups()
-        with tf.GradientTape() as tape:
-            loss = self.training_loss(images, step, self._step_seed(step))
-            # Gradients are summed over replicas, so that each gives its share of the global mean.
-            total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
-            if self._scales_loss:
-                # All scales are equal; but each optimiser wants to be asked.
-                scaled = [optimizer.get_scaled_loss(total) for optimizer in self.optimizers.values()]
-                total = scaled[0]
-        gradients = tape.gradient(total, groups)
-        if self._scales_loss:
-            gradients = self._unscaled(gradients)
-        for name, variables in groups.items():
-            self.optimizers[name].apply_gradients(zip(gradients[name], variables))
-        return self._update_means(self._training_means, self._training_scalars(loss))
-
-    def _unscaled(self, gradients: Mapping[str, list[tf.Tensor]]) -> dict[str, list[tf.Tensor]]:
-        """The gradients of the loss itself; where one of them overflows, all become NaN.
-
-        Each optimiser lowers its scale and skips the step if its own gradients are not finite: so all do it together,
-        and their scales stay equal.
-        """
-        gradients = {name: self.optimizers[name].get_unscaled_gradients(values) for name, values in gradients.items()}
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in tf.nest.flatten(gradients)])
-        return tf.nest.map_structure(lambda value: tf.where(finite, value, float("nan")), gradients)
-
-    def _take_test_step(self, data: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        images = data["images"]
-        scalars = self._test_scalars(images, self._step_seed(self.optimizer.iterations))
-        if "counts" in data and self.finds_objects:
-            counts = self.encode(images)["num_objects"]
-            scalars["count_accuracy"] = tf.cast(tf.equal(counts, data["counts"]), tf.float32)
-        return self._update_means(self._test_means, scalars)
-
-    def _training_scalars(self, loss: TrainingLoss) -> dict[str, tf.Tensor]:
-        return {
-            "loss": loss.per_image,
-            "elbo": elbo(loss.elbo_terms),
-            **loss.elbo_terms,
-            **loss.scalars,
-            **{_rate_name(name): optimizer.learning_rate for name, optimizer in self.optimizers.items()},
-            **({"loss_scale": self.optimizer.loss_scale} if self._scales_loss else {}),
-        }
-
-    def _test_scalars(self, images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        terms = self.elbo_terms(images, seed)
-        return {"elbo": elbo(terms), **terms}
-
-    def _step_seed(self, step: tf.Tensor) -> tf.Tensor:
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.random.experimental.stateless_fold_in([self._seed, 0], tf.cast(step, tf.int32))
-        return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, tf.int32))
-
-    @staticmethod
-    def _update_means(means: dict[str, keras.metrics.Mean], scalars: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        for name, value in scalars.items():
-            means[name].update_state(value)
-        return {name: means[name].result() for name in scalars}
-
-
-def _means(names: Iterable[str], prefix: str = "") -> dict[str, keras.metrics.Mean]:
-    return {name: keras.metrics.Mean(name=prefix + name) for name in names}
-
-
-def _rate_name(group: str) -> str:
-    return "learning_rate" if group == "default" else f"{group}_learning_rate"
+    @override
+    def measures_of_ground_truth(self) -> tuple[str, ...]:
+        return ("count_accuracy",) if self.finds_objects else ()

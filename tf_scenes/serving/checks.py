@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from tf_scenes.descriptions import field
+
 _SMALLEST_SIDE = 8
 
 
@@ -68,7 +70,7 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
         }
         if value.dtype.is_floating:
             conditions["have no NaN and no infinite value"] = tf.reduce_all(tf.math.is_finite(value))
-        if name == "category":
+        if field(name).categorical:
             words = f"have values from 0 to {num_categories - 1}"
             conditions[words] = tf.reduce_all((value >= 0) & (value < num_categories))
         result[name] = checked(name, value, value.shape, conditions)

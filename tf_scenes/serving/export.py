@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import warmup
 from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
+from tf_scenes.serving.versions import versions
 
 PARTS = ("encoder", "decoder")
 _UNFINISHED = "unfinished"
@@ -55,11 +56,6 @@ def export(
         for old in versions(os.path.join(folder, part))[:-keep_versions]:
             shutil.rmtree(os.path.join(folder, part, str(old)))
     return finished
-
-
-def versions(folder: str) -> list[int]:
-    """The versions in the folder of one part, oldest first."""
-    return sorted(int(name) for name in os.listdir(folder) if name.isdigit()) if os.path.isdir(folder) else []
 
 
 def _save(signatures: Signatures, folder: str) -> None:

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
+from tf_scenes.descriptions import Description
+from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
+from tf_scenes.serving.versions import newest
 
 
-class ExportedModel:
+class ExportedModel(Codec):
     """An exported encoder and decoder."""
 
     def __init__(self, folder: str):
@@ -23,7 +27,8 @@ class ExportedModel:
         """
         self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in ("encoder", "decoder"))
 
-    def encode(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    @override
+    def encode(self, images: np.ndarray) -> Description:
         """Scene descriptions of images: see `SceneModel.encode`.
 
         Raises:
@@ -35,6 +40,7 @@ class ExportedModel:
             raise UserError(f"the exported encoder takes images of {channels} channels, not of {images.shape[-1]}")
         return {name: value.numpy() for name, value in signature(images=tf.constant(images)).items()}
 
+    @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
         """Images of scene descriptions: see `SceneModel.decode`."""
         signature = self._decoder.signatures["resized"]
@@ -43,21 +49,21 @@ class ExportedModel:
         sizes = np.full([len(next(iter(inputs.values()))), 2], (height, width), np.int32)
         return signature(**inputs, image_size=tf.constant(sizes))["images"].numpy()
 
-    def sample_looks(self, count: int) -> dict[str, np.ndarray]:
+    @override
+    def sample_appearances(self, count: int) -> Description:
         """Exported models have no prior to draw from.
 
         Raises:
             UserError: always.
         """
-        raise UserError("looks from the prior need a trained run: exported models have no prior")
+        raise UserError("appearances from the prior need a trained run: exported models have no prior")
 
 
 def _load_newest(folder: str) -> tf.Module:
-    versions = [name for name in os.listdir(folder) if name.isdigit()] if os.path.isdir(folder) else []
-    if not versions:
+    path = newest(folder)
+    if path is None:
         raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
-    newest = os.path.join(folder, max(versions, key=int))
     try:
-        return tf.saved_model.load(newest)
+        return tf.saved_model.load(path)
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{newest} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}") from error

@@ -3,30 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tf_scenes.models import registry
+
 Report = Mapping[str, Any]
 
-_WHAT = {
-    "lavae": "LAVAE: how many objects, where each is (a pixel), and what each looks like (a Gaussian vector).",
-    "vae": "The VAE baseline of LAVAE's paper: a spatial tensor of Gaussian latents, without objects.",
-    "air": "AIR: one object after another, each with position, size and a Gaussian vector for what it looks like.",
-    "discrete_air": "Discrete-AIR: one object after another, each with position, size, rotation and a category.",
-}
-_LIMITS = {
-    "lavae": [
-        "Pixels are taken for binary, objects for bright things apart from each other on a black ground.",
-        "Locations are whole pixels; a location is a fixed point of an object, not always its middle.",
-        "Any image size works, objects should be about as large as in training.",
-    ],
-    "vae": ["It cannot say what objects there are.", "Images are padded to multiples of 8 pixels."],
-    "air": [
-        "Objects are found one after another, so accuracy falls with every object more than in training.",
-        "Other image sizes are scaled to the one trained on, with all that is in them.",
-    ],
-}
-_LIMITS["discrete_air"] = [
-    *_LIMITS["air"],
-    "Categories have no names of their own: `category_labels` in report.json says which label each stands for.",
-]
 _NUMBERS = {
     "count_accuracy": "count accuracy",
     "correspondence": "category correspondence",
@@ -45,10 +25,11 @@ def model_card(name: str, report: Report) -> str:
     """
     flags = report["flags"]
     splits = [split for split in report if split == "test" or split.startswith("test_")]
-    limits = "\n".join(f"- {limit}" for limit in _LIMITS[flags["model"]])
+    entry = registry.entry(flags["model"])
+    limits = "\n".join(f"- {limit}" for limit in entry.limits)
     return f"""# {name}
 
-{_WHAT[flags["model"]]} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
+{entry.summary} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
 descriptions) and `decoder/` (back to images), a version in each numbered folder.
 
 ## Training

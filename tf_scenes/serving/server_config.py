@@ -2,8 +2,9 @@
 
 import os
 
-from tf_scenes.reports import write_text
-from tf_scenes.serving.export import PARTS, versions
+from tf_scenes.files import write_text
+from tf_scenes.serving.export import PARTS
+from tf_scenes.serving.versions import versions
 
 # Where the folder of exported models is inside the server, as in the docker command of docs/serving.md.
 _SERVED_FOLDER = "/models"

@@ -6,11 +6,9 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
+from tf_scenes.descriptions import decoded
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import checks
-
-# What follows from the rest of a description.
-_NOT_DECODED = ("num_objects", "boxes", "where")
 
 Signatures = dict[str, tf.types.experimental.ConcreteFunction]
 
@@ -114,8 +112,7 @@ def decoder_signatures(
 
     specs = {
         name: tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=name)
-        for name, spec in encoder["serving_default"].structured_outputs.items()
-        if name not in _NOT_DECODED
+        for name, spec in decoded(encoder["serving_default"].structured_outputs).items()
     }
     return {
         "serving_default": trained_size.get_concrete_function(**specs),

@@ -1,1 +1,1 @@
-"""The training job."""
+"""Training of any model by Keras: the step, optimisers, checkpoints, progress, several devices."""

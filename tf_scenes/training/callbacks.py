@@ -3,15 +3,14 @@
 import time
 from typing import Callable
 
+import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 from tqdm import tqdm
-
-from tf_scenes import plotting
 
 keras = tf.keras
 
-Sheets = Callable[[], dict[str, Figure]]
+# Draws pictures by name, uint8 `[height, width, 4]`.
+DrawPictures = Callable[[], dict[str, np.ndarray]]
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
@@ -92,24 +91,24 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class PicturesToTensorBoard(keras.callbacks.Callback):
-    """Writes figures as TensorBoard images after each epoch."""
+    """Writes TensorBoard images after each epoch."""
 
-    def __init__(self, log_dir: str, make_sheets: Sheets):
+    def __init__(self, log_dir: str, draw: DrawPictures):
         """Creates the callback.
 
         Args:
             log_dir: TensorBoard's folder.
-            make_sheets: gives the figures by name.
+            draw: draws the pictures, by name.
         """
         super().__init__()
         self._writer = tf.summary.create_file_writer(log_dir)
-        self._make_sheets = make_sheets
+        self._draw = draw
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Draws and writes them."""
         with self._writer.as_default(step=self.model.steps_taken):
-            for name, sheet in self._make_sheets().items():
-                tf.summary.image(name, plotting.as_image(sheet))
+            for name, picture in self._draw().items():
+                tf.summary.image(name, picture[None])
         self._writer.flush()
 
 

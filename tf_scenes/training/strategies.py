@@ -125,15 +125,15 @@ def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 
 def shared_by_batches(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """A data set for evaluation of which each worker takes every so-manieth batch."""
+    """A data set for evaluation whose batches the workers take in turns."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)
 
 
 @contextlib.contextmanager
-def lost_worker_is_said() -> Iterator[None]:
-    """Turns what TensorFlow raises when another worker is gone into a line that says what to do."""
+def lost_worker_as_user_error() -> Iterator[None]:
+    """Turns the errors that TensorFlow raises when another worker is gone into a line that says what to do."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:

@@ -1,0 +1,1 @@
+"""The application: what `main.py` does with a configuration."""

@@ -1,0 +1,29 @@
+"""From the configuration to the objects that do the work."""
+
+import tensorflow as tf
+
+from tf_scenes.config import Config
+from tf_scenes.models import registry
+from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.training.optimizers import GroupedOptimizer
+
+
+def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel:
+    """A compiled model with all its variables, the optimiser's too.
+
+    Args:
+        config: the configuration.
+        image_shape: height, width and channels of the images to come.
+    """
+    tf.keras.mixed_precision.set_global_policy(config.training.precision)
+    scenes = SceneSpec(
+        image_shape=image_shape,
+        max_objects=config.data.max_objects,
+        max_inferred_objects=config.evaluation.max_inferred_objects,
+        seed=config.job.seed,
+    )
+    model = registry.entry(config.model).model_class()(*config.own_model_options(), scenes)
+    optimizer = GroupedOptimizer(model.make_optimizers(config.training), model.variable_groups)
+    model.compile(optimizer, steps_per_execution=config.training.steps_per_execution)
+    model.build((None, *image_shape))
+    return model

@@ -1,0 +1,79 @@
+"""What is drawn for a user: generated, described and edited scenes, and how runs compare."""
+
+import os
+from typing import Optional
+
+import numpy as np
+
+from tf_scenes.config import Config
+from tf_scenes.data import user_arrays
+from tf_scenes.data.datasets import load_dataset
+from tf_scenes.descriptions import Description
+from tf_scenes.editing import interventions
+from tf_scenes.editing.edit_script import read_script
+from tf_scenes.files import read_arrays, write_arrays
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.visualization import curves, figures, plots
+
+
+def save_scenes(folder: str, name: str, description: Description, images: np.ndarray) -> None:
+    """Writes scenes as `<name>.npz`, and pictures of the first 64 as `figures/<name>.png`.
+
+    Args:
+        folder: of the run.
+        name: of the files.
+        description: of the scenes.
+        images: their pixel means, float32 `[scenes, height, width, channels]`.
+    """
+    arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
+    write_arrays(arrays, {"images": images, **description})
+    first = {key: value[:64] for key, value in description.items()}
+    plots.save(figures.generated_sheet(first, images[:64]), picture)
+    print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
+
+
+def compare(run_dirs: list[str], folder: str) -> None:
+    """Plots the count accuracy of several runs during training, figures 5 and 8 of Discrete-AIR's paper.
+
+    Args:
+        run_dirs: folders of runs, each a line of that name.
+        folder: where `count_accuracy.png` goes.
+
+    Raises:
+        UserError: a folder without logs.
+    """
+    series = {
+        os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
+        for run_dir in run_dirs
+    }
+    picture = os.path.join(folder, "count_accuracy.png")
+    plots.save(plots.curves(series, "count accuracy, held out"), picture)
+    print(f"Figure: {picture}")
+
+
+def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
+    """Edits scenes by an edit script: `edited.npz` and `figures/edited.png` in the run's folder.
+
+    Args:
+        config: with `edit_path`, and with `edit_models` where there is no `codec`.
+        codec: the model of a run; the exported one by default.
+
+    Raises:
+        UserError: bad input of any kind.
+    """
+    options, folder = config.evaluation, config.job.run_dir
+    script = read_script(options.edit_path)
+    codec = codec or ExportedModel(options.edit_models)
+    if options.edit_images:
+        images = read_arrays(options.edit_images, required=("images",))["images"]
+        images = user_arrays.as_uint8_images(images, f"images in {options.edit_images}")[: options.num_edited]
+        images = images / np.float32(255)
+    else:
+        dataset = load_dataset(config.data, config.job.seed)
+        images = interventions.images_to_edit(dataset, codec, script, options.num_edited)
+    inferred, after, pictures = interventions.edit_images(codec, images, script)
+    arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
+    texts = np.array([each.text for each in script])
+    write_arrays(arrays, {"input": images, "images": pictures, "edits": texts, **after[-1]})
+    plots.save(figures.edit_sheet(images, inferred, script, pictures), picture)
+    print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")

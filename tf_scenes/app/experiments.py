@@ -1,0 +1,102 @@
+"""The experiments that are made with a trained run; each one's results are a section of its report."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tf_scenes.config import Config
+from tf_scenes.data.datasets import Dataset, load_dataset
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
+from tf_scenes.evaluation.disentanglement import disentanglement
+from tf_scenes.evaluation.likelihood import likelihood
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.visualization.figures import reconstruction_sheet
+
+_PICTURED_CANVASES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of an experiment.
+
+    Attributes:
+        results: columns of a table by name, each with its measures.
+        figures: by name.
+        of_images: measures of every image by name, `[images]`.
+    """
+
+    results: dict[str, dict[str, Any]]
+    figures: dict[str, Figure] = dataclasses.field(default_factory=dict)
+    of_images: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    """Makes one experiment.
+
+    Args:
+        name: one of `config.EXPERIMENTS`.
+        config: of the run.
+        model: the trained model.
+        dataset: the run's.
+
+    Raises:
+        UserError: the experiment cannot be made with this model or data set.
+    """
+    return {"likelihood": _likelihood, "disentanglement": _disentanglement, "canvases": _canvases}[name](
+        config, model, dataset
+    )
+
+
+def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    options, results, of_images = config.evaluation, {}, {}
+    for split_name in dataset.held_out:
+        results[split_name], bounds = likelihood(
+            model,
+            dataset,
+            split_name,
+            options.experiment_size,
+            options.importance_samples,
+            options.evaluation_batch_size,
+        )
+        of_images.update({f"{split_name}_{name}": values for name, values in bounds.items()})
+    return Outcome(results, of_images=of_images)
+
+
+def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    _require_objects(config, model)
+    options = config.evaluation
+    results = disentanglement(
+        model,
+        dataset,
+        "test",
+        options.experiment_size,
+        clearance=float(config.data.sprite_size),
+        batch_size=options.evaluation_batch_size,
+    )
+    return Outcome(results)
+
+
+def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    _require_objects(config, model)
+    if config.data.dataset == "images":
+        raise UserError("--mode=canvases draws its own scenes: --dataset=images has none to draw")
+    options, results, figures = config.evaluation, {}, {}
+    for side in options.canvas_sides():
+        data = dataclasses.replace(
+            config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
+        )
+        larger = load_dataset(data, config.job.seed)
+        # Larger images, smaller batches: the same memory.
+        batch_size = max(1, options.evaluation_batch_size * config.data.image_size**2 // side**2)
+        results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
+        slots = options.canvas_objects + SPARE_SLOTS
+        figures[f"canvas_{side}"] = reconstruction_sheet(model, larger, "test", _PICTURED_CANVASES, slots)
+    return Outcome(results, figures)
+
+
+def _require_objects(config: Config, model: SceneModel) -> None:
+    if not model.finds_objects:
+        raise UserError(f"--mode={config.job.mode} needs a model that finds objects: --model={config.model} does not")

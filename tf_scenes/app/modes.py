@@ -1,0 +1,161 @@
+"""What each `--mode` does."""
+
+import os
+import time
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from tf_scenes.app import drawing, experiments
+from tf_scenes.app.run import Run
+from tf_scenes.config import EXPERIMENTS, Config
+from tf_scenes.editing.interventions import TrainedCodec
+from tf_scenes.editing.scene_script import read_scene, scripted_description
+from tf_scenes.errors import UserError
+from tf_scenes.evaluation import evaluate
+from tf_scenes.evaluation.samples import sample_scenes
+from tf_scenes.files import write_arrays, write_json, write_text
+from tf_scenes.serving import warmup
+from tf_scenes.serving.export import export
+from tf_scenes.serving.model_card import model_card
+from tf_scenes.serving.server_config import write_server_config
+from tf_scenes.serving.signatures import Limits
+from tf_scenes.training import strategies
+from tf_scenes.visualization import figures, plots
+
+
+def run_mode(config: Config) -> None:
+    """Does what `--mode` says.
+
+    Raises:
+        UserError: bad input of any kind.
+    """
+    started, mode = time.time(), config.job.mode
+    if mode == "compare":
+        drawing.compare(config.job.compare_runs.split(","), config.job.run_dir)
+        return
+    if mode == "edit" and config.evaluation.edit_models:
+        drawing.edit(config)
+        return
+    if mode in ("train", "export") and config.serving.warm_up_images:
+        warmup.require_package()
+    if config.job.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if mode == "train":
+        _train(config)
+    else:
+        run = Run(config, tf.distribute.get_strategy())
+        run.require_training()
+        if mode in EXPERIMENTS:
+            _experiment(run, mode)
+        else:
+            {"evaluate": _evaluate, "export": _export, "generate": _generate, "edit": _edit}[mode](run)
+    print(f"Done in {time.time() - started:.0f} s.")
+
+
+def _train(config: Config) -> None:
+    """Trains, evaluates and exports; of several workers the chief alone does the latter."""
+    one_device = tf.distribute.get_strategy()
+    run = Run(config, strategies.make_strategy(config.job.strategy, config.training.batch_size))
+    run.train()
+    if not run.is_chief:
+        return
+    if config.job.strategy != "default":  # One device is enough for what follows.
+        run = Run(config, one_device)
+    _evaluate(run)
+    _export(run)
+
+
+def _evaluate(run: Run) -> None:
+    """Measures the model on the held-out splits: `report.json`, a table and figures."""
+    batch_size = run.config.evaluation.evaluation_batch_size
+    splits = evaluate.evaluate_splits(run.model, run.dataset, run.dataset.held_out, batch_size)
+    write_json(run.report_path, {**splits, **run.about(), **_experiments_so_far(run)})
+    folder = os.path.join(run.folder, "figures")
+    pictures = figures.write_figures(run.model, run.dataset, folder, run.config.job.seed)
+    print(evaluate.table(splits))
+    print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
+
+
+def _experiments_so_far(run: Run) -> dict[str, Any]:
+    """Sections of the report that experiments with the model as it is now have left."""
+    report = run.read_report()
+    names = EXPERIMENTS if run.measured(report) else ()
+    return {name: report[name] for name in names if name in report}
+
+
+def _experiment(run: Run, name: str) -> None:
+    """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures and `<name>.npz`."""
+    outcome = experiments.measure(name, run.config, run.model, run.dataset)
+    if outcome.of_images:
+        write_arrays(os.path.join(run.folder, f"{name}.npz"), outcome.of_images)
+    report = run.read_report()
+    if not run.measured(report):
+        report = run.about()
+    write_json(run.report_path, {**report, name: outcome.results})
+    print(evaluate.plain_table(outcome.results))
+    print(f"Report: {run.report_path}")
+    for picture, figure in outcome.figures.items():
+        path = os.path.join(run.folder, "figures", f"{picture}.png")
+        plots.save(figure, path)
+        print(f"Figure: {path}")
+
+
+def _export(run: Run) -> None:
+    """Writes encoder and decoder as SavedModels, with the report and a card that says what they are."""
+    folder, serving = run.config.job.export_dir, run.config.serving
+    exported = export(
+        run.model,
+        run.dataset.image_shape,
+        folder,
+        Limits(run.config.evaluation.max_inferred_objects, serving.max_image_side),
+        serving.keep_versions,
+        _warm_up_images(run),
+    )
+    report = run.read_report()
+    if "test" in report:
+        write_json(os.path.join(folder, "report.json"), report)
+        card = model_card(os.path.basename(os.path.normpath(folder)), report)
+        write_text(os.path.join(folder, "README.md"), card)
+    write_server_config(os.path.dirname(os.path.abspath(folder)))
+    for name, version in exported.items():
+        print(f"Exported {name}: {version}")
+
+
+def _warm_up_images(run: Run) -> Optional[tf.Tensor]:
+    count = run.config.serving.warm_up_images
+    return next(iter(run.dataset.evaluation_batches("test", count)))["images"] if count else None
+
+
+def _generate(run: Run) -> None:
+    """Draws scenes from the prior: `generated.npz` and `figures/generated.png`; or the one of `--scene_path`."""
+    options, (height, width, _) = run.config.evaluation, run.dataset.image_shape
+    if options.scene_path:
+        _generate_scripted(run, options.scene_path, height, width)
+        return
+    description, images = sample_scenes(
+        run.model, options.num_generated, height, width, run.config.job.seed, options.generated_max_objects
+    )
+    drawing.save_scenes(run.folder, "generated", description, images)
+
+
+def _generate_scripted(run: Run, path: str, height: int, width: int) -> None:
+    """Draws the scene of a scene script: `scene.npz` and `figures/scene.png`."""
+    model = run.model
+    if not model.num_categories:
+        raise UserError(f"--scene_path needs a model with categories: --model={run.config.model} has none")
+    objects = read_scene(path, _category_names(run), model.num_categories, model.num_attributes)
+    example, _ = sample_scenes(model, 1, height, width, seed=0, max_objects=len(objects))
+    description = scripted_description(objects, example)
+    drawing.save_scenes(run.folder, "scene", description, model.decode(description, height, width).numpy())
+
+
+def _category_names(run: Run) -> dict[str, int]:
+    """The number of the category that stands for each label, by the correspondence that evaluation found."""
+    labels = run.read_report().get("test", {}).get("category_labels") or {}
+    return {run.dataset.label_names[label]: int(category) for category, label in labels.items()}
+
+
+def _edit(run: Run) -> None:
+    """Edits scenes with the trained model."""
+    drawing.edit(run.config, TrainedCodec(run.model, run.dataset.image_shape[:2]))

@@ -1,0 +1,226 @@
+"""A run: its data, its model, its folder, and what has been trained so far."""
+
+import os
+import platform
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_scenes import __version__
+from tf_scenes.app.build import build_model
+from tf_scenes.config import Config, flag_defaults
+from tf_scenes.data.datasets import Dataset, load_dataset
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_json, write_json
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.training import callbacks, strategies
+from tf_scenes.training.checkpoints import restore_newest
+from tf_scenes.visualization import figures, plots
+
+keras = tf.keras
+
+
+class Run:
+    """One run.
+
+    Attributes:
+        config: of the run.
+        dataset: that it is trained and measured on.
+        model: as it is after the steps taken so far.
+        folder: where everything of the run is kept.
+        is_chief: whether this process writes what the run leaves; exactly one of several workers does.
+    """
+
+    def __init__(self, config: Config, strategy: tf.distribute.Strategy):
+        """Builds data and model, and restores the run's last checkpoint where there is one.
+
+        Args:
+            config: of the run.
+            strategy: that it trains with.
+
+        Raises:
+            UserError: the data cannot be had, or the run's folder belongs to other flags or is damaged.
+        """
+        self.config = config
+        self._strategy = strategy
+        self.is_chief = strategies.is_chief(strategy)
+        self.folder = config.job.run_dir
+        _claim_folder(self.folder, config, self.is_chief)
+        keras.utils.set_random_seed(config.job.seed)
+        self.dataset: Dataset = load_dataset(config.data, config.job.seed)
+        with strategy.scope():
+            self.model: SceneModel = build_model(config, self.dataset.image_shape)
+            self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        checkpoint = tf.train.Checkpoint(model=self.model, train_seconds=self._train_seconds)
+        restore_newest(checkpoint, self._manager_of(checkpoint, self._checkpoints))
+        own_folder = strategies.checkpoint_folder(strategy, self._checkpoints)
+        self._manager = self._manager_of(checkpoint, own_folder)
+        strategies.require_same_step(strategy, self.steps_taken)
+
+    @property
+    def _checkpoints(self) -> str:
+        return os.path.join(self.folder, "checkpoints")
+
+    def _manager_of(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
+        keep = self.config.training.keep_checkpoints
+        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=keep, checkpoint_name="step")
+
+    @property
+    def steps_taken(self) -> int:
+        """Optimisation steps taken so far, in this process or before."""
+        return self.model.steps_taken
+
+    def require_training(self) -> None:
+        """Makes sure that there is something trained.
+
+        Raises:
+            UserError: there is not.
+        """
+        if not self.steps_taken:
+            raise UserError(f"{self.folder} holds no checkpoint: train first (--mode=train with the same flags)")
+
+    # Training.
+
+    def train(self) -> None:
+        """Trains up to `--train_steps`, from the last checkpoint on.
+
+        Raises:
+            UserError: the loss became NaN, or another worker was lost.
+        """
+        options = self.config.training
+        if self.steps_taken >= options.train_steps:
+            print(f"Training is complete: {self.steps_taken} steps in {self.folder}.")
+            return
+        if self.steps_taken:
+            print(f"Going on from step {self.steps_taken} of {options.train_steps}.")
+        if self.is_chief:
+            self._write_flags()
+        in_whole_reports = options.train_steps - options.train_steps % options.steps_per_report
+        self._fit(options.steps_per_report, in_whole_reports)
+        self._fit(options.train_steps - in_whole_reports, options.train_steps)
+        if self.steps_taken < options.train_steps:
+            raise UserError(
+                f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
+                "--gradient_clip_norm=1000; the last checkpoint from before is kept"
+            )
+        strategies.remove_own_checkpoints(self._strategy, self._checkpoints)
+
+    def _fit(self, steps_per_epoch: int, last_step: int) -> None:
+        """Trains up to a step; an epoch of Keras's is what lies between two reports."""
+        if self.steps_taken >= last_step or self.model.stop_training:
+            return
+        held_out = self.dataset.evaluation_batches(
+            "test", self.config.evaluation.evaluation_batch_size, limit=self.config.training.report_size
+        )
+        with strategies.lost_worker_as_user_error():
+            self.model.fit(
+                strategies.distribute(self._strategy, self._worker_batches),
+                epochs=(last_step - self.steps_taken) // steps_per_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_data=strategies.shared_by_batches(held_out),
+                callbacks=self._callbacks(),
+                verbose=0,
+            )
+
+    def _worker_batches(self, worker: int, workers: int, devices: int) -> tf.data.Dataset:
+        """A worker's training batches, each one device's share of the global batch, from the next step on."""
+        share = self.config.training.batch_size // (workers * devices)
+        first = self.steps_taken * devices
+        return self.dataset.training_batches(share, self.config.job.seed, first, shard=(worker, workers))
+
+    def _write_flags(self) -> None:
+        """Writes the flags as a table for TensorBoard."""
+        rows = [f"| --{name} | {value} |" for name, value in self.config.flag_values().items()]
+        with tf.summary.create_file_writer(os.path.join(self.folder, "logs")).as_default(step=0):
+            tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
+
+    def _callbacks(self) -> list[keras.callbacks.Callback]:
+        options, logs = self.config.training, os.path.join(self.folder, "logs")
+        calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
+        calibration = calibration.take(-(-options.calibration_size // options.batch_size))
+        everywhere = [
+            callbacks.Calibrate(calibration, options.train_steps),
+            callbacks.TrainingTime(self._train_seconds),
+            callbacks.SaveCheckpoint(self._manager),
+            keras.callbacks.TerminateOnNaN(),
+        ]
+        if not self.is_chief:
+            return everywhere
+        return [
+            *everywhere,
+            callbacks.ScalarsToTensorBoard(logs, write_graph=False),
+            callbacks.PicturesToTensorBoard(logs, self._reconstructions),
+            callbacks.ProgressBar(self.steps_taken, options.train_steps),
+        ]
+
+    def _reconstructions(self) -> dict[str, np.ndarray]:
+        """A picture of each held-out split's first images and what the model makes of them."""
+        return {
+            name: plots.as_image(figures.reconstruction_sheet(self.model, self.dataset, name))
+            for name in self.dataset.held_out
+        }
+
+    # The report.
+
+    @property
+    def report_path(self) -> str:
+        """Of `report.json`."""
+        return os.path.join(self.folder, "report.json")
+
+    def read_report(self) -> dict[str, Any]:
+        """What has been measured so far.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return read_json(self.report_path)
+
+    def measured(self, report: dict[str, Any]) -> bool:
+        """Whether a report is about the model as it is now; what was measured before more training is outdated."""
+        return report.get("train_steps") == self.steps_taken
+
+    def about(self) -> dict[str, Any]:
+        """What a report says about the run beside measurements."""
+        return {
+            "train_seconds": round(float(self._train_seconds), 1),
+            "train_steps": self.steps_taken,
+            "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
+            # What the run depends on; not the folders of one machine.
+            "flags": self.config.training_flags(),
+            "machine": {"processor": _processor(), "cores": os.cpu_count()},
+            "versions": {
+                "tf_scenes": __version__,
+                "tensorflow": tf.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+
+def _processor() -> str:
+    """The processor's name, as the system gives it."""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+def _claim_folder(folder: str, config: Config, is_chief: bool = True) -> None:
+    """Makes the run's folder and keeps its flags there; refuses a folder that belongs to other flags."""
+    path = os.path.join(folder, "flags.json")
+    wanted = config.training_flags()
+    if os.path.exists(path):
+        kept = read_json(path)
+        # A flag that is newer than the run had no effect then, as by default now.
+        kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
+        names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
+        if names:
+            differences = ", ".join(f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names)
+            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {differences}")
+        return
+    if config.job.mode != "train":
+        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
+    if is_chief:
+        write_json(path, wanted)

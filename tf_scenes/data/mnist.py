@@ -1,0 +1,89 @@
+"""MNIST's digits, from any of the files that they come in."""
+
+import gzip
+import os
+import struct
+from typing import Optional
+
+import numpy as np
+
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_arrays
+
+_MNIST_HOW = (
+    "give --mnist_path, a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
+    "...-labels-idx1-ubyte.gz) or Keras's mnist.npz, or let Keras download it on a machine with internet access"
+)
+
+
+def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
+    """All MNIST digits that there are, training digits first.
+
+    Args:
+        path: see `tf_scenes.data.sprites.mnist`; None takes Keras's copy.
+
+    Returns:
+        uint8 `[digits, 28, 28]` and int `[digits]`.
+
+    Raises:
+        UserError: no digits can be read; the message says what would help.
+    """
+    if path is None:
+        return _mnist_from_keras()
+    if not os.path.exists(path):
+        raise UserError(f"--mnist_path={path} does not exist: {_MNIST_HOW}")
+    if path.endswith(".npz"):
+        names = ("x_train", "y_train", "x_test", "y_test")
+        arrays = read_arrays(path, required=names)
+        images = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    else:
+        images, labels = _mnist_from_idx(path)
+    if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise UserError(f"{path} holds no MNIST digits: images must be uint8, N x 28 x 28, with N labels")
+    return images, labels.astype(np.int32)
+
+
+def _mnist_from_keras() -> tuple[np.ndarray, np.ndarray]:
+    from tensorflow import keras
+
+    try:
+        (train_images, train_labels), (test_images, test_labels) = keras.datasets.mnist.load_data()
+    except Exception as error:  # Keras raises a bare Exception for a failed download.
+        raise UserError(f"Keras could not download MNIST: {_MNIST_HOW}") from error
+    images = np.concatenate([train_images, test_images])
+    return images, np.concatenate([train_labels, test_labels]).astype(np.int32)
+
+
+def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray]:
+    if os.path.isdir(path):
+        candidates = [os.path.join(path, f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")]
+        image_files = [name for name in candidates if os.path.exists(name)]
+    else:
+        image_files = [path]
+    if not image_files:
+        raise UserError(f"--mnist_path={path} holds no ...-images-idx3-ubyte.gz: {_MNIST_HOW}")
+    images, labels = [], []
+    for image_file in image_files:
+        folder, name = os.path.split(image_file)
+        label_file = os.path.join(folder, name.replace("images-idx3", "labels-idx1"))
+        images.append(_read_idx(image_file, dimensions=3))
+        labels.append(_read_idx(label_file, dimensions=1))
+        if len(images[-1]) != len(labels[-1]):
+            raise UserError(f"{image_file} has {len(images[-1])} digits but {label_file} has {len(labels[-1])} labels")
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _read_idx(path: str, dimensions: int) -> np.ndarray:
+    try:
+        with gzip.open(path, "rb") as file:
+            content = file.read()
+    except (OSError, EOFError) as error:
+        raise UserError(f"cannot read {path} as a gzipped IDX file ({error}): {_MNIST_HOW}") from error
+    header = 4 + 4 * dimensions
+    if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
+        raise UserError(f"{path} is not an IDX file of unsigned bytes with {dimensions} dimensions")
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
+        raise UserError(f"{path} is cut off: its header promises {shape}, the file holds {len(content) - header} bytes")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

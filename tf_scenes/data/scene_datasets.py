@@ -1,0 +1,98 @@
+"""Data sets of scenes that are made from a bank of sprites."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from typing_extensions import override
+
+from tf_scenes.data import sprites
+from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.options import DataOptions
+from tf_scenes.data.scenes import SceneGenerator, Split
+
+
+class SceneDataset(Dataset):
+    """Scenes made from a bank of sprites."""
+
+    ground_truth = ("counts", "centers", "labels")
+
+    def __init__(self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int):
+        """Creates the data set.
+
+        Args:
+            bank: the sprites.
+            splits: of the data set.
+            image_size: side of the canvas, pixels.
+            seed: of the scenes.
+
+        Raises:
+            UserError: the objects do not fit on the canvas.
+        """
+        self.generator = SceneGenerator(bank, image_size, image_size, seed)
+        for split in splits:  # Drawn once here, where an error is a clear line, with as many objects as there can be.
+            self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
+        self.splits = {split.name: split for split in splits}
+        self.image_shape = (image_size, image_size, bank.channels)
+        self.label_names = tuple(bank.label_names)
+
+    @override
+    def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        scenes = [self.generator.scene(split, int(index)) for index in indices]
+        return {
+            "images": np.stack([scene.image for scene in scenes]),
+            "counts": np.array([scene.count for scene in scenes], np.int32),
+            "centers": np.stack([scene.centers for scene in scenes]),
+            "labels": np.stack([scene.labels for scene in scenes]),
+        }
+
+
+def _scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:
+    """Scenes with the sizes and numbers of objects that options ask for."""
+    fewest, most, many = options.min_objects, options.max_objects, options.many_objects
+    splits = (
+        Split("train", options.train_size, fewest, most, held_out=False),
+        Split("test", options.test_size, fewest, most, held_out=True),
+        Split(f"test_{many}", options.test_size, many, many, held_out=True),
+    )
+    return SceneDataset(bank, splits, options.image_size, seed)
+
+
+def multi_dsprites(options: DataOptions, seed: int) -> SceneDataset:
+    """LAVAE's coloured shapes, see `sprites.shapes`."""
+    return _scenes_of(sprites.shapes(options.sprite_size), options, seed)
+
+
+def multi_mnist_1k(options: DataOptions, seed: int) -> SceneDataset:
+    """LAVAE's binary digits, from a pool of 1,000, see `sprites.mnist`."""
+    return _scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=1_000), options, seed)
+
+
+def multi_mnist_10k(options: DataOptions, seed: int) -> SceneDataset:
+    """LAVAE's binary digits, from a pool of 10,000, see `sprites.mnist`."""
+    return _scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=10_000), options, seed)
+
+
+def multi_digits(options: DataOptions, seed: int) -> SceneDataset:
+    """scikit-learn's digits, binary, see `sprites.handwritten_digits`."""
+    return _scenes_of(sprites.handwritten_digits(options.sprite_size), options, seed)
+
+
+def multi_sprites(options: DataOptions, seed: int) -> SceneDataset:
+    """Discrete-AIR's grey shapes, see `sprites.grey_shapes`."""
+    return _scenes_of(sprites.grey_shapes(options.sprite_size), options, seed)
+
+
+def multi_mnist_air(options: DataOptions, seed: int) -> SceneDataset:
+    """Discrete-AIR's grey digits, see `sprites.grey_mnist`."""
+    return _scenes_of(sprites.grey_mnist(options.mnist_path, options.sprite_size), options, seed)
+
+
+def multi_digits_air(options: DataOptions, seed: int) -> SceneDataset:
+    """scikit-learn's digits, grey, see `sprites.grey_handwritten_digits`."""
+    return _scenes_of(sprites.grey_handwritten_digits(options.sprite_size), options, seed)
+
+
+def multi_custom(options: DataOptions, seed: int) -> SceneDataset:
+    """A user's own sprites, see `sprites.from_file`."""
+    return _scenes_of(sprites.from_file(options.sprites_path), options, seed)

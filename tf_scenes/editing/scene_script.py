@@ -1,0 +1,117 @@
+"""Scenes that a user writes down, in a small text file: a scene script."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tf_scenes.descriptions import (
+    ANGLES,
+    ATTRIBUTES,
+    CATEGORY,
+    LOCATIONS,
+    NUM_OBJECTS,
+    PRESENCE,
+    SIZES,
+    Description,
+)
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_lines
+
+_HOW = (
+    "a line is: category x y size angle [attributes], e.g. 'square 20 45 24 30'; x and y of its middle and size in "
+    "pixels, angle in degrees; # begins a comment"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScriptedObject:
+    """One line of a scene script.
+
+    Attributes:
+        category: number of the category.
+        x: of the object's middle, pixels.
+        y: of the object's middle, pixels, downwards.
+        size: side of the object's frame, pixels.
+        angle: radians.
+        attributes: values of z_attr.
+    """
+
+    category: int
+    x: float
+    y: float
+    size: float
+    angle: float
+    attributes: tuple[float, ...]
+
+
+def read_scene(
+    path: str, categories: dict[str, int], num_categories: int, num_attributes: int
+) -> Sequence[ScriptedObject]:
+    """Reads a scene script.
+
+    Args:
+        path: of the file: a line for each object, with its category (a name or a number), x, y, size, angle in degrees
+            and up to `num_attributes` attributes (0 where they are left out); `#` begins a comment.
+        categories: number of the category of each name.
+        num_categories: numbers from 0 to this, exclusive, are allowed too.
+        num_attributes: most attributes of an object.
+
+    Raises:
+        UserError: no such file, or a line that cannot be read; the message names it.
+    """
+    objects = [
+        _read_object(words, where, categories, num_categories, num_attributes)
+        for where, words in read_lines(path, "scene_path")
+    ]
+    if not objects:
+        raise UserError(f"{path} describes no object: {_HOW}")
+    return objects
+
+
+def _read_object(
+    words: Sequence[str], where: str, categories: dict[str, int], num_categories: int, num_attributes: int
+) -> ScriptedObject:
+    if not 5 <= len(words) <= 5 + num_attributes:
+        raise UserError(f"{where} has {len(words)} values, {5 + num_attributes} at most are needed: {_HOW}")
+    name = words[0]
+    if name in categories:
+        category = categories[name]
+    elif name.isdecimal() and int(name) < num_categories:
+        category = int(name)
+    else:
+        allowed = ", ".join([*categories, f"0 to {num_categories - 1}"])
+        raise UserError(f"{where} has the category '{name}': allowed are {allowed}")
+    try:
+        x, y, size, angle, *attributes = (float(word) for word in words[1:])
+    except ValueError as error:
+        raise UserError(f"{where} has something that is not a number: {_HOW}") from error
+    if not all(map(math.isfinite, (x, y, size, angle, *attributes))) or size <= 0:
+        raise UserError(f"{where}: numbers must be finite, and the size above 0")
+    attributes = tuple(attributes) + (0.0,) * (num_attributes - len(attributes))
+    return ScriptedObject(category, x, y, size, math.radians(angle), attributes)
+
+
+def scripted_description(objects: Sequence[ScriptedObject], example: Mapping[str, np.ndarray]) -> Description:
+    """The description of one scene that has these objects, in the model's fields.
+
+    Args:
+        objects: what is in it.
+        example: any description by the model, `[scenes, len(objects), ...]`; fields that a script says nothing of are
+            0.
+    """
+    description = {name: np.zeros_like(values[:1]) for name, values in example.items()}
+    description[NUM_OBJECTS][:] = len(objects)
+    for slot, each in enumerate(objects):
+        values = {
+            PRESENCE: 1.0,
+            LOCATIONS: (each.y, each.x),
+            SIZES: (each.size, each.size),
+            CATEGORY: each.category,
+            ANGLES: each.angle,
+            ATTRIBUTES: each.attributes,
+        }
+        for name in description.keys() & values.keys():
+            description[name][0, slot] = values[name]
+    return description

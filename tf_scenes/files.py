@@ -1,0 +1,104 @@
+"""Reading and writing files: whole or not at all, and never a pickle."""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Callable
+
+import numpy as np
+
+from tf_scenes.errors import UserError
+
+
+def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file beside its place, then renames it, so that nobody ever finds half of it.
+
+    Args:
+        path: of the file; its folder is made where there is none.
+        write: writes the contents into an open file.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    temporary = f"{path}.tmp"
+    with open(temporary, "wb") as file:
+        write(file)
+    os.replace(temporary, path)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a text file in UTF-8."""
+    write_whole(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def write_json(path: str, contents: Mapping[str, Any]) -> None:
+    """Writes a dictionary as JSON."""
+    write_text(path, json.dumps(contents, indent=2) + "\n")
+
+
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as NumPy's `.npz`."""
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Reads what `write_json` wrote; an empty dictionary where there is no file.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    if not os.path.exists(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            contents = json.load(file)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged, it is not JSON ({error}): delete it") from error
+    if not isinstance(contents, dict):
+        raise UserError(f"{path} is damaged, it holds no JSON object: delete it")
+    return contents
+
+
+def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
+    """The lines of a text file that a user writes; `#` begins a comment, empty lines do not count.
+
+    Args:
+        path: of the file.
+        flag: that names it, for the error's message.
+
+    Returns:
+        For each line that says something, its place in words (`line 3 of edits.txt`) and the words in it.
+
+    Raises:
+        UserError: no such file, or not a text.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read --{flag}={path}: {error}") from error
+    split = [(f"line {number} of {path}", line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
+    return [(where, words) for where, words in split if words]
+
+
+def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Named arrays of an `.npz`; pickled objects in it are refused.
+
+    Raises:
+        UserError: no such file, not an `.npz`, a required array is missing, or an array needs unpickling.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path} does not exist: an .npz file with {', '.join(required)} is needed")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
+            missing = [name for name in required if name not in archive]
+            if missing:
+                found = ", ".join(archive.files) or "nothing"
+                raise UserError(f"{path} has no array '{missing[0]}'; it holds {found}")
+            wanted = [name for name in (*required, *optional) if name in archive]
+            return {name: archive[name] for name in wanted}
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {error}") from error

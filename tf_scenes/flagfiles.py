@@ -1,0 +1,49 @@
+"""Flagfiles that build on others: a `--flagfile` line within one is relative to the file that it stands in.
+
+absl takes it relative to the working folder, so that a flagfile would work from one folder only.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from tf_scenes.errors import UserError
+
+_PREFIXES = ("--flagfile=", "-flagfile=")
+_WORDS = ("--flagfile", "-flagfile")
+
+
+def expand(arguments: Sequence[str]) -> list[str]:
+    """A command line with the flags of its flagfiles in their place, so that flags after a flagfile override it.
+
+    Args:
+        arguments: the command line.
+
+    Raises:
+        UserError: a flagfile cannot be read, or includes itself.
+    """
+    return list(_expanded(arguments, folder="", including=()))
+
+
+def _expanded(arguments: Sequence[str], folder: str, including: tuple[str, ...]) -> Iterator[str]:
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--":
+            yield from (argument, *remaining)
+        elif argument.startswith(_PREFIXES) or argument in _WORDS:
+            name = argument.split("=", 1)[1] if "=" in argument else next(remaining, "")
+            yield from _flags_of(os.path.join(folder, os.path.expanduser(name.strip())), including)
+        else:
+            yield argument
+
+
+def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
+    """The flags of one flagfile: a flag a line; `#` and `//` begin lines that are comments."""
+    if os.path.realpath(path) in including:
+        raise UserError(f"--flagfile={path} includes itself")
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read --flagfile={path}: {error}") from error
+    lines = [line for line in lines if line and not line.startswith(("#", "//"))]
+    yield from _expanded(lines, os.path.dirname(path), (*including, os.path.realpath(path)))

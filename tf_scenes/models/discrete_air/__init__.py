@@ -1,0 +1,18 @@
+"""Discrete-AIR: Attend-Infer-Repeat with discrete categories."""
+
+from tf_scenes.models import air
+from tf_scenes.models.air.options import AttentionOptions
+from tf_scenes.models.discrete_air.options import DiscreteAirOptions, check
+from tf_scenes.models.entry import ModelEntry
+
+ENTRY = ModelEntry(
+    name="discrete_air",
+    options=(AttentionOptions, DiscreteAirOptions),
+    model="tf_scenes.models.discrete_air.model:DiscreteAIR",
+    summary="Discrete-AIR: one object after another, each with position, size, rotation and a category.",
+    limits=(
+        *air.ENTRY.limits,
+        "Categories have no names of their own: `category_labels` in report.json says which label each stands for.",
+    ),
+    check=check,
+)

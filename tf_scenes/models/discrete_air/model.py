@@ -1,0 +1,311 @@
+"""Discrete-AIR (section 3): an object is of a category, and has attributes, a rotation and a skew of its own."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from typing_extensions import override
+
+from tf_scenes.descriptions import ANGLES, ATTRIBUTES, CATEGORY, DEFORMATIONS
+from tf_scenes.distributions.categories import CategoryPosterior, kl_to_uniform
+from tf_scenes.layers import gaussian
+from tf_scenes.layers.affine import Affine, joint_rotation_and_skew, rotation, skew
+from tf_scenes.models.air.attention import glimpse_trunk
+from tf_scenes.models.air.loop import AttendInferRepeat
+from tf_scenes.models.air.options import AttentionOptions
+from tf_scenes.models.air.slots import Inference, Latent, Object, SamplingOptions, scale_gradient
+from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information, random_views
+from tf_scenes.models.discrete_air.options import DiscreteAirOptions
+from tf_scenes.models.discrete_air.schedules import DiscreteAirSchedules
+from tf_scenes.models.discrete_air.template_matching import TemplateMatching
+from tf_scenes.models.discrete_air.templates import TemplateDecoder
+from tf_scenes.models.scene_model import SceneSpec
+from tf_scenes.training import optimizers
+from tf_scenes.training.options import TrainingOptions
+from tf_scenes.training.schedules import values_at
+
+tfd = tfp.distributions
+
+# The group of variables of the decoder, which has a learning rate of its own.
+DECODER = "decoder"
+_ENCODER_CHANNELS = (32, 64)
+# A free matrix stays this close to the identity in each entry, so that its determinant stays positive.
+_JOINT_LIMIT = 0.45
+# Prior standard deviation of skew factors and of a free matrix's entries, before their tanh.
+_DEFORMATION_STDDEV = 0.5
+_ANGLE_STDDEV_LIMIT = 0.5
+_BALANCE_RATE = 0.3
+# Of the cross-entropy to the posterior of template matching, against the KL of the category, which it has to overcome.
+_TEACHING_WEIGHT = 3.0
+
+
+class DiscreteAIR(AttendInferRepeat):
+    """Discrete-AIR."""
+
+    def __init__(
+        self,
+        attention: AttentionOptions,
+        options: DiscreteAirOptions,
+        scenes: SceneSpec,
+        name: str = "discrete_air",
+    ):
+        """Creates the model.
+
+        Args:
+            attention: options of the loop.
+            options: of Discrete-AIR.
+            scenes: that it is for.
+            name: of the model.
+        """
+        super().__init__(attention, scenes, name=name)
+        self.options = options
+        self.decoder = TemplateDecoder(
+            options.num_categories,
+            options.num_attributes,
+            attention.glimpse_size,
+            scenes.image_shape[-1],
+            options.combination,
+            attention.decoder_units,
+            name="decoder",
+        )
+        num_rotations = options.num_rotations if options.rotates else 1
+        self.matching = TemplateMatching(options.num_categories, num_rotations, attention.glimpse_size, name="matching")
+        channels = _ENCODER_CHANNELS if attention.convolutional else ()
+        self.encoder = glimpse_trunk(attention.encoder_units, channels, normalize=True)
+        self.category_posterior = CategoryPosterior(name="category_posterior")
+        self._schedules = DiscreteAirSchedules.from_options(options)
+        self._view_range = ViewRange(rotation=math.radians(options.view_rotation))
+        self._category_heads = _head(options.invariance_heads * options.num_categories, "categories")
+        self._head_information = self.add_weight(
+            name="head_information",
+            shape=[options.invariance_heads],
+            initializer="zeros",
+            trainable=False,
+            dtype=tf.float32,
+            aggregation=tf.VariableAggregation.MEAN,
+        )
+        if options.num_attributes:
+            self._attribute_head = _head(2 * options.num_attributes, "attributes")
+        if options.rotates:
+            self._rotation_head = _head(options.num_categories * num_rotations, "rotations")
+            self._angle_head = _head(options.num_categories + 1, "angles")
+        if self._num_deformations:
+            self._deformation_head = _head(2 * self._num_deformations, "deformations")
+
+    @property
+    @override
+    def num_categories(self) -> int:
+        return self.options.num_categories
+
+    @property
+    @override
+    def num_attributes(self) -> int:
+        return self.options.num_attributes
+
+    @override
+    def variable_groups(self) -> dict[str, list[tf.Variable]]:
+        """The decoder has a learning rate of its own."""
+        return self.group_apart(DECODER, self.decoder.trainable_variables)
+
+    @override
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
+        """Adam for both groups."""
+        rate = optimizers.falling_rate(options, self.options.decoder_learning_rate_factor)
+        decoder = optimizers.Adam(rate, global_clipnorm=optimizers.clip_norm(options), name="decoder_adam")
+        return {**super().make_optimizers(options), DECODER: decoder}
+
+    @property
+    def _num_deformations(self) -> int:
+        return {"rotation_and_skew": 2, "joint": 4}.get(self.options.pose, 0)
+
+    @property
+    @override
+    def num_features(self) -> int:
+        direction = 2 * self.options.rotates
+        return self.num_categories + self.num_attributes + direction + self._num_deformations
+
+    @override
+    def training_sampling(self, step: tf.Tensor, seed: tf.Tensor) -> SamplingOptions:
+        return dataclasses.replace(
+            super().training_sampling(step, seed),
+            category_temperature=self._schedules.temperature(step),
+            sprite_gradient=self._schedules.sprite_gradient(step),
+            category_gradient=self._schedules.category_gradient(step),
+        )
+
+    @override
+    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
+        encoded = self.encoder(glimpses)
+        logits = tf.gather(self._all_category_logits(encoded), tf.argmax(self._head_information), axis=1)
+        category = self._draw_category(logits, sampling)
+        latents = {CATEGORY: tf.argmax(category.value, axis=-1, output_type=tf.int32)}
+        draws = {"kl_category": [category], "kl_where": []}
+        features, loss_inputs = [category.value], {"glimpses": glimpses, "category_logits": logits}
+        if self.options.rotates:
+            angle, loss_inputs["rotation_logits"] = self._draw_angle(encoded, category.value, sampling)
+            latents[ANGLES] = angle.value
+            features += [tf.cos(angle.value)[:, None], tf.sin(angle.value)[:, None]]
+            draws["kl_where"].append(angle)
+        if self._num_deformations:
+            posterior = gaussian.from_softplus(self._deformation_head(encoded))
+            deformation = sampling.latent(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV), salt=105)
+            latents[DEFORMATIONS] = deformation.value
+            features.append(deformation.value)
+            draws["kl_where"].append(deformation)
+        attributes = tf.zeros([tf.shape(glimpses)[0], 0])
+        if self.num_attributes:
+            posterior = gaussian.from_softplus(self._attribute_head(encoded))
+            attribute = sampling.latent(posterior, tfd.Normal(0.0, 1.0), salt=106)
+            latents[ATTRIBUTES] = attributes = attribute.value
+            features.append(attributes)
+            draws["kl_attributes"] = [attribute]
+        return Object(
+            latents=latents,
+            features=tf.concat(features, axis=-1),
+            sprite=self.decoder(scale_gradient(category.value, sampling.category_gradient), attributes),
+            pose=self.pose(latents),
+            draws=draws,
+            loss_inputs=loss_inputs,
+        )
+
+    def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
+        """float32 `[batch, heads, categories]`."""
+        return tf.reshape(self._category_heads(features), [-1, self.options.invariance_heads, self.num_categories])
+
+    def _draw_category(self, logits: tf.Tensor, sampling: SamplingOptions) -> Latent:
+        if sampling.seed is None:
+            value = tf.one_hot(tf.argmax(logits, axis=-1), self.num_categories)
+        else:
+            posterior = self.category_posterior(logits, sampling.category_temperature)
+            value = posterior.sample(seed=sampling.salted(103).seed)
+        log_posterior = tf.reduce_sum(value * tf.nn.log_softmax(logits), axis=-1)
+        return Latent(value, kl_to_uniform(logits), sampled_kl=log_posterior + math.log(self.num_categories))
+
+    def _draw_angle(
+        self, encoded: tf.Tensor, categories: tf.Tensor, sampling: SamplingOptions
+    ) -> tuple[Latent, tf.Tensor]:
+        """The angle given the category, under a uniform prior on the circle, and the logits of all rotations.
+
+        A departure from the paper, which has the angle before the glimpse: it is the most likely one of the angles of
+        template matching, and an offset of up to half the distance between two.
+        """
+        shape = [-1, self.num_categories, self.matching.num_rotations]
+        rotation_logits = tf.reshape(self._rotation_head(encoded), shape)
+        raw = self._angle_head(encoded)
+        spacing = 2.0 * math.pi / self.matching.num_rotations
+        offsets = tf.tanh(raw[:, :-1]) * spacing / 2.0
+        angles = tf.gather(self.matching.angles(), tf.argmax(rotation_logits, axis=-1)) + offsets  # [batch, categories]
+        mean = tf.math.atan2(
+            tf.reduce_sum(categories * tf.sin(angles), axis=-1), tf.reduce_sum(categories * tf.cos(angles), axis=-1)
+        )
+        posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
+        angle, log_circle = sampling.gaussian(posterior, salt=104), math.log(2.0 * math.pi)
+        # So narrow a normal distribution loses nothing when it is wrapped around the circle.
+        return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
+
+    @override
+    def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
+        """T_r T_k of equation 6, or both as one."""
+        if self.options.pose == "none":
+            return None
+        if self.options.pose == "joint":
+            change = _JOINT_LIMIT * tf.tanh(tf.reshape(latents[DEFORMATIONS], [-1, 2, 2]))
+            return joint_rotation_and_skew(tf.eye(2) + change)
+        turned = rotation(tf.stack([tf.cos(latents[ANGLES]), tf.sin(latents[ANGLES])], axis=-1))
+        return turned if self.options.pose == "rotation" else turned.after(skew(tf.tanh(latents[DEFORMATIONS])))
+
+    @override
+    def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        categories = tf.one_hot(latents[CATEGORY], self.num_categories)
+        attributes = latents.get(ATTRIBUTES, tf.zeros([tf.shape(categories)[0], 0]))
+        return self.decoder(categories, attributes)
+
+    @override
+    def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        seeds = tfp.random.split_seed(seed, n=4, salt="latents")
+        latents = {CATEGORY: tf.random.stateless_uniform([num_objects], seeds[0], 0, self.num_categories, tf.int32)}
+        if self.options.rotates:
+            latents[ANGLES] = tf.random.stateless_uniform([num_objects], seeds[1], -math.pi, math.pi)
+        if self._num_deformations:
+            shape = [num_objects, self._num_deformations]
+            latents[DEFORMATIONS] = tf.random.stateless_normal(shape, seeds[2], 0.0, _DEFORMATION_STDDEV)
+        if self.num_attributes:
+            latents[ATTRIBUTES] = tf.random.stateless_normal([num_objects, self.num_attributes], seeds[3])
+        return latents
+
+    # What makes categories reliable.
+
+    @override
+    def auxiliary_loss(
+        self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Template matching and invariance, on the objects that are present."""
+        schedules = values_at(self._schedules, step)
+        slots = inference.slots
+        weights = tf.stop_gradient(tf.concat([slot.presence for slot in slots], axis=0))
+        loss_inputs = {
+            name: tf.concat([slot.object.loss_inputs[name] for slot in slots], axis=0)
+            for name in slots[0].object.loss_inputs
+        }
+        glimpses = tf.stop_gradient(loss_inputs["glimpses"])
+        weight = schedules["matching_weight"]
+        matching, use = tf.cond(
+            weight > 0.0,
+            lambda: self._matching_loss(glimpses, loss_inputs, weights, schedules["matching_noise"], seed),
+            lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
+        )
+        self.matching.balance(use, _BALANCE_RATE)
+        information = tf.cond(
+            schedules["invariance_weight"] > 0.0,
+            lambda: self._information(glimpses, weights, seed),
+            lambda: tf.zeros([self.options.invariance_heads]),
+        )
+        # Once the categories are in use they stay those of one head.
+        choosing = tf.cast(schedules["category_gradient"] < 1.0, tf.float32)
+        self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
+        total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
+        total -= schedules["invariance_weight"] * tf.reduce_sum(information)
+        return total, {**schedules, "category_information": tf.reduce_max(information)}
+
+    def _matching_loss(
+        self,
+        glimpses: tf.Tensor,
+        loss_inputs: Mapping[str, tf.Tensor],
+        weights: tf.Tensor,
+        noise: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Negative likelihood of the templates' mixture, with the networks' cross-entropy to its posterior.
+
+        Returns:
+            float32 `[objects]`, and each category's share of use, float32 `[categories]`.
+        """
+        bank = self.matching.bank(self.decoder.templates())
+        match = self.matching.match(glimpses, bank, noise)
+        categories, rotations = tf.stop_gradient(match.categories), tf.stop_gradient(match.rotations)
+        is_object = tf.stop_gradient(match.object_probability)
+        shares = weights * is_object
+        use = tf.linalg.matvec(categories, shares, transpose_a=True) / (tf.reduce_sum(shares) + 1e-6)
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(categories, loss_inputs["category_logits"])
+        if self.options.rotates:
+            by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, loss_inputs["rotation_logits"])
+            cross_entropy += tf.reduce_mean(by_category, axis=-1)
+        loss = (
+            match.sampled_loss(seed + 2) / (2.0 * self.attention_options.pixel_stddev**2)
+            + _TEACHING_WEIGHT * cross_entropy
+        )
+        return is_object * loss, use
+
+    def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""
+        views = [random_views(glimpses, self._view_range, seed + number) for number in range(2)]
+        logits = self._all_category_logits(self.encoder(tf.concat(views, axis=0)))
+        first, second = tf.split(tf.nn.softmax(logits), 2)
+        return mutual_information(first, second, weights)
+
+
+def _head(units: int, name: str) -> tf.keras.layers.Dense:
+    return tf.keras.layers.Dense(units, dtype="float32", name=name)

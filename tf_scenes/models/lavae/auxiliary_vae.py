@@ -1,0 +1,108 @@
+"""The auxiliary VAE whose KL map tells where there is something to see: LAVAE, Appendix B, "Training warm-up"."""
+
+import math
+from typing import Optional
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.layers import gaussian
+from tf_scenes.layers.addons import gaussian_filter2d
+from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
+
+layers = tf.keras.layers
+tfd = tfp.distributions
+
+_DOWNSAMPLING = 4
+# Nats: peaks of the KL map well above this are normalised to 1, those of an empty image stay near 0.
+_PEAK_FLOOR = 1.0
+
+
+class AuxiliaryVAE(layers.Layer):
+    """Fully convolutional VAE; its location-wise KL is a rough proxy for where objects are (Nash et al. 2017)."""
+
+    def __init__(self, image_channels: int, channels: int, latent_dim: int, name: Optional[str] = None):
+        """Creates the VAE.
+
+        Args:
+            image_channels: channels of the images.
+            channels: channels inside.
+            latent_dim: channels of the latent map, which has a quarter of the image's height and width.
+            name: of the layer.
+        """
+        # Inputs are not cast to half precision here: the likelihood needs them as they are. Inner layers do as they do.
+        super().__init__(name=name, dtype="float32")
+        # Normalised over each device's own images, since all of this runs within `tf.cond` in the warm-up only.
+        self._encoder = tf.keras.Sequential(
+            [
+                ConvUnit(channels, 4, strides=2, local=True),
+                ResidualBlock(channels, local=True),
+                ConvUnit(channels, 4, strides=2, local=True),
+                ResidualBlock(channels, local=True),
+                ResidualBlock(channels, local=True),
+                # Small weights: Glorot's make a KL of 100,000 nats at first.
+                layers.Conv2D(
+                    2 * latent_dim,
+                    3,
+                    padding="same",
+                    kernel_initializer=tf.keras.initializers.VarianceScaling(0.01),
+                    dtype="float32",
+                ),
+            ],
+            name="encoder",
+        )
+        self._decoder = tf.keras.Sequential(
+            [
+                ConvUnit(channels, local=True),
+                ResidualBlock(channels, local=True),
+                ResidualBlock(channels, local=True),
+                ConvUnit(4 * channels, 1, local=True),
+                layers.Lambda(lambda features: tf.nn.depth_to_space(features, 2)),
+                ResidualBlock(channels, local=True),
+                layers.Conv2D(4 * image_channels, 3, padding="same", dtype="float32"),
+            ],
+            name="decoder",
+        )
+
+    def call(self, images: tf.Tensor, seed: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encodes, samples and decodes.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            seed: int32 `[2]`.
+            training: whether batch statistics are used and updated.
+
+        Returns:
+            The negative ELBO, `[batch]`, nats per image, and the KL by location, `[batch, h', w']`, nats, at a quarter
+            of the image's size (rounded up).
+        """
+        shape = tf.shape(images)
+        parameters = self._encoder(pad_to_multiple(images, _DOWNSAMPLING), training=training)
+        posterior = gaussian.from_log_variance(parameters)
+        kl_map = tf.reduce_sum(tfd.kl_divergence(posterior, tfd.Normal(0.0, 1.0)), axis=-1)  # [batch, h', w']
+        features = self._decoder(posterior.sample(seed=seed), training=training)
+        logits = tf.nn.depth_to_space(features, 2)[:, : shape[1], : shape[2]]
+        log_likelihood = -tf.nn.sigmoid_cross_entropy_with_logits(images, logits)
+        elbo = tf.reduce_sum(log_likelihood, axis=[1, 2, 3]) - tf.reduce_sum(kl_map, axis=[1, 2])
+        return -elbo, kl_map
+
+
+def location_target(kl_map: tf.Tensor, height: tf.Tensor, width: tf.Tensor, sigma: float) -> tf.Tensor:
+    """What the location features follow during warm-up, from the auxiliary VAE's KL map.
+
+    The map is brought to the image's size, blurred, so that the parts of an object make one peak, and divided by its
+    highest value, so that peaks are near 1 whatever the KL's magnitude.
+
+    Args:
+        kl_map: float32 `[batch, h', w']`, nats.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        sigma: of the Gaussian blur, pixels; about a quarter of a sprite.
+
+    Returns:
+        float32 `[batch, height, width]` in [0, 1].
+    """
+    target = tf.image.resize(kl_map[..., None], _DOWNSAMPLING * tf.shape(kl_map)[1:])[:, :height, :width]
+    width_of_kernel = 2 * math.ceil(3.0 * sigma) + 1
+    target = gaussian_filter2d(target, width_of_kernel, sigma, padding="CONSTANT")[..., 0]
+    return target / (tf.reduce_max(target, axis=[1, 2], keepdims=True) + _PEAK_FLOOR)

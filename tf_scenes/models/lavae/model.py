@@ -1,0 +1,457 @@
+"""LAVAE: a VAE that disentangles where objects are from what they look like.
+
+Generative model (equations 1-4): a number of objects n, locations l_1..l_n without replacement on the pixel grid,
+appearances z_1..z_n, a sprite from each appearance, the sum of the sprites convolved with their one-hot locations as
+the means of Bernoulli pixels. Inference (equations 5-11): location features L and appearance features A of the whole
+image; n by counting L's local maxima, l from softmax(L), z from A at l.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Optional
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from typing_extensions import override
+
+from tf_scenes.descriptions import APPEARANCE, BOXES, LOCATIONS, PRESENCE, describe
+from tf_scenes.distributions.counts import CountPrior
+from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
+from tf_scenes.layers.boxes import boxes_of_sprites
+from tf_scenes.layers.worth import gains_more_than_it_costs
+from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
+from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
+from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
+from tf_scenes.models.lavae.options import LavaeOptions
+from tf_scenes.models.lavae.placing import convolve_sprites, paste_sprites
+from tf_scenes.models.lavae.schedules import LavaeSchedules
+from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
+from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.training import optimizers
+from tf_scenes.training.options import TrainingOptions
+from tf_scenes.training.schedules import values_at
+from tf_scenes.training.trainable_model import TrainingLoss
+
+tfd = tfp.distributions
+
+# The group of variables of the location network, which has a learning rate of its own.
+LOCATION = "location"
+# Sums of sprites are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
+_PIXEL_MARGIN = 1e-4
+# Calibration looks at maxima of the location features down to this height, and at so many more than N of an image.
+_LOWEST_MAXIMUM = 0.1
+_SPARE_SLOTS = 3
+
+
+class _Posterior(NamedTuple):
+    """A sample from q(n, l, z | x) with its distributions; shapes for `objects` slots."""
+
+    features: tf.Tensor  # [batch, height, width]
+    logit_scale: tf.Tensor  # scalar
+    count: tf.Tensor  # int32 [batch], what the features say
+    presence: tf.Tensor  # float32 [batch, objects], 1 for the slots in use: the first n
+    locations: tf.Tensor  # [batch, objects, height, width]
+    appearance: tf.Tensor  # [batch, objects, D]
+    kl_location: tf.Tensor  # [batch, objects]
+    kl_appearance: tf.Tensor  # [batch, objects]
+
+
+class LAVAE(SceneModel):
+    """Location-Appearance Variational AutoEncoder."""
+
+    def __init__(self, options: LavaeOptions, scenes: SceneSpec, name: str = "lavae"):
+        """Creates the model.
+
+        Args:
+            options: of LAVAE.
+            scenes: that it is for.
+            name: of the model.
+        """
+        super().__init__(scenes, name=name)
+        self.options = options
+        channels = scenes.image_shape[-1]
+        self.location_network = LocationNetwork(
+            options.location_channels, options.inference_blocks, options.strides, name="location_network"
+        )
+        self.appearance_network = AppearanceNetwork(
+            options.latent_dim,
+            options.appearance_channels,
+            options.inference_blocks,
+            options.strides,
+            options.appearance_scale,
+            name="appearance_network",
+        )
+        self.sprite_generator = SpriteGenerator(
+            options.generated_size, channels, options.generator_channels, options.generator_blocks, name="generator"
+        )
+        self.auxiliary_vae = AuxiliaryVAE(
+            channels, options.auxiliary_channels, options.auxiliary_latent_dim, name="auxiliary_vae"
+        )
+        self.count_prior = CountPrior(self.max_objects, name="count_prior")
+        self._schedules = LavaeSchedules.from_options(options)
+        # The paper has the threshold on the logits follow the image size as the logits do; a fixed threshold on the
+        # features, before that factor, is the same thing. It stays until `calibrate` finds a better one.
+        self._count_threshold = self.add_weight(
+            name="count_threshold",
+            shape=[],
+            dtype=tf.float32,
+            initializer=tf.keras.initializers.Constant(options.count_threshold),
+            trainable=False,
+        )
+
+    @override
+    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        self.elbo_terms(images, seed)
+        self.auxiliary_vae(images, seed=seed)
+
+    @override
+    def variable_groups(self) -> dict[str, list[tf.Variable]]:
+        """The location network has a learning rate of its own."""
+        return self.group_apart(LOCATION, self.location_network.trainable_variables)
+
+    @override
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
+        """Adamax for both groups, Appendix B."""
+        location_rate = tf.keras.optimizers.schedules.ExponentialDecay(
+            self.options.location_learning_rate, self.options.location_decay_steps, self.options.location_decay
+        )
+        rates = {optimizers.DEFAULT: optimizers.falling_rate(options), LOCATION: location_rate}
+        clip_norm = optimizers.clip_norm(options)
+        return {
+            group: optimizers.Adamax(rate, global_clipnorm=clip_norm, name=f"{group}_adamax")
+            for group, rate in rates.items()
+        }
+
+    # The ELBO.
+
+    @override
+    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
+        """The negative ELBO with what Appendix B adds to it."""
+        posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
+        schedules = values_at(self._schedules, step)
+        posterior = self._sample_posterior(
+            (self.location_network(images, training=True), self.appearance_network(images, training=True)),
+            posterior_seed,
+            self.max_objects,
+            temperature=schedules["temperature"],
+            forced_probability=schedules["forced_probability"],
+            forcing_seed=forcing_seed,
+        )
+        sprites = self._sprites(posterior.appearance, training=True)
+        present = posterior.locations * posterior.presence[..., None, None]
+        with tf.name_scope("placing"):  # For profiles.
+            pixel_sums = convolve_sprites(present, sprites)
+        terms = self._elbo_terms(images, posterior, pixel_sums)
+
+        auxiliary_loss, auxiliary_scalars = self._auxiliary_loss(
+            images, posterior.features, schedules["auxiliary_weight"], auxiliary_seed
+        )
+        presence_loss = tf.cond(
+            schedules["presence_weight"] > 0.0,
+            lambda: self._presence_loss(images, posterior, sprites),
+            lambda: tf.zeros_like(terms["reconstruction"]),
+        )
+        loss = (
+            -terms["reconstruction"]
+            + terms["kl_count"]
+            + schedules["kl_weight"] * (terms["kl_location"] + terms["kl_appearance"])
+            + auxiliary_loss
+            + schedules["presence_weight"] * presence_loss
+        )
+        scalars = {
+            **auxiliary_scalars,
+            "presence_loss": tf.reduce_mean(presence_loss),
+            "inferred_count": tf.reduce_mean(tf.cast(posterior.count, tf.float32)),
+            **schedules,
+        }
+        return TrainingLoss(loss, terms, scalars)
+
+    @override
+    def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """L, and what A is made of."""
+        return self.location_network(images), self.appearance_network(images)
+
+    @override
+    def elbo_terms(
+        self,
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        sampled_kl: bool = False,
+        features: tuple[tf.Tensor, ...] = (),
+    ) -> dict[str, tf.Tensor]:
+        """`reconstruction`, `kl_count`, `kl_location` and `kl_appearance`."""
+        features = features or self.inference_features(images)
+        posterior = self._sample_posterior(features, seed, max_objects or self.max_objects, sampled_kl=sampled_kl)
+        centers = _hot_pixels(posterior.locations)
+        pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
+        return self._elbo_terms(images, posterior, pixel_means)
+
+    def _elbo_terms(self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The terms of equation 6 as Appendix A splits them, each `[batch]`, nats."""
+        # The learned prior has no mass on more objects than it was trained with: KL_n = -log p(n).
+        slots = posterior.presence.shape[1]
+        count = tf.minimum(posterior.count, slots)
+        return {
+            "reconstruction": _log_likelihood(images, pixel_sums),
+            "kl_count": -self.count_prior.for_range(slots).log_prob(count),
+            "kl_location": tf.reduce_sum(posterior.kl_location * posterior.presence, axis=1),
+            "kl_appearance": tf.reduce_sum(posterior.kl_appearance * posterior.presence, axis=1),
+        }
+
+    def _sample_posterior(
+        self,
+        inference_features: tuple[tf.Tensor, ...],
+        seed: tf.Tensor,
+        slots: int,
+        temperature: Optional[tf.Tensor] = None,
+        forced_probability: Optional[tf.Tensor] = None,
+        forcing_seed: Optional[tf.Tensor] = None,
+        sampled_kl: bool = False,
+    ) -> _Posterior:
+        """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
+        location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
+        features, appearance_features = inference_features
+        count = tf.minimum(count_local_maxima(features, self.options.count_window, self._count_threshold), slots)
+        num_present = count
+        if forced_probability is not None:
+            forced = tf.random.stateless_uniform(tf.shape(count), forcing_seed) < forced_probability
+            num_present = tf.where(forced, slots, count)
+
+        logit_scale = self._logit_scale(features)
+        location_posterior = LocationsWithoutReplacement(
+            features * logit_scale, slots, temperature=temperature, exclusion_radius=self.options.exclusion_radius
+        )
+        locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
+        appearance_posterior = self.appearance_network.posterior(appearance_features, locations)
+        appearance = appearance_posterior.sample(seed=appearance_seed)
+        prior = self._appearance_prior()
+        if sampled_kl:
+            location_log_prob = location_posterior.log_prob_by_object(locations)
+            kl_appearance = appearance_posterior.log_prob(appearance) - prior.log_prob(appearance)
+        else:
+            # Given the locations before it, a location's KL to the uniform prior is known exactly: only the sequence is
+            # sampled, which has less variance than the log-probability of the sample.
+            location_log_prob = -location_posterior.conditional_entropy(locations)
+            kl_appearance = tfd.kl_divergence(appearance_posterior, prior)
+        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
+        return _Posterior(
+            features=features,
+            logit_scale=logit_scale,
+            count=count,
+            presence=tf.sequence_mask(num_present, slots, tf.float32),
+            locations=locations,
+            appearance=appearance,
+            kl_location=location_log_prob - uniform_log_prob_by_object(slots, num_pixels),
+            kl_appearance=kl_appearance,
+        )
+
+    def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:
+        """Features to logits: proportional to log(HW), Appendix B, "Rescaling location logits"."""
+        return self.options.logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
+
+    def _appearance_prior(self) -> tfd.Distribution:
+        zeros = tf.zeros([self.options.latent_dim])
+        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
+
+    # What training adds to the ELBO.
+
+    def _auxiliary_loss(
+        self, images: tf.Tensor, features: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The warm-up's loss, `[batch]`, and its scalars; the auxiliary VAE does not run when the weight is 0."""
+
+        def run() -> tuple[tf.Tensor, tf.Tensor]:
+            negative_elbo, kl_map = self.auxiliary_vae(images, seed=seed, training=True)
+            target = tf.stop_gradient(location_target(kl_map, *_image_size(images), self.options.target_blur))
+            return negative_elbo, tf.reduce_sum(tf.square(features - target), axis=[1, 2])
+
+        def skip() -> tuple[tf.Tensor, tf.Tensor]:
+            zeros = tf.zeros([tf.shape(images)[0]])
+            return zeros, zeros
+
+        negative_elbo, distance = tf.cond(weight > 0.0, run, skip)
+        scalars = {
+            "auxiliary_elbo": -tf.reduce_mean(negative_elbo),
+            "auxiliary_distance": tf.reduce_mean(distance),
+        }
+        return negative_elbo + weight * distance, scalars
+
+    def _presence_loss(self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor) -> tf.Tensor:
+        """Ties the level of the location features, on which counting rests, to what objects gain in log-likelihood.
+
+        Not in the paper. The softmax over locations does not see a constant added to L, and counting passes no
+        gradient, so nothing in the ELBO holds L's level, and counts drift once the warm-up is over. But the generative
+        model itself knows whether an object is there (`gains_more_than_it_costs`). So each sampled location is taken as
+        present or absent by that test, given all sprites before it in the sequence, and the features there are trained
+        to be above or below the threshold accordingly, by logistic loss. No labels are used.
+
+        Returns:
+            float32 `[batch]`, nats.
+        """
+        centers = _hot_pixels(posterior.locations)
+        is_object = gains_more_than_it_costs(
+            paste_sprites(centers, sprites, *_image_size(images)),
+            posterior.kl_location + posterior.kl_appearance,
+            lambda canvas: _log_likelihood(images, canvas),
+            rejected_stay=True,
+        )
+        level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
+        loss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(is_object, tf.float32), level * posterior.logit_scale)
+        return tf.reduce_sum(loss, axis=1)
+
+    @override
+    def calibrate(self, images: Iterable[tf.Tensor]) -> None:
+        """Sets the threshold of counting, from images alone.
+
+        Not in the paper. Training leaves a gap between the features' maxima at objects and those beside them, but not
+        always around the threshold that it began with. A maximum stands for an object if it gains more than it costs,
+        tried on a canvas of the objects above it that did (the presence loss tries it on one of all sprites before it:
+        in training the sequence is sampled, and a rejected sprite is still drawn by the ELBO); the threshold is put
+        where it agrees with that test most often.
+        """
+        heights, is_object = zip(*(self._weigh_maxima(batch) for batch in images))
+        heights, is_object = np.concatenate(heights), np.concatenate(is_object)
+        if is_object.any():
+            self._count_threshold.assign(best_threshold(heights, is_object))
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _weigh_maxima(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Heights of the images' local maxima, and whether each is an object given those above it: `[maxima]`."""
+        slots = self.max_objects + _SPARE_SLOTS
+        features = self.location_network(images)
+        centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
+        one_hot = _one_hot_maps(centers, *_image_size(images))
+        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
+        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
+        cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
+        sprites = self._sprites(posterior.mean(), training=False)
+        is_object = gains_more_than_it_costs(
+            paste_sprites(centers, sprites, *_image_size(images)),
+            cost,
+            lambda canvas: _log_likelihood(images, canvas),
+            candidates=present,
+        )
+        heights = tf.gather_nd(features, centers, batch_dims=1)
+        return tf.boolean_mask(heights, present), tf.boolean_mask(is_object, present)
+
+    # Scene descriptions.
+
+    @override
+    def encode(
+        self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
+    ) -> dict[str, tf.Tensor]:
+        """Beside the common names, descriptions have `appearance`, float32 `[batch, max_objects, D]`.
+
+        Without a seed, locations are the counted maxima themselves, highest first: samples could take one object twice.
+        """
+        max_objects = max_objects or self.max_inferred_objects
+        if seed is not None:
+            sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
+            return _describe(sample.presence, _hot_pixels(sample.locations), sample.appearance)
+        features = self.location_network(images)
+        centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
+        one_hot = _one_hot_maps(centers, *_image_size(images))
+        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        return _describe(tf.cast(present, tf.float32), centers, posterior.mean())
+
+    @override
+    def geometry(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Boxes are around what the sprites show."""
+        presence = description[PRESENCE]
+        present, sprites = self._present_sprites(presence, description[APPEARANCE])
+        centers = tf.cast(tf.round(tf.gather_nd(description[LOCATIONS], present)), tf.int32)
+        shape = tf.concat([tf.shape(presence), [4]], axis=0)
+        boxes = tf.scatter_nd(tf.cast(present, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
+        return {BOXES: boxes}
+
+    @override
+    def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """Locations are rounded to whole pixels."""
+        centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
+        pixel_sums = self._draw(centers, description[PRESENCE], description[APPEARANCE], height, width)
+        return tf.clip_by_value(pixel_sums, 0.0, 1.0)
+
+    @override
+    def sample_description(
+        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+    ) -> dict[str, tf.Tensor]:
+        count_seed, location_seed, appearance_seed = tfp.random.split_seed(seed, n=3, salt="prior")
+        slots = self.max_objects if max_objects is None else max_objects
+        count = self.count_prior.for_range(max_objects).sample(num_scenes, seed=count_seed)
+        presence = tf.sequence_mask(count, slots, tf.float32)
+        uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
+        appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
+        return _describe(presence, _hot_pixels(uniform.sample(seed=location_seed)), appearance)
+
+    @override
+    def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`features` are the location features."""
+        return {
+            "sprites": self._sprites(description[APPEARANCE], training=False),
+            "features": self.location_network(images),
+        }
+
+    def _sprites(self, appearance: tf.Tensor, training: bool) -> tf.Tensor:
+        shape = tf.shape(appearance)
+        sprites = self.sprite_generator(tf.reshape(appearance, [-1, self.options.latent_dim]), training=training)
+        return tf.reshape(sprites, tf.concat([shape[:2], tf.shape(sprites)[1:]], axis=0))
+
+    def _draw(
+        self, centers: tf.Tensor, presence: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+    ) -> tf.Tensor:
+        """Sum of the present objects' sprites at whole-pixel locations: `[batch, height, width, channels]`."""
+        present, sprites = self._present_sprites(presence, appearance)
+        layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites[:, None], height, width)[:, 0]
+        return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
+
+    def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scene and slot of each object that is present, int64 `[sprites, 2]`, and its sprite.
+
+        Only sprites that are present are made, and one more: oneDNN's convolutions fail on an empty batch.
+        """
+        present = tf.where(presence > 0.5)
+        appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
+        return present, self.sprite_generator(appearance)[:-1]
+
+
+def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
+    return describe(presence, {LOCATIONS: tf.cast(centers, tf.float32), APPEARANCE: appearance})
+
+
+def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
+    """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
+
+    Args:
+        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that
+            overlap add up to more than 1 and Fourier transforms leave errors of rounding.
+    """
+    return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
+
+
+def _log_likelihood(images: tf.Tensor, pixel_sums: tf.Tensor) -> tf.Tensor:
+    """Log p(x | n, l, z), nats per image: `[..., height, width, channels]` -> `[...]`."""
+    return tf.reduce_sum(pixel_likelihood(pixel_sums).log_prob(images), axis=[-3, -2, -1])
+
+
+def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    shape = tf.shape(images)
+    return shape[1], shape[2]
+
+
+def _hot_pixels(locations: tf.Tensor) -> tf.Tensor:
+    """The largest pixel of each map: `[batch, objects, height, width]` -> int32 `[batch, objects, 2]`, y then x."""
+    shape = tf.shape(locations)
+    flat = tf.reshape(locations, [shape[0], shape[1], -1])
+    index = tf.argmax(flat, axis=-1, output_type=tf.int32)
+    return tf.stack([index // shape[3], index % shape[3]], axis=-1)
+
+
+def _one_hot_maps(centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_hot_pixels`: float32 `[batch, objects, height, width]`."""
+    rows = tf.one_hot(centers[..., 0], height)
+    columns = tf.one_hot(centers[..., 1], width)
+    return rows[..., :, None] * columns[..., None, :]

@@ -1,0 +1,13 @@
+"""The VAE baseline of LAVAE's paper: no objects, one spatial tensor of latents."""
+
+from tf_scenes.models.entry import ModelEntry
+from tf_scenes.models.vae.options import VaeOptions, check
+
+ENTRY = ModelEntry(
+    name="vae",
+    options=(VaeOptions,),
+    model="tf_scenes.models.vae.model:VAE",
+    summary="The VAE baseline of LAVAE's paper: a spatial tensor of Gaussian latents, without objects.",
+    limits=("It cannot say what objects there are.", "Images are padded to multiples of 8 pixels."),
+    check=check,
+)
