@@ -45,6 +45,7 @@ class GroupedOptimizer(Optimizer):
         super().__init__(name=name)
         self._by_group = dict(optimizers)
         self._variable_groups = variable_groups
+        self._learning_rate = optimizers[DEFAULT]._learning_rate  # Keras's TensorBoard callback looks for it.
 
     @property
     def by_group(self) -> dict[str, Optimizer]:

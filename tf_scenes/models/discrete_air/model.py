@@ -86,6 +86,7 @@ class DiscreteAIR(AttendInferRepeat):
             trainable=False,
             dtype=tf.float32,
             aggregation=tf.VariableAggregation.MEAN,
+            experimental_autocast=False,
         )
         if options.num_attributes:
             self._attribute_head = _head(2 * options.num_attributes, "attributes")

@@ -97,6 +97,7 @@ class LAVAE(SceneModel):
             dtype=tf.float32,
             initializer=tf.keras.initializers.Constant(options.count_threshold),
             trainable=False,
+            experimental_autocast=False,
         )
 
     @override
