@@ -21,9 +21,10 @@ from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.layers.worth import gains_more_than_it_costs
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
+from tf_scenes.models.lavae.likelihood import log_likelihood
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
-from tf_scenes.models.lavae.placing import convolve_sprites, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, hot_pixels, one_hot_maps, paste_sprites
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
@@ -36,8 +37,6 @@ tfd = tfp.distributions
 
 # The group of variables of the location network, which has a learning rate of its own.
 LOCATION = "location"
-# Sums of sprites are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
-_PIXEL_MARGIN = 1e-4
 # Calibration looks at maxima of the location features down to this height, and at so many more than N of an image.
 _LOWEST_MAXIMUM = 0.1
 _SPARE_SLOTS = 3
@@ -184,7 +183,7 @@ class LAVAE(SceneModel):
         """`reconstruction`, `kl_count`, `kl_location` and `kl_appearance`."""
         features = features or self.inference_features(images)
         posterior = self._sample_posterior(features, seed, max_objects or self.max_objects, sampled_kl=sampled_kl)
-        centers = _hot_pixels(posterior.locations)
+        centers = hot_pixels(posterior.locations)
         pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
         return self._elbo_terms(images, posterior, pixel_means)
 
@@ -194,7 +193,7 @@ class LAVAE(SceneModel):
         slots = posterior.presence.shape[1]
         count = tf.minimum(posterior.count, slots)
         return {
-            "reconstruction": _log_likelihood(images, pixel_sums),
+            "reconstruction": log_likelihood(images, pixel_sums),
             "kl_count": -self.count_prior.for_range(slots).log_prob(count),
             "kl_location": tf.reduce_sum(posterior.kl_location * posterior.presence, axis=1),
             "kl_appearance": tf.reduce_sum(posterior.kl_appearance * posterior.presence, axis=1),
@@ -290,11 +289,11 @@ class LAVAE(SceneModel):
         Returns:
             float32 `[batch]`, nats.
         """
-        centers = _hot_pixels(posterior.locations)
+        centers = hot_pixels(posterior.locations)
         is_object = gains_more_than_it_costs(
             paste_sprites(centers, sprites, *_image_size(images)),
             posterior.kl_location + posterior.kl_appearance,
-            lambda canvas: _log_likelihood(images, canvas),
+            lambda canvas: log_likelihood(images, canvas),
             rejected_stay=True,
         )
         level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
@@ -322,7 +321,7 @@ class LAVAE(SceneModel):
         slots = self.max_objects + _SPARE_SLOTS
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
-        one_hot = _one_hot_maps(centers, *_image_size(images))
+        one_hot = one_hot_maps(centers, *_image_size(images))
         posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
         kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
         num_pixels = tf.reduce_prod(tf.shape(features)[1:])
@@ -331,7 +330,7 @@ class LAVAE(SceneModel):
         is_object = gains_more_than_it_costs(
             paste_sprites(centers, sprites, *_image_size(images)),
             cost,
-            lambda canvas: _log_likelihood(images, canvas),
+            lambda canvas: log_likelihood(images, canvas),
             candidates=present,
         )
         heights = tf.gather_nd(features, centers, batch_dims=1)
@@ -350,10 +349,10 @@ class LAVAE(SceneModel):
         max_objects = max_objects or self.max_inferred_objects
         if seed is not None:
             sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
-            return _describe(sample.presence, _hot_pixels(sample.locations), sample.appearance)
+            return _describe(sample.presence, hot_pixels(sample.locations), sample.appearance)
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
-        one_hot = _one_hot_maps(centers, *_image_size(images))
+        one_hot = one_hot_maps(centers, *_image_size(images))
         posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
         return _describe(tf.cast(present, tf.float32), centers, posterior.mean())
 
@@ -386,7 +385,7 @@ class LAVAE(SceneModel):
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
         appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
-        return _describe(presence, _hot_pixels(uniform.sample(seed=location_seed)), appearance)
+        return _describe(presence, hot_pixels(uniform.sample(seed=location_seed)), appearance)
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -423,36 +422,6 @@ def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) ->
     return describe(presence, {LOCATIONS: tf.cast(centers, tf.float32), APPEARANCE: appearance})
 
 
-def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
-    """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
-
-    Args:
-        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that
-            overlap add up to more than 1 and Fourier transforms leave errors of rounding.
-    """
-    return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
-
-
-def _log_likelihood(images: tf.Tensor, pixel_sums: tf.Tensor) -> tf.Tensor:
-    """Log p(x | n, l, z), nats per image: `[..., height, width, channels]` -> `[...]`."""
-    return tf.reduce_sum(pixel_likelihood(pixel_sums).log_prob(images), axis=[-3, -2, -1])
-
-
 def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     shape = tf.shape(images)
     return shape[1], shape[2]
-
-
-def _hot_pixels(locations: tf.Tensor) -> tf.Tensor:
-    """The largest pixel of each map: `[batch, objects, height, width]` -> int32 `[batch, objects, 2]`, y then x."""
-    shape = tf.shape(locations)
-    flat = tf.reshape(locations, [shape[0], shape[1], -1])
-    index = tf.argmax(flat, axis=-1, output_type=tf.int32)
-    return tf.stack([index // shape[3], index % shape[3]], axis=-1)
-
-
-def _one_hot_maps(centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """The inverse of `_hot_pixels`: float32 `[batch, objects, height, width]`."""
-    rows = tf.one_hot(centers[..., 0], height)
-    columns = tf.one_hot(centers[..., 1], width)
-    return rows[..., :, None] * columns[..., None, :]

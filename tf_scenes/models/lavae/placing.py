@@ -75,3 +75,18 @@ def _source_index(centers: tf.Tensor, sprite_length: tf.Tensor, length: tf.Tenso
     index = tf.range(length) - centers[..., None] + sprite_length // 2
     inside = (index >= 0) & (index < sprite_length)
     return tf.clip_by_value(index, 0, sprite_length - 1), inside
+
+
+def hot_pixels(locations: tf.Tensor) -> tf.Tensor:
+    """The largest pixel of each map: `[batch, objects, height, width]` -> int32 `[batch, objects, 2]`, y then x."""
+    shape = tf.shape(locations)
+    flat = tf.reshape(locations, [shape[0], shape[1], -1])
+    index = tf.argmax(flat, axis=-1, output_type=tf.int32)
+    return tf.stack([index // shape[3], index % shape[3]], axis=-1)
+
+
+def one_hot_maps(centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """The inverse of `hot_pixels`: float32 `[batch, objects, height, width]`."""
+    rows = tf.one_hot(centers[..., 0], height)
+    columns = tf.one_hot(centers[..., 1], width)
+    return rows[..., :, None] * columns[..., None, :]
