@@ -155,10 +155,10 @@ class AttendInferRepeat(SceneModel):
         slots = []
         for number in range(num_slots):
             logits, guess, state = self.localization(images - canvas, latents, state)
-            own_sampling = sampling.salted(number)
+            own_sampling = sampling.of_slot(number)
             relaxed_logits, present = _draw_presence(logits, own_sampling)
             posterior = self._where_posterior(images, guess, sampling.core_ops_only)
-            where = own_sampling.latent(posterior, self.attention.prior(), salt=101)
+            where = own_sampling.latent(posterior, self.attention.prior(), "where")
             placed = scale_and_translation(*self.attention.scale_and_translation(where.value))
             glimpses = self.transformer.read(images, placed, sampling.core_ops_only)
             found = self.infer_object(glimpses, own_sampling)
@@ -199,8 +199,8 @@ class AttendInferRepeat(SceneModel):
     @override
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
         """The negative ELBO (equation 9) under the annealed prior of presence."""
-        auxiliary_seed = tf.random.experimental.stateless_fold_in(seed, 1_000)
-        inference = self.infer(images, self.max_objects, self.training_sampling(step, seed))
+        inference_seed, auxiliary_seed = tfp.random.split_seed(seed, n=2, salt="training_loss")
+        inference = self.infer(images, self.max_objects, self.training_sampling(step, inference_seed))
         continue_probability = self._continue_probability(step)
         prior_logits = geometric_presence(continue_probability, self.max_objects).logits
         terms = self._elbo_terms(images, inference, prior_logits)
@@ -425,7 +425,7 @@ def _draw_presence(logits: tf.Tensor, sampling: SamplingOptions) -> tuple[Option
     """This slot's relaxed presence before its sigmoid, if relaxed, and its presence given all before: `[batch]`."""
     if sampling.seed is None:
         return None, tf.cast(logits > 0.0, tf.float32)
-    seed = sampling.salted(100).seed
+    seed = sampling.seed_of("presence")
     if sampling.presence_temperature is None:
         return None, tfd.Bernoulli(logits, dtype=tf.float32).sample(seed=seed)
     relaxed = relaxed_presence_logits(logits, sampling.presence_temperature).sample(seed=seed)

@@ -45,7 +45,7 @@ class AIR(AttendInferRepeat):
     @override
     def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
         posterior = gaussian.from_softplus(self.what_head(self.encoder(glimpses)))
-        what = sampling.latent(posterior, tfd.Normal(0.0, 1.0), salt=102)
+        what = sampling.latent(posterior, tfd.Normal(0.0, 1.0), "what")
         return Object(
             latents={APPEARANCE: what.value},
             features=what.value,

@@ -66,19 +66,24 @@ class SamplingOptions:
     category_gradient: Optional[tf.Tensor] = None
     core_ops_only: bool = False
 
-    def salted(self, salt: int) -> "SamplingOptions":
-        """The same with a seed of its own."""
+    def of_slot(self, number: int) -> "SamplingOptions":
+        """The same for one slot of the loop, with a seed of its own."""
         if self.seed is None:
             return self
-        return dataclasses.replace(self, seed=tf.random.experimental.stateless_fold_in(self.seed, salt))
+        return dataclasses.replace(self, seed=tf.random.experimental.stateless_fold_in(self.seed, number))
 
-    def gaussian(self, posterior: tfd.Normal, salt: int) -> tf.Tensor:
-        """A sample, reparameterised, or the mean."""
-        return posterior.mean() if self.seed is None else posterior.sample(seed=self.salted(salt).seed)
+    def seed_of(self, name: str) -> tf.Tensor:
+        """The seed of one latent, int32 `[2]`; only where latents are drawn."""
+        (seed,) = tfp.random.split_seed(self.seed, n=1, salt=name)
+        return seed
 
-    def latent(self, posterior: tfd.Normal, prior: tfd.Normal, salt: int) -> "Latent":
+    def gaussian(self, posterior: tfd.Normal, name: str) -> tf.Tensor:
+        """A sample of the latent of that name, reparameterised, or its mean."""
+        return posterior.mean() if self.seed is None else posterior.sample(seed=self.seed_of(name))
+
+    def latent(self, posterior: tfd.Normal, prior: tfd.Normal, name: str) -> "Latent":
         """A Gaussian latent of independent dimensions, the last axis of both distributions."""
-        value = self.gaussian(posterior, salt)
+        value = self.gaussian(posterior, name)
         return Latent(
             value,
             kl=tf.reduce_sum(tfd.kl_divergence(posterior, prior), axis=-1),

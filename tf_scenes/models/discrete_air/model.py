@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 import tensorflow as tf
@@ -152,14 +152,14 @@ class DiscreteAIR(AttendInferRepeat):
             draws["kl_where"].append(angle)
         if self._num_deformations:
             posterior = gaussian.from_softplus(self._deformation_head(encoded))
-            deformation = sampling.latent(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV), salt=105)
+            deformation = sampling.latent(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV), "deformations")
             latents[DEFORMATIONS] = deformation.value
             features.append(deformation.value)
             draws["kl_where"].append(deformation)
         attributes = tf.zeros([tf.shape(glimpses)[0], 0])
         if self.num_attributes:
             posterior = gaussian.from_softplus(self._attribute_head(encoded))
-            attribute = sampling.latent(posterior, tfd.Normal(0.0, 1.0), salt=106)
+            attribute = sampling.latent(posterior, tfd.Normal(0.0, 1.0), "attributes")
             latents[ATTRIBUTES] = attributes = attribute.value
             features.append(attributes)
             draws["kl_attributes"] = [attribute]
@@ -181,7 +181,7 @@ class DiscreteAIR(AttendInferRepeat):
             value = tf.one_hot(tf.argmax(logits, axis=-1), self.num_categories)
         else:
             posterior = self.category_posterior(logits, sampling.category_temperature)
-            value = posterior.sample(seed=sampling.salted(103).seed)
+            value = posterior.sample(seed=sampling.seed_of("category"))
         log_posterior = tf.reduce_sum(value * tf.nn.log_softmax(logits), axis=-1)
         return Latent(value, kl_to_uniform(logits), sampled_kl=log_posterior + math.log(self.num_categories))
 
@@ -203,7 +203,7 @@ class DiscreteAIR(AttendInferRepeat):
             tf.reduce_sum(categories * tf.sin(angles), axis=-1), tf.reduce_sum(categories * tf.cos(angles), axis=-1)
         )
         posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
-        angle, log_circle = sampling.gaussian(posterior, salt=104), math.log(2.0 * math.pi)
+        angle, log_circle = sampling.gaussian(posterior, "angle"), math.log(2.0 * math.pi)
         # So narrow a normal distribution loses nothing when it is wrapped around the circle.
         return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
 
@@ -244,6 +244,7 @@ class DiscreteAIR(AttendInferRepeat):
         self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Template matching and invariance, on the objects that are present."""
+        matching_seed, *view_seeds = tfp.random.split_seed(seed, n=3, salt="auxiliary_loss")
         schedules = values_at(self._schedules, step)
         slots = inference.slots
         weights = tf.stop_gradient(tf.concat([slot.presence for slot in slots], axis=0))
@@ -255,13 +256,13 @@ class DiscreteAIR(AttendInferRepeat):
         weight = schedules["matching_weight"]
         matching, use = tf.cond(
             weight > 0.0,
-            lambda: self._matching_loss(glimpses, loss_inputs, weights, schedules["matching_noise"], seed),
+            lambda: self._matching_loss(glimpses, loss_inputs, weights, schedules["matching_noise"], matching_seed),
             lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
         )
         self.matching.balance(use, _BALANCE_RATE)
         information = tf.cond(
             schedules["invariance_weight"] > 0.0,
-            lambda: self._information(glimpses, weights, seed),
+            lambda: self._information(glimpses, weights, view_seeds),
             lambda: tf.zeros([self.options.invariance_heads]),
         )
         # Once the categories are in use they stay those of one head.
@@ -295,14 +296,13 @@ class DiscreteAIR(AttendInferRepeat):
             by_category = tf.nn.softmax_cross_entropy_with_logits(rotations, loss_inputs["rotation_logits"])
             cross_entropy += tf.reduce_mean(by_category, axis=-1)
         loss = (
-            match.sampled_loss(seed + 2) / (2.0 * self.attention_options.pixel_stddev**2)
-            + _TEACHING_WEIGHT * cross_entropy
+            match.sampled_loss(seed) / (2.0 * self.attention_options.pixel_stddev**2) + _TEACHING_WEIGHT * cross_entropy
         )
         return is_object * loss, use
 
-    def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tf.Tensor:
         """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""
-        views = [random_views(glimpses, self._view_range, seed + number) for number in range(2)]
+        views = [random_views(glimpses, self._view_range, seed) for seed in seeds]
         logits = self._all_category_logits(self.encoder(tf.concat(views, axis=0)))
         first, second = tf.split(tf.nn.softmax(logits), 2)
         return mutual_information(first, second, weights)
