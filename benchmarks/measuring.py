@@ -14,11 +14,14 @@ import tensorflow as tf
 from absl import flags as absl_flags
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from tf_scenes import config
-from tf_scenes.training import build
+from tf_scenes import config, flagfiles
+from tf_scenes.app.build import build_model
+from tf_scenes.data.datasets import load_dataset
 
 _MATRIX = 4096
 _PROFILED_STEPS = 3
+# A call of a function within a graph: a training step is traced as one.
+_CALL = "StatefulPartitionedCall"
 # Beginnings of the names of operations, and what they belong to; what begins with none of them is "other".
 _KINDS = {
     "convolutions": ("Conv2D", "_MklNativeConv2D", "_MklNativeFusedConv2D"),
@@ -46,20 +49,18 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
         `parts` and `kinds`, shares of the time of a step's operations by the place in the model and by what they do.
     """
     config.define_flags()
-    absl_flags.FLAGS(["speed", *flags])
+    absl_flags.FLAGS(flagfiles.expand(["speed", *flags]))
     settings = config.config_from_flags()
     rates = [_matrix_product_rate()]
     start = time.perf_counter()
-    dataset = build.build_dataset(settings)
-    model = build.build_model(settings, dataset.image_shape)
-    batch = next(iter(dataset.training_batches(settings.train.batch_size, settings.job.seed)))
+    dataset = load_dataset(settings.data, settings.job.seed)
+    model = build_model(settings, dataset.image_shape)
+    batch = next(iter(dataset.training_batches(settings.training.batch_size, settings.job.seed)))
     step = tf.function(model.train_step)
     step(batch)
     first_step_seconds = time.perf_counter() - start
     # Past all warm-ups: what most steps are like.
-    for optimizer in model.optimizers.values():
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        inner.iterations.assign(settings.train.train_steps)
+    model.optimizer.iterations.assign(settings.training.train_steps)
     step_seconds = _seconds(lambda: step(batch), repeats)
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     operations = _float_operations(step.get_concrete_function(batch).graph)
@@ -105,7 +106,9 @@ def _float_operations(graph: tf.Graph) -> int:
     total = 0
     for operation in graph.get_operations():
         inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
-        if operation.type in ("MatMul", "BatchMatMulV2"):
+        if operation.type == _CALL:
+            total += _float_operations(graph._get_function(operation.get_attr("f").name).graph)
+        elif operation.type in ("MatMul", "BatchMatMulV2"):
             transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
             total += 2 * outputs[0].num_elements() * inputs[0][-2 if transposed else -1]
         elif operation.type == "Conv2D":
@@ -142,7 +145,7 @@ def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float
 
 
 def _part(name: str) -> str:
-    scopes = [scope for scope in name.split("/") if scope != "gradient_tape"]
+    scopes = [scope for scope in name.split("/") if scope not in ("gradient_tape", _CALL)]
     if "adam" in scopes[0]:
         return "optimisers"
     if len(scopes) == 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Written by Grappler.

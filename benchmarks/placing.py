@@ -5,7 +5,7 @@ from typing import Callable
 
 import tensorflow as tf
 
-from tf_scenes.layers.placing import convolve_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites
 
 _BATCH, _OBJECTS, _SIDE, _SPRITE, _CHANNELS = 32, 3, 64, 21, 3
 _REPEATS = 5

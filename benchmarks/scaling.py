@@ -15,7 +15,8 @@ import time
 
 from absl import app, flags
 
-from tf_scenes import config
+from tf_scenes import config, flagfiles
+from tf_scenes.errors import UserError
 
 _WORKERS = (1, 2, 4, 8)
 _REPEATS = 10
@@ -28,14 +29,18 @@ def main(_: list[str]) -> None:
     """Prints the table, in Markdown."""
     import tensorflow as tf
 
-    from tf_scenes.training import build
+    from tf_scenes.app.build import build_model
+    from tf_scenes.data.datasets import load_dataset
 
     settings = config.config_from_flags()
-    dataset = build.build_dataset(settings)
-    model = build.build_model(settings, dataset.image_shape)
-    for optimizer in model.optimizers.values():
-        optimizer.iterations.assign(settings.train.train_steps)  # Past the warm-up.
-    whole = settings.train.batch_size
+    dataset = load_dataset(settings.data, settings.job.seed)
+    model = build_model(settings, dataset.image_shape)
+    model.optimizer.iterations.assign(settings.training.train_steps)  # Past the warm-up.
+    layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization)]
+    # The auxiliary network's are each device's own.
+    local = getattr(model, "auxiliary_vae", tf.Module()).submodules
+    waits = 2 * sum(layer not in local for layer in layers)
+    whole = settings.training.batch_size
     step_seconds = {}
     for workers in (count for count in _WORKERS if whole % count == 0):
         batch = next(iter(dataset.training_batches(whole // workers, settings.job.seed)))
@@ -45,10 +50,6 @@ def main(_: list[str]) -> None:
         for _ in range(_REPEATS):
             step(batch)
         step_seconds[workers] = (time.perf_counter() - start) / _REPEATS
-    layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization)]
-    # The auxiliary network's are each device's own.
-    local = getattr(model, "auxiliary_vae", tf.Module()).submodules
-    waits = 2 * sum(layer not in local for layer in layers)
     shapes = [variable.shape.as_list() for variable in model.trainable_variables]
     size = 4 * sum(variable.shape.num_elements() for variable in model.trainable_variables)
 
@@ -117,4 +118,8 @@ if __name__ == "__main__":
         _worker()
     else:
         config.define_flags()
-        app.run(main)
+        try:
+            command_line = flagfiles.expand(sys.argv)
+        except UserError as error:
+            sys.exit(f"Error: {error}")
+        app.run(main, argv=command_line)

@@ -17,10 +17,11 @@ import tensorflow as tf
 from absl import flags
 
 from tf_scenes import config
+from tf_scenes.app.build import build_model
+from tf_scenes.data.datasets import load_bundled_dataset
+from tf_scenes.files import read_json
 from tf_scenes.models.scene_model import SceneModel
-from tf_scenes.reports import read_report
-from tf_scenes.serving.export import versions
-from tf_scenes.training.build import build_bundled_scenes, build_model
+from tf_scenes.serving.versions import newest
 
 _LATENCY_CALLS, _THROUGHPUT_CALLS, _BATCH = 60, 12, 64
 
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="saved_models", help="folder of exported models")
     folder = parser.parse_args().models
-    runs = [name for name in sorted(os.listdir(folder)) if read_report(os.path.join(folder, name, "report.json"))]
+    runs = [name for name in sorted(os.listdir(folder)) if read_json(os.path.join(folder, name, "report.json"))]
     if not runs:
         sys.exit(f"Error: {folder} holds no exported model with a report.json")
     print("| model | batch 1, ms | 95th percentile | from Python | batch 64, images/s | from Python |")
@@ -40,16 +41,19 @@ def main() -> None:
 
 
 def _measure(folder: str) -> list[str]:
-    loaded = tf.saved_model.load(os.path.join(folder, "encoder", str(versions(os.path.join(folder, "encoder"))[-1])))
+    path = newest(os.path.join(folder, "encoder"))
+    if path is None:
+        sys.exit(f"Error: {folder}/encoder holds no exported version")
+    loaded = tf.saved_model.load(path)
     exported = loaded.signatures["serving_default"]
     channels = exported.structured_input_signature[1]["images"].shape[-1]
-    values = read_report(os.path.join(folder, "report.json"))["flags"]
+    values = read_json(os.path.join(folder, "report.json"))["flags"]
     settings = _config(values)
     side = settings.data.image_size
     model = build_model(settings, (side, side, channels))
     slots = exported.structured_outputs["boxes"].shape[1] if "boxes" in exported.structured_outputs else None
     python = _from_python(model, slots)
-    scenes = build_bundled_scenes(values)
+    scenes = load_bundled_dataset(values)
     one, many = (next(iter(scenes.evaluation_batches("test", count)))["images"] for count in (1, _BATCH))
     latency = _seconds([lambda: exported(images=one), lambda: python(one)], _LATENCY_CALLS)
     throughput = _seconds([lambda: exported(images=many), lambda: python(many)], _THROUGHPUT_CALLS)

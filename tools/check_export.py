@@ -7,15 +7,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-
-def newest(folder: str) -> str:
-    """The folder of the highest version."""
-    return os.path.join(folder, max((name for name in os.listdir(folder) if name.isdigit()), key=int))
+from tf_scenes.serving.versions import newest
 
 
 def main(folder: str) -> None:
     """Encodes and decodes noise of two sizes, and prints the outputs."""
-    encoder, decoder = (tf.saved_model.load(newest(os.path.join(folder, part))) for part in ("encoder", "decoder"))
+    paths = [newest(os.path.join(folder, part)) for part in ("encoder", "decoder")]
+    if None in paths:
+        sys.exit(f"Error: {folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
+    encoder, decoder = (tf.saved_model.load(path) for path in paths)
     encode, decode = encoder.signatures["serving_default"], decoder.signatures["resized"]
     channels = encode.structured_input_signature[1]["images"].shape[-1]
     wanted = decode.structured_input_signature[1].keys() - {"image_size"}
@@ -30,4 +30,6 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python tools/check_export.py FOLDER")
     main(sys.argv[1])

@@ -14,13 +14,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from matplotlib.figure import Figure
 
-from tf_scenes import plotting
-from tf_scenes.edit_script import Edit
+from tf_scenes.data.datasets import load_bundled_dataset
+from tf_scenes.descriptions import NUM_OBJECTS
+from tf_scenes.editing.edit_script import Edit
+from tf_scenes.editing.interventions import edit_images
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation import interventions
-from tf_scenes.reports import read_report, write_text
+from tf_scenes.files import read_json, write_text
 from tf_scenes.serving.exported import ExportedModel
-from tf_scenes.training.build import build_bundled_scenes
+from tf_scenes.visualization import plots
+from tf_scenes.visualization.figures import edit_sheet
 
 NUM_IMAGES = 6
 # What each picture shows: edits of the first two objects, each from what was inferred.
@@ -57,28 +59,29 @@ def main() -> None:
 
 def _show(name: str, folder: str, page: str) -> str:
     """Writes one model's picture; gives its part of the page."""
-    report = read_report(os.path.join(folder, "report.json"))
-    dataset, model = build_bundled_scenes(report["flags"]), ExportedModel(folder)
+    report = read_json(os.path.join(folder, "report.json"))
+    dataset, model = load_bundled_dataset(report["flags"]), ExportedModel(folder)
     images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
     description = model.encode(images)
-    if "num_objects" in description:
-        sheet = _edited_sheet(model, images, description["num_objects"])
+    if NUM_OBJECTS in description:
+        sheet = _edited_sheet(model, images, description[NUM_OBJECTS])
     else:
         images = images[:NUM_IMAGES]
         pictures = model.decode(model.encode(images), *images.shape[1:3])
-        sheet = plotting.image_grid(np.concatenate([images, pictures]), columns=NUM_IMAGES)
-    plotting.save(sheet, os.path.join(page, f"{name}.png"))
+        sheet = plots.image_grid(np.concatenate([images, pictures]), columns=NUM_IMAGES)
+    plots.save(sheet, os.path.join(page, f"{name}.png"))
     count = report["test"].get("count_accuracy")
-    told = "" if count is None else f", count accuracy {count:.4f}"
-    return f"<h2>{html.escape(name)}</h2><p>{report['flags']['dataset']}{told}</p><img src='{html.escape(name)}.png'>"
+    accuracy = "" if count is None else f", count accuracy {count:.4f}"
+    title = html.escape(name)
+    return f"<h2>{title}</h2><p>{report['flags']['dataset']}{accuracy}</p><img src='{title}.png'>"
 
 
 def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:
     """Scenes of two objects and more, edited; a model that finds no two anywhere shows what it reconstructs."""
     edits = EDITS if (counts >= 2).any() else ()
     images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
-    inferred, _, pictures = interventions.edit_images(model, images, edits)
-    return interventions.edit_sheet(images, inferred, edits, pictures)
+    inferred, _, pictures = edit_images(model, images, edits)
+    return edit_sheet(images, inferred, edits, pictures)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
-from tf_scenes.reports import read_report, write_text
+from tf_scenes.files import read_json, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Config: how many seeds by default, and the experiments beside training and evaluation.
@@ -100,7 +100,7 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
     """Does what is still missing of one run."""
     folder = _folder(config, seed, arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section not in read_report(os.path.join(folder, "report.json")):
+        if section not in read_json(os.path.join(folder, "report.json")):
             _run(config, seed, mode, arguments=arguments)
 
 
@@ -148,7 +148,7 @@ def _reports(config: str, runs: str) -> list[dict[str, Any]]:
 
 def _report(folder: str) -> dict[str, Any]:
     """A run's report, with the bounds of single images where they were measured."""
-    report, path = read_report(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
+    report, path = read_json(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
     # Without the section, the arrays are of a model that was trained further since.
     measured = "likelihood" in report and os.path.exists(path)
     return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if measured else report
