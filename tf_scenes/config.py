@@ -100,7 +100,11 @@ class Config:
         """Completes the models' options, and checks what no section can check alone."""
         if self.model not in registry.names():
             raise UserError(f"--model={self.model} must be one of {', '.join(registry.names())}")
-        defaults = {name: section() for name, section in registry.sections().items()}
+        sections = registry.sections()
+        for name, options in self.model_options.items():
+            if name not in sections or not isinstance(options, sections[name]):
+                raise UserError(f"model_options['{name}'] is {options!r}: sections are {', '.join(sections)}")
+        defaults = {name: section() for name, section in sections.items()}
         completed = types.MappingProxyType({**defaults, **self.model_options})
         object.__setattr__(self, "model_options", completed)
         registry.entry(self.model).check(self)
