@@ -1,7 +1,7 @@
 """Data sets as tf.data pipelines.
 
-A data set gives examples by split and index; pipelines are built on indices, so they shard over workers and start at
-any position. What an example holds beside its image is ground truth, for evaluation only.
+A data set returns examples by split and index. Pipelines are built on indices, so they can be sharded over workers and
+can start at any position. Everything in an example other than its image is ground truth, used for evaluation only.
 """
 
 import abc
@@ -21,10 +21,10 @@ class Dataset(abc.ABC):
     """Examples by split and index.
 
     Attributes:
-        splits: name to split; every data set has `train` and `test`.
-        image_shape: height, width, channels.
-        label_names: the name of each label; empty where there are no labels.
-        ground_truth: names of what `examples` gives beside images: `counts`, `centers`, `labels`.
+        splits: Splits by name; every data set has `train` and `test`.
+        image_shape: Height, width and channels of the images.
+        label_names: Name of each label; empty if there are no labels.
+        ground_truth: Keys that `examples` returns beside `images`, out of `counts`, `centers` and `labels`.
     """
 
     splits: Mapping[str, Split]
@@ -34,32 +34,32 @@ class Dataset(abc.ABC):
 
     @property
     def held_out(self) -> list[str]:
-        """Names of the splits for evaluation."""
+        """Names of the splits that are used for evaluation."""
         return [name for name, split in self.splits.items() if split.held_out]
 
     @abc.abstractmethod
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        """The examples at some indices.
+        """The examples at the given indices.
 
         Returns:
-            `images` uint8 `[examples, height, width, channels]`, and for held-out splits what `ground_truth` names:
-            `counts` int32 `[examples]`; `centers` float32 `[examples, objects, 2]`, pixels, y then x; `labels`
-            int32 `[examples, objects]`, -1 where there is no object.
+            Dictionary with `images`, uint8 `[examples, height, width, channels]`, and, for held-out splits, the keys in
+            `ground_truth`: `counts`, int32 `[examples]`; `centers`, float32 `[examples, objects, 2]`, y then x in
+            pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object.
         """
 
     def training_batches(
         self, batch_size: int, seed: int, first_step: int = 0, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
-        """Endless batches of training images, shuffled anew in each pass over the split.
+        """Endless batches of training images, reshuffled in each pass over the split.
 
-        Batch number s holds the same images whatever step the pipeline starts from.
+        The batch of a given step holds the same images regardless of the step at which the pipeline starts.
 
         Args:
-            batch_size: examples a batch.
-            seed: of the order.
-            first_step: how many batches have been used before.
-            shard: (index, number) of the worker's share: each position belongs to exactly one worker, and `batch_size`
-                is then the worker's part of the global batch.
+            batch_size: Number of examples in a batch.
+            seed: Seed of the shuffling.
+            first_step: Number of batches to skip because they have been used already.
+            shard: Index of this worker and number of workers. Each position belongs to exactly one worker, and
+                `batch_size` is this worker's part of the global batch.
 
         Returns:
             Data set of dictionaries with `images`, float32 `[batch, height, width, channels]` in [0, 1].
@@ -77,15 +77,15 @@ class Dataset(abc.ABC):
         return self._load(split, indices.batch(batch_size, drop_remainder=True), ground_truth=False)
 
     def evaluation_batches(self, split_name: str, batch_size: int, limit: Optional[int] = None) -> tf.data.Dataset:
-        """A held-out split in order, once.
+        """One pass over a held-out split, in order.
 
         Args:
-            split_name: of the split.
-            batch_size: examples a batch; the last batch may be smaller.
-            limit: how many examples at most.
+            split_name: Name of the split.
+            batch_size: Number of examples in a batch; the last batch may be smaller.
+            limit: Maximum number of examples; None takes the whole split.
 
         Returns:
-            Data set of dictionaries with `images` as in training, and the ground truth.
+            Data set of dictionaries with `images`, as in training, and the ground truth.
         """
         split = self.splits[split_name]
         size = split.size if limit is None else min(limit, split.size)
@@ -94,14 +94,14 @@ class Dataset(abc.ABC):
     def _load(self, split: Split, index_batches: tf.data.Dataset, ground_truth: bool) -> tf.data.Dataset:
         names = ("images", *(self.ground_truth if ground_truth else ()))
         types = {"images": tf.uint8, "counts": tf.int32, "centers": tf.float32, "labels": tf.int32}
-        slots = split.max_objects
-        shapes = {"images": self.image_shape, "counts": (), "centers": (slots, 2), "labels": (slots,)}
+        objects = split.max_objects
+        shapes = {"images": self.image_shape, "counts": (), "centers": (objects, 2), "labels": (objects,)}
 
         def load(indices: np.ndarray) -> list[np.ndarray]:
             examples = self.examples(split, indices)
             return [examples[name] for name in names]
 
-        @tf.autograph.experimental.do_not_convert  # Converting it would take longer than running it.
+        @tf.autograph.experimental.do_not_convert  # Conversion would take longer than running it.
         def element(indices: tf.Tensor) -> dict[str, tf.Tensor]:
             values = tf.numpy_function(load, [indices], [types[name] for name in names], stateful=False)
             batch = {
@@ -114,24 +114,26 @@ class Dataset(abc.ABC):
 
 
 def load_dataset(options: DataOptions, seed: int) -> Dataset:
-    """The data set that options describe.
+    """Loads the data set that the options describe.
 
     Args:
-        options: of the data.
-        seed: of the scenes.
+        options: Options of the data.
+        seed: Seed of the scenes.
 
     Raises:
-        UserError: the data cannot be had or do not fit.
+        UserError: If the data cannot be loaded, or if the objects do not fit on the canvas.
     """
     module, function = registry.entry(options.dataset).function.split(":")
     return getattr(importlib.import_module(module), function)(options, seed)
 
 
 def load_bundled_dataset(flags: Mapping[str, Any]) -> Dataset:
-    """The data set of a report's flags, for a look at a model; MNIST's digits are replaced by scikit-learn's.
+    """Loads a data set like the one that a model was trained on, without a download, to demonstrate the model.
+
+    MNIST digits are replaced by those that come with scikit-learn.
 
     Args:
-        flags: of a report.
+        flags: Flags of the training run, by name, as its report holds them.
     """
     names = {name for name, _ in DataOptions.flags()}
     options = {name: value for name, value in flags.items() if name in names}

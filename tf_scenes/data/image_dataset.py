@@ -19,18 +19,19 @@ _HELD_OUT_ONE_IN = 10
 class ImageDataset(Dataset):
     """A user's own images.
 
-    One in ten is held out as `test`, chosen by a checksum of its pixels, so that equal images are on the same side.
+    About one in ten is held out as `test`. Which ones depends on a checksum of the pixels, so that identical images
+    end up in the same split.
     """
 
     def __init__(self, path: str):
         """Reads the file.
 
         Args:
-            path: an `.npz` with `images` (uint8 in [0, 255] or float in [0, 1]; N x H x W or N x H x W x C with C 1 or
-                3) and optionally `counts` (whole numbers, N). No pickles are loaded from it.
+            path: Path of an `.npz` with `images` (uint8 in [0, 255] or float in [0, 1]; N x H x W, or N x H x W x C
+                with C 1 or 3) and optionally `counts` (N whole numbers). Pickled objects are never loaded.
 
         Raises:
-            UserError: the file is not such a file, or holds too few different images to hold some out.
+            UserError: If the file has another format, or too few different images for both splits.
         """
         arrays = read_arrays(path, required=("images",), optional=("counts",))
         self._images = user_arrays.as_uint8_images(arrays["images"], f"images in {path}")
@@ -42,11 +43,11 @@ class ImageDataset(Dataset):
         if not all(len(indices) for indices in self._indices.values()):
             raise UserError(
                 f"{path} holds {len(held_out)} images, of which {held_out.sum()} fall into the held-out tenth: "
-                "it needs more different images, a hundred at least"
+                "it needs more different images, at least a hundred"
             )
-        most = 0 if self._counts is None else int(self._counts.max())
+        max_objects = 0 if self._counts is None else int(self._counts.max())
         self.splits = {
-            name: Split(name, size=len(indices), min_objects=0, max_objects=most, held_out=name == "test")
+            name: Split(name, size=len(indices), min_objects=0, max_objects=max_objects, held_out=name == "test")
             for name, indices in self._indices.items()
         }
         self.image_shape = self._images.shape[1:]
@@ -62,5 +63,5 @@ class ImageDataset(Dataset):
 
 
 def images(options: DataOptions, seed: int) -> ImageDataset:
-    """The images of `--images_path`; nothing about them depends on the seed."""
+    """The images of `--images_path`; the seed has no effect."""
     return ImageDataset(options.images_path)

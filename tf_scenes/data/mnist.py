@@ -1,4 +1,4 @@
-"""MNIST's digits, from any of the files that they come in."""
+"""MNIST digits, read from any of the formats in which they are distributed."""
 
 import gzip
 import os
@@ -11,22 +11,22 @@ from tf_scenes.errors import UserError
 from tf_scenes.files import read_arrays
 
 _MNIST_HOW = (
-    "give --mnist_path, a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
-    "...-labels-idx1-ubyte.gz) or Keras's mnist.npz, or let Keras download it on a machine with internet access"
+    "set --mnist_path to a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
+    "...-labels-idx1-ubyte.gz) or to Keras's mnist.npz, or let Keras download it on a machine with internet access"
 )
 
 
 def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
-    """All MNIST digits that there are, training digits first.
+    """All MNIST digits in the given files, training digits first.
 
     Args:
-        path: see `tf_scenes.data.sprites.mnist`; None takes Keras's copy.
+        path: Path of the digits, see `tf_scenes.data.sprites.mnist`; None takes Keras's copy.
 
     Returns:
-        uint8 `[digits, 28, 28]` and int `[digits]`.
+        Images, uint8 `[digits, 28, 28]`, and labels, int32 `[digits]`.
 
     Raises:
-        UserError: no digits can be read; the message says what would help.
+        UserError: If no digits can be read; the message says how to provide them.
     """
     if path is None:
         return _mnist_from_keras()
@@ -40,7 +40,7 @@ def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
     else:
         images, labels = _mnist_from_idx(path)
     if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
-        raise UserError(f"{path} holds no MNIST digits: images must be uint8, N x 28 x 28, with N labels")
+        raise UserError(f"{path} does not hold MNIST digits: images must be uint8, N x 28 x 28, with N labels")
     return images, labels.astype(np.int32)
 
 
@@ -49,7 +49,7 @@ def _mnist_from_keras() -> tuple[np.ndarray, np.ndarray]:
 
     try:
         (train_images, train_labels), (test_images, test_labels) = keras.datasets.mnist.load_data()
-    except Exception as error:  # Keras raises a bare Exception for a failed download.
+    except Exception as error:  # Keras raises a plain Exception if the download fails.
         raise UserError(f"Keras could not download MNIST: {_MNIST_HOW}") from error
     images = np.concatenate([train_images, test_images])
     return images, np.concatenate([train_labels, test_labels]).astype(np.int32)
@@ -85,5 +85,5 @@ def _read_idx(path: str, dimensions: int) -> np.ndarray:
         raise UserError(f"{path} is not an IDX file of unsigned bytes with {dimensions} dimensions")
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != int(np.prod(shape, dtype=np.int64)):
-        raise UserError(f"{path} is cut off: its header promises {shape}, the file holds {len(content) - header} bytes")
+        raise UserError(f"{path} is cut off: its header says {shape}, but {len(content) - header} bytes follow")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

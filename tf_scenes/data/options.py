@@ -1,7 +1,9 @@
-"""Options of the data."""
+"""Options of the data sets."""
 
 import dataclasses
 from typing import Optional
+
+from typing_extensions import override
 
 from tf_scenes.data import registry
 from tf_scenes.errors import UserError
@@ -10,12 +12,12 @@ from tf_scenes.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions(Options):
-    """The scenes."""
+    """Options of the scenes that a model is trained and evaluated on."""
 
     dataset: str = option("multi_dsprites", f"Data set. {registry.contents()}.", choices=registry.names())
     mnist_path: Optional[str] = option(
         None,
-        "Folder with MNIST's IDX .gz files, or an mnist.npz. Default: Keras's copy, downloaded if need be.",
+        "Folder with MNIST's IDX .gz files, or an mnist.npz. Default: Keras's copy, downloaded if necessary.",
         affects_training=False,
     )
     sprites_path: Optional[str] = option(
@@ -29,20 +31,22 @@ class DataOptions(Options):
         "For --dataset=images: an .npz with images (N x H x W [x C], uint8 or float in [0, 1]) and optionally counts.",
         affects_training=False,
     )
-    image_size: int = option(64, "Side of the square canvas, pixels. Paper: 64.", lower=8, upper=4096)
-    sprite_size: int = option(18, "Side of the largest object, pixels. Paper: 18.", lower=8, upper=1024)
+    image_size: int = option(64, "Side of the square canvas in pixels. Paper: 64.", lower=8, upper=4096)
+    sprite_size: int = option(18, "Side of the largest object in pixels. Paper: 18.", lower=8, upper=1024)
     train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
     test_size: int = option(
-        10_000, "Number of test scenes; the split with many objects has as many. Paper: 10,000.", lower=1
+        10_000, "Number of test scenes; the split with many objects has the same number. Paper: 10,000.", lower=1
     )
     min_objects: int = option(0, "Fewest objects in a training or test scene. Paper: 0.", lower=0)
     max_objects: int = option(3, "Most objects in a training or test scene. Paper: 3.", lower=1)
     many_objects: int = option(
-        7, "Objects in each scene of a second test split, named after their number: test_7. LAVAE's paper: 7.", lower=1
+        7,
+        "Objects in each scene of a second test split, which is named after it, e.g. test_7. LAVAE's paper: 7.",
+        lower=1,
     )
 
+    @override
     def check(self) -> None:
-        """See `Options.check`."""
         if self.min_objects > self.max_objects:
             raise UserError(f"--min_objects={self.min_objects} is above --max_objects={self.max_objects}")
         if self.sprite_size > self.image_size:

@@ -1,6 +1,7 @@
-"""The data sets by name; free of TensorFlow, since the flags list them.
+"""The data sets by name.
 
-A data set is one function, (`DataOptions`, seed) to `Dataset`, and one row here.
+This module does not import TensorFlow, because the definitions of the flags import it and `--help` should be fast. To
+add a data set, write a function from (`DataOptions`, seed) to `Dataset` and add an entry here.
 """
 
 import dataclasses
@@ -9,14 +10,14 @@ from typing import Optional
 
 @dataclasses.dataclass(frozen=True)
 class DatasetEntry:
-    """What is known of a data set before it is loaded.
+    """What is known about a data set before it is loaded.
 
     Attributes:
-        name: value of `--dataset`.
-        contents: what it shows, for the flag's help text.
-        function: what loads it, as `module:function`.
-        required_flag: name of the flag without which it cannot be loaded, if there is one.
-        bundled: name of a data set of the same kind that needs no download, if this one does.
+        name: Value of `--dataset`.
+        contents: Short description of the images, for the flag's help text.
+        function: Function that loads the data set, as `module:function`.
+        required_flag: Name of the flag that must be set to load the data set, if any.
+        bundled: Name of a similar data set that needs no download, if this one does.
     """
 
     name: str
@@ -34,7 +35,9 @@ _ENTRIES = {
         DatasetEntry(
             "multi_mnist_1k", "a pool of 1,000 binary MNIST digits", f"{_SCENES}:multi_mnist_1k", bundled="multi_digits"
         ),
-        DatasetEntry("multi_mnist_10k", "10,000 of them", f"{_SCENES}:multi_mnist_10k", bundled="multi_digits"),
+        DatasetEntry(
+            "multi_mnist_10k", "the same with a pool of 10,000", f"{_SCENES}:multi_mnist_10k", bundled="multi_digits"
+        ),
         DatasetEntry("multi_digits", "scikit-learn's digits, binary", f"{_SCENES}:multi_digits"),
         DatasetEntry("multi_sprites", "grey shapes", f"{_SCENES}:multi_sprites"),
         DatasetEntry("multi_mnist_air", "grey MNIST digits", f"{_SCENES}:multi_mnist_air", bundled="multi_digits_air"),
@@ -46,15 +49,15 @@ _ENTRIES = {
 
 
 def names() -> tuple[str, ...]:
-    """Every data set's name."""
+    """Names of all data sets."""
     return tuple(_ENTRIES)
 
 
 def entry(name: str) -> DatasetEntry:
-    """A data set's row by its name, one of `names`."""
+    """The entry of a data set by its name, one of `names`."""
     return _ENTRIES[name]
 
 
 def contents() -> str:
-    """What each data set shows, in one line for the flag's help text."""
+    """The contents of every data set, in one line for the flag's help text."""
     return "; ".join(f"{each.name}: {each.contents}" for each in _ENTRIES.values())

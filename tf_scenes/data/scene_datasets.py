@@ -1,4 +1,4 @@
-"""Data sets of scenes that are made from a bank of sprites."""
+"""Data sets of scenes that are composed of sprites from a bank."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tf_scenes.data.scenes import SceneGenerator, Split
 
 
 class SceneDataset(Dataset):
-    """Scenes made from a bank of sprites."""
+    """Scenes composed of sprites from a bank."""
 
     ground_truth = ("counts", "centers", "labels")
 
@@ -21,16 +21,17 @@ class SceneDataset(Dataset):
         """Creates the data set.
 
         Args:
-            bank: the sprites.
-            splits: of the data set.
-            image_size: side of the canvas, pixels.
-            seed: of the scenes.
+            bank: Sprites that the scenes are composed of.
+            splits: Splits of the data set.
+            image_size: Side of the canvas in pixels.
+            seed: Seed of the scenes.
 
         Raises:
-            UserError: the objects do not fit on the canvas.
+            UserError: If the objects do not fit on the canvas.
         """
         self.generator = SceneGenerator(bank, image_size, image_size, seed)
-        for split in splits:  # Drawn once here, where an error is a clear line, with as many objects as there can be.
+        # Objects that do not fit are reported here: an error inside the tf.data pipeline would have a long traceback.
+        for split in splits:
             self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
         self.splits = {split.name: split for split in splits}
         self.image_shape = (image_size, image_size, bank.channels)
@@ -48,7 +49,7 @@ class SceneDataset(Dataset):
 
 
 def _scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:
-    """Scenes with the sizes and numbers of objects that options ask for."""
+    """The data set of scenes with the splits and numbers of objects that the options specify."""
     fewest, most, many = options.min_objects, options.max_objects, options.many_objects
     splits = (
         Split("train", options.train_size, fewest, most, held_out=False),
@@ -74,7 +75,7 @@ def multi_mnist_10k(options: DataOptions, seed: int) -> SceneDataset:
 
 
 def multi_digits(options: DataOptions, seed: int) -> SceneDataset:
-    """scikit-learn's digits, binary, see `sprites.handwritten_digits`."""
+    """Binary digits of scikit-learn, see `sprites.handwritten_digits`."""
     return _scenes_of(sprites.handwritten_digits(options.sprite_size), options, seed)
 
 
@@ -89,7 +90,7 @@ def multi_mnist_air(options: DataOptions, seed: int) -> SceneDataset:
 
 
 def multi_digits_air(options: DataOptions, seed: int) -> SceneDataset:
-    """scikit-learn's digits, grey, see `sprites.grey_handwritten_digits`."""
+    """Grey digits of scikit-learn, see `sprites.grey_handwritten_digits`."""
     return _scenes_of(sprites.grey_handwritten_digits(options.sprite_size), options, seed)
 
 

@@ -1,7 +1,7 @@
-"""Sprites placed on a canvas, with the ground truth.
+"""Scenes of sprites on a canvas, with their ground truth.
 
-A scene is a pure function of (data set, seed, split, index): the same index gives the same scene in any process and in
-any order, so training data needs no files, shards by index and resumes at an exact position.
+A scene is a pure function of data set, seed, split and index: an index gives the same scene in every process and in any
+order. So training data needs no files, can be sharded by index, and training can resume at an exact position.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import numpy as np
 from tf_scenes.data.sprites import SpriteBank
 from tf_scenes.errors import UserError
 
-# Training and held-out scenes are kept apart by what they show: a scene belongs to the held-out class if its image's
-# checksum is a multiple of this, and to training otherwise; a scene of the wrong class is drawn anew.
+# No training image may also be a held-out image. An image belongs to the held-out class if its checksum is a multiple
+# of this number and to the training class otherwise; a scene whose image is in the wrong class is drawn again.
 _HELD_OUT_ONE_IN = 4
 _MAX_DRAWS = 1_000
 _PLACE_ATTEMPTS = 64
@@ -26,11 +26,11 @@ class Split:
     """One split of a data set.
 
     Attributes:
-        name: `train`, `test`, or `test_7` for scenes of 7 objects.
-        size: number of scenes.
-        min_objects: fewest objects in a scene.
-        max_objects: most objects in a scene; counts are uniform on the range.
-        held_out: whether the split is for evaluation.
+        name: `train`, `test`, or e.g. `test_7` for scenes of 7 objects.
+        size: Number of scenes.
+        min_objects: Fewest objects in a scene.
+        max_objects: Most objects in a scene; numbers of objects are uniform on the range.
+        held_out: Whether the split is used for evaluation.
     """
 
     name: str
@@ -42,17 +42,20 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """An image with its ground truth; arrays are padded with zeros (labels, sprites: -1) up to the split's maximum.
+    """An image with its ground truth.
+
+    Arrays are padded to the split's maximum number of objects: `labels` and `sprites` with -1, the others with 0.
 
     Attributes:
-        image: uint8 `[height, width, channels]`.
-        count: number of objects.
-        centers: float32 `[objects, 2]`, pixels, y then x, of the middle of each object's box; the first pixel's middle
-            is 0.
-        boxes: int32 `[objects, 4]`, pixels: ymin, xmin, ymax, xmax of the object's lit pixels, the last two exclusive.
-        labels: int32 `[objects]`.
-        sprites: int32 `[objects]`, index into the bank.
-        attributes: the bank's further ground truth, name to `[count]` or `[count, k]`, not padded.
+        image: Image, uint8 `[height, width, channels]`.
+        count: Number of objects.
+        centers: Middle of each object's box, float32 `[objects, 2]`, y then x in pixels, where 0 is the middle of the
+            first pixel.
+        boxes: Bounding box of each object's lit pixels, int32 `[objects, 4]`: ymin, xmin, ymax and xmax in pixels, the
+            last two exclusive.
+        labels: Label of each object, int32 `[objects]`.
+        sprites: Index of each object's sprite in the bank, int32 `[objects]`.
+        attributes: The bank's attributes of each object by name, `[count]` or `[count, k]`, not padded.
     """
 
     image: np.ndarray
@@ -71,13 +74,13 @@ class SceneGenerator:
         """Creates the generator.
 
         Args:
-            bank: where the sprites come from.
-            height: the canvas's height in pixels.
-            width: the canvas's width in pixels.
-            seed: what all scenes depend on.
+            bank: Sprites that the scenes are composed of.
+            height: Height of the canvas in pixels.
+            width: Width of the canvas in pixels.
+            seed: Seed of all scenes.
 
         Raises:
-            UserError: a sprite does not fit on the canvas.
+            UserError: If a sprite does not fit on the canvas.
         """
         largest = int(bank.frame_sizes.max())
         if largest > min(height, width):
@@ -95,13 +98,13 @@ class SceneGenerator:
         }
 
     def scene(self, split: Split, index: int) -> Scene:
-        """Scene number `index` of a split.
+        """The scene at an index of a split.
 
-        No image is in both a held-out split and a training split, but for the one that every split with empty scenes
-        shares: the empty canvas.
+        No image is in both a training split and a held-out split, except the empty canvas, which is in every split that
+        has scenes without objects.
 
         Raises:
-            UserError: so many objects do not fit on the canvas.
+            UserError: If the objects do not fit on the canvas.
         """
         key = [self.seed, zlib.crc32(split.name.encode()), index]
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
@@ -118,15 +121,15 @@ class SceneGenerator:
                 return self._with_ground_truth(image, chosen, corners, split.max_objects)
         raise UserError(
             f"{count} objects of up to {int(self.bank.frame_sizes.max())} pixels do not fit side by side on a canvas "
-            f"of {self.height} x {self.width}: make the canvas larger or the objects fewer"
+            f"of {self.height} x {self.width}: use a larger canvas or fewer objects"
         )
 
     def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
-        """Uniform corners at which no two frames overlap, `[objects, 2]`, or None where the last draws were unlucky."""
+        """Random top left corners at which no two frames overlap, `[objects, 2]`; None if none were found."""
         corners = np.zeros((len(frames), 2), np.int64)
-        room = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2]
+        positions = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2], how many there are.
         for i, frame in enumerate(frames):
-            tries = (random.random((_PLACE_ATTEMPTS, 2)) * room[i]).astype(np.int64)
+            tries = (random.random((_PLACE_ATTEMPTS, 2)) * positions[i]).astype(np.int64)
             gap_after = tries[:, None] >= corners[:i] + frames[:i, None]  # [attempts, placed, 2]
             gap_before = tries[:, None] + frame <= corners[:i]
             free = (gap_after | gap_before).any(axis=-1).all(axis=-1)
@@ -143,22 +146,22 @@ class SceneGenerator:
             image[y : y + frame, x : x + frame] = self.bank.sprites[sprite, :frame, :frame]
         return image
 
-    def _with_ground_truth(self, image: np.ndarray, chosen: np.ndarray, corners: np.ndarray, slots: int) -> Scene:
+    def _with_ground_truth(self, image: np.ndarray, chosen: np.ndarray, corners: np.ndarray, max_objects: int) -> Scene:
         count = len(chosen)
-        boxes = np.zeros((slots, 4), np.int32)
+        boxes = np.zeros((max_objects, 4), np.int32)
         boxes[:count] = self._tight_boxes[chosen] + np.tile(corners, 2)
-        centers = np.zeros((slots, 2), np.float32)
+        centers = np.zeros((max_objects, 2), np.float32)
         centers[:count] = (boxes[:count, :2] + boxes[:count, 2:] - 1) / 2.0
-        labels = np.full(slots, -1, np.int32)
+        labels = np.full(max_objects, -1, np.int32)
         labels[:count] = self.bank.labels[chosen]
-        sprites = np.full(slots, -1, np.int32)
+        sprites = np.full(max_objects, -1, np.int32)
         sprites[:count] = chosen
         attributes = {name: values[chosen] for name, values in self.bank.attributes.items()}
         return Scene(image, count, centers, boxes, labels, sprites, attributes)
 
 
 def _tight_boxes(sprites: np.ndarray) -> np.ndarray:
-    """The box of each sprite's lit pixels: int32 `[sprites, 4]`, ymin, xmin, ymax, xmax, the last two exclusive."""
+    """Boxes around the lit pixels of each sprite: int32 `[sprites, 4]`, ymin, xmin, ymax, xmax, the last two exclusive."""
     lit = sprites.any(axis=-1)  # [sprites, size, size]
     rows, columns = lit.any(axis=2), lit.any(axis=1)
     size = lit.shape[1]

@@ -1,7 +1,8 @@
-"""Banks of sprites: the things that scenes are made of.
+"""Banks of sprites, from which scenes are composed.
 
-A bank is a fixed array of small images with labels and attributes. Built in are MNIST digits and the handwritten digits
-that come with scikit-learn, each binary or grey, shapes, coloured or grey, and sprites from a user's own file.
+A bank is a fixed array of small images with labels and attributes. There are banks of MNIST digits and of the
+handwritten digits that come with scikit-learn, both binary or grey, of coloured or grey shapes, and of sprites from a
+user's own file.
 """
 
 import dataclasses
@@ -34,14 +35,15 @@ class SpriteBank:
     """Sprites with their labels.
 
     Attributes:
-        sprites: uint8 `[sprites, size, size, channels]`, 0 or 255 where the bank is binary; a sprite's frame stands in
-            the top left corner, zeros around it.
-        frame_sizes: int32 `[sprites]`, the side of each sprite's square frame in pixels. Scenes keep frames inside the
-            canvas and apart from each other.
-        labels: int32 `[sprites]`, index into `label_names`.
-        label_names: the name of each label.
-        attributes: further ground truth, name to `[sprites]` or `[sprites, k]`.
-        held_out: bool `[sprites]`, those that held-out scenes are made of, and only those. None: all share all.
+        sprites: Images, uint8 `[sprites, size, size, channels]`; binary banks hold 0 and 255 only. Each sprite's frame
+            is in the top left corner and the rest is 0.
+        frame_sizes: Side of each sprite's square frame in pixels, int32 `[sprites]`. In scenes, frames are inside the
+            canvas and do not overlap.
+        labels: Index of each sprite's label in `label_names`, int32 `[sprites]`.
+        label_names: Name of each label.
+        attributes: Further ground truth by name, `[sprites]` or `[sprites, k]`.
+        held_out: Whether each sprite is for held-out scenes, bool `[sprites]`; training scenes use the other sprites.
+            None: all scenes use all sprites.
     """
 
     sprites: np.ndarray
@@ -53,7 +55,7 @@ class SpriteBank:
 
     @property
     def channels(self) -> int:
-        """Number of channels of every sprite: 1 or 3."""
+        """Number of channels of the sprites: 1 or 3."""
         return self.sprites.shape[-1]
 
     def __len__(self) -> int:
@@ -63,12 +65,12 @@ class SpriteBank:
 def shapes(size: int = 18) -> SpriteBank:
     """Squares, ellipses and triangles: LAVAE, section 3.2.
 
-    All 5,040 combinations of 3 shapes, 6 scales in [0.5, 1], 40 angles in [0, 2 pi), clockwise as seen, and 7 saturated
-    colours. A shape is inscribed in the circle that its frame encloses, so that it fits whatever its angle is; `scale`
-    times `size` is the frame's side in pixels.
+    All 5,040 combinations of 3 shapes, 6 scales in [0.5, 1], 40 angles in [0, 2 pi), clockwise in the image, and 7
+    saturated colours. A shape is inscribed in the incircle of its frame, so that it fits at every angle; the side of
+    the frame in pixels is `scale` times `size`.
 
     Args:
-        size: side of the largest frame in pixels, at least 8.
+        size: Side of the largest frame in pixels, at least 8.
     """
     sprites, frames, labels, scales, angles, colors = [], [], [], [], [], []
     for label in range(len(SHAPE_NAMES)):
@@ -101,21 +103,22 @@ def shapes(size: int = 18) -> SpriteBank:
 def grey_shapes(size: int = 24) -> SpriteBank:
     """Squares, ellipses and triangles in white with smooth edges: Multi-Sprites of Discrete-AIR, section 4.1.
 
-    The paper draws sizes and orientations uniformly and leaves the rest open. Here frames have every whole number of
-    pixels from half of `size` to `size`, and 72 angles; a shape is inscribed in the circle that its frame encloses.
+    The paper draws sizes and orientations uniformly and gives no further details. Here the frame's side takes every
+    whole number of pixels from half of `size` to `size`, and there are 72 angles; a shape is inscribed in the incircle
+    of its frame.
 
     Args:
-        size: side of the largest frame in pixels, at least 8.
+        size: Side of the largest frame in pixels, at least 8.
     """
     angles = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
     frames = np.arange(-(-size // 2), size + 1)
-    described = [(label, frame, angle) for label in range(len(SHAPE_NAMES)) for frame in frames for angle in angles]
-    labels, frame_sizes, turned = (np.array(column) for column in zip(*described))
+    combinations = [(label, frame, angle) for label in range(len(SHAPE_NAMES)) for frame in frames for angle in angles]
+    labels, frame_sizes, sprite_angles = (np.array(column) for column in zip(*combinations))
     sprites = [
         np.pad(_smooth_shape(SHAPE_NAMES[label], frame, angle), ((0, size - frame), (0, size - frame)))
-        for label, frame, angle in described
+        for label, frame, angle in combinations
     ]
-    attributes = {"scale": (frame_sizes / size).astype(np.float32), "angle": turned.astype(np.float32)}
+    attributes = {"scale": (frame_sizes / size).astype(np.float32), "angle": sprite_angles.astype(np.float32)}
     return SpriteBank(
         sprites=np.stack(sprites)[..., None],
         frame_sizes=frame_sizes.astype(np.int32),
@@ -126,12 +129,12 @@ def grey_shapes(size: int = 24) -> SpriteBank:
 
 
 def _draw_shape(name: str, frame: int, angle: float) -> np.ndarray:
-    """One shape as uint8 `[frame, frame]`, 0 or 255, inscribed in the frame's circle and turned by `angle`."""
+    """A shape inscribed in the incircle of its frame and rotated by `angle`: uint8 `[frame, frame]`, 0 or 255."""
     return np.where(_smooth_shape(name, frame, angle) >= 128, 255, 0).astype(np.uint8)
 
 
 def _smooth_shape(name: str, frame: int, angle: float) -> np.ndarray:
-    """The same with grey edges."""
+    """The shape of `_draw_shape` with smooth edges: uint8 `[frame, frame]`."""
     big = frame * _SUPERSAMPLING
     center, radius = (big - 1) / 2.0, big / 2.0
     image = Image.new("L", (big, big))
@@ -157,62 +160,63 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
     """MNIST digits, rescaled bilinearly and binarised by rounding: LAVAE, section 3.1.
 
     Args:
-        path: a folder with MNIST's IDX `.gz` files, one `...images-idx3-ubyte.gz` (its labels beside it), or an `.npz`
-            as Keras keeps it; None takes Keras's own cached copy or downloads it.
-        size: side of a digit's frame in pixels; the paper's is 18.
-        pool: how many digits the bank holds: a fixed choice out of all that are there, whatever the seed of a run.
+        path: Path of a folder with MNIST's IDX `.gz` files, of one `...images-idx3-ubyte.gz` with its labels in the
+            same folder, or of Keras's `mnist.npz`; None takes Keras's cached copy or downloads it.
+        size: Side of a digit's frame in pixels; 18 in the paper.
+        pool: Number of digits in the bank. They are a fixed choice that does not depend on the seed of a run.
 
     Raises:
-        UserError: the digits cannot be had, or there are fewer than `pool`.
+        UserError: If the digits cannot be read, or if there are fewer than `pool`.
     """
     digits, labels = load_mnist(path)
     if pool > len(digits):
         where = f"in {path}" if path else "in Keras's copy"
         raise UserError(f"a pool of {pool} MNIST digits was asked for, but there are only {len(digits)} {where}")
     chosen = np.sort(np.random.RandomState(_MNIST_POOL_SEED).permutation(len(digits))[:pool])
-    return _digits(digits[chosen], labels[chosen], size)
+    return _binary_digits(digits[chosen], labels[chosen], size)
 
 
 def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
-    """All MNIST digits there are, grey, as AIR and Discrete-AIR (section 4.2) use them; a tenth is held out.
+    """All MNIST digits, grey, as in AIR and Discrete-AIR (section 4.2); about a tenth is held out.
 
     Args:
-        path: see `mnist`.
-        size: side of a digit's frame in pixels; 20 is MNIST's own, and leaves digits as they are.
+        path: Path of the digits, see `mnist`.
+        size: Side of a digit's frame in pixels; 20 is MNIST's own size, at which digits are not rescaled.
 
     Raises:
-        UserError: the digits cannot be had.
+        UserError: If the digits cannot be read.
     """
     return _grey_digits(*load_mnist(path), size)
 
 
 def grey_handwritten_digits(size: int = 20) -> SpriteBank:
-    """The 1,797 handwritten digits that come with scikit-learn, grey; a tenth is held out."""
+    """The 1,797 handwritten digits that come with scikit-learn, grey; about a tenth is held out."""
     return _grey_digits(*_bundled_digits(), size)
 
 
 def _grey_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
     bank = _digit_bank(np.stack([grey_digit(digit, size) for digit in digits])[..., None], labels)
-    # By checksum, so that equal digits are on the same side.
+    # Chosen by checksum, so that identical digits are either all held out or all not.
     held_out = np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits])
     return dataclasses.replace(bank, held_out=held_out)
 
 
 def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
-    """A digit's lit pixels, in the middle of a square frame: the largest extent of an MNIST digit is its frame's side.
+    """A digit's lit pixels, centred in a square frame that is as large as the largest digits of its source.
 
     Args:
-        digit: uint8 `[height, width]`; MNIST's 28 x 28 hold digits of 20 pixels, other digits fill their square.
-        size: side of the frame in pixels.
+        digit: Image of the digit, uint8 `[height, width]`. An image of 28 x 28 is taken as MNIST's, whose largest
+            digits measure 20 pixels; any other image is assumed to have no margin.
+        size: Side of the frame in pixels, to which the digit is rescaled.
 
     Returns:
-        uint8 `[size, size]`.
+        Grey digit, uint8 `[size, size]`.
 
     Raises:
-        UserError: there is nothing in the digit.
+        UserError: If the image is entirely black.
     """
     if not digit.any():
-        raise UserError("a digit is empty: it must show a stroke on a dark ground")
+        raise UserError("a digit is empty: it must show a stroke on a dark background")
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     lit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = max(20 if digit.shape == (28, 28) else max(digit.shape), *lit.shape)
@@ -223,18 +227,18 @@ def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
 
 
 def handwritten_digits(size: int = 18) -> SpriteBank:
-    """The 1,797 handwritten digits that come with scikit-learn: real ones, no download."""
-    return _digits(*_bundled_digits(), size)
+    """The 1,797 handwritten digits that come with scikit-learn, binary; no download is needed."""
+    return _binary_digits(*_bundled_digits(), size)
 
 
 def _bundled_digits() -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import load_digits  # Slow to import, and only these banks need it.
+    from sklearn.datasets import load_digits  # Slow to import and needed by these banks only.
 
     bundled = load_digits()
     return np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8), bundled.target
 
 
-def _digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
+def _binary_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
     return _digit_bank(np.stack([binarize_digit(digit, size) for digit in digits])[..., None], labels)
 
 
@@ -250,22 +254,22 @@ def _digit_bank(sprites: np.ndarray, labels: np.ndarray) -> SpriteBank:
 def binarize_digit(digit: np.ndarray, size: int) -> np.ndarray:
     """Rescales a grey digit bilinearly and binarises it by rounding.
 
-    A stroke so thin or faint that rounding would leave nothing is rounded relative to the digit's own maximum instead,
-    so that no digit becomes empty.
+    If rounding would leave nothing, or nothing but stroke, the threshold is the middle of the digit's own range of
+    values instead.
 
     Args:
-        digit: uint8 `[height, width]`.
-        size: the result's side in pixels.
+        digit: Image of the digit, uint8 `[height, width]`.
+        size: Side of the result in pixels.
 
     Returns:
-        uint8 `[size, size]`, 0 or 255, neither empty nor full.
+        Binary digit, uint8 `[size, size]`, in which both 0 and 255 occur.
 
     Raises:
-        UserError: the digit is constant, so that there is nothing to see in it.
+        UserError: If all pixels have the same value.
     """
     grey = np.asarray(Image.fromarray(digit).resize((size, size), Image.Resampling.BILINEAR), np.float32) / 255.0
     if grey.max() == grey.min():
-        raise UserError("a digit is one flat grey: it must show a stroke on a dark ground")
+        raise UserError("a digit is uniformly grey: it must show a stroke on a dark background")
     threshold = 0.5 if grey.min() < 0.5 <= grey.max() else (grey.max() + grey.min()) / 2.0
     return np.where(grey >= threshold, 255, 0).astype(np.uint8)
 
@@ -274,11 +278,11 @@ def from_file(path: str) -> SpriteBank:
     """Sprites from a user's own `.npz`.
 
     Args:
-        path: an `.npz` with `sprites` (uint8 in [0, 255] or float in [0, 1], K x h x w or K x h x w x C with C 1 or 3)
-            and optionally `labels` (integers, K). No pickles are loaded from it.
+        path: Path of an `.npz` with `sprites` (uint8 in [0, 255] or float in [0, 1]; K x h x w, or K x h x w x C with
+            C 1 or 3) and optionally `labels` (K whole numbers). Pickled objects are never loaded.
 
     Raises:
-        UserError: the file is not such a file, or a sprite is empty.
+        UserError: If the file has another format, or if a sprite is empty.
     """
     arrays = read_arrays(path, required=("sprites",), optional=("labels",))
     sprites = user_arrays.as_uint8_images(arrays["sprites"], f"sprites in {path}")

@@ -6,35 +6,42 @@ from tf_scenes.errors import UserError
 
 
 def as_uint8_images(array: np.ndarray, what: str) -> np.ndarray:
-    """Checks a user's images and brings them to uint8 `[N, H, W, C]`.
+    """Checks a user's images and converts them to uint8 `[N, H, W, C]`.
 
     Args:
-        array: uint8 in [0, 255] or float in [0, 1]; N x H x W, or N x H x W x C with C 1 or 3.
-        what: how error messages name them.
+        array: Images, uint8 in [0, 255] or float in [0, 1]; N x H x W, or N x H x W x C with C 1 or 3.
+        what: What error messages call the images, a plural.
 
     Raises:
-        UserError: another type, shape or range.
+        UserError: If the images have another type, shape or range.
     """
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
-        raise UserError(f"{what} have the shape {array.shape}: N x H x W or N x H x W x C with C 1 or 3 is needed")
+        raise UserError(f"{what} have shape {array.shape}: N x H x W, or N x H x W x C with C 1 or 3, is needed")
     if array.dtype == np.uint8:
         return array
     if not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"{what} are {array.dtype}: uint8 in [0, 255] or floats in [0, 1] are needed")
+        raise UserError(f"{what} have type {array.dtype}: uint8 in [0, 255] or float in [0, 1] is needed")
     low, high = float(array.min()), float(array.max())
-    if not (low >= 0.0 and high <= 1.0):  # Also true of NaN.
+    if not (low >= 0.0 and high <= 1.0):  # Also catches NaN.
         raise UserError(f"{what} lie in [{low:g}, {high:g}]: floats must lie in [0, 1], without NaN")
     return np.round(array * 255.0).astype(np.uint8)
 
 
 def as_counts(array: np.ndarray, length: int, what: str) -> np.ndarray:
-    """Checks non-negative whole numbers, one for each of `length` examples; returns int32.
+    """Checks whole numbers from 0 on, one for each example, and converts them to int32.
+
+    Args:
+        array: Integers, `[length]`.
+        length: Number of examples.
+        what: What error messages call the numbers, a plural.
 
     Raises:
-        UserError: another type, shape or range.
+        UserError: If the numbers have another type, shape or range.
     """
     if not np.issubdtype(array.dtype, np.integer) or array.shape != (length,) or (length and array.min() < 0):
-        raise UserError(f"{what} are {array.dtype} {array.shape}: {length} whole numbers from 0 on are needed")
+        raise UserError(
+            f"{what} are not valid ({array.dtype}, shape {array.shape}): {length} whole numbers from 0 on are needed"
+        )
     return array.astype(np.int32)
