@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from tf_scenes import config
-from tf_scenes.data.datasets import SceneDataset
+from tf_scenes import config, flagfiles
+from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.data.scenes import Split
 from tf_scenes.data.sprites import SpriteBank
 
@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             part = item.callspec.params["exported"]
         elif item.path.name == "test_main.py" and "trained" not in item.fixturenames:
             part = "others"
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {part}"))
+        # By its path: rooms have files of the same name.
+        item.add_marker(pytest.mark.xdist_group(f"{os.path.relpath(item.path, ROOT)} {part}"))
 
 
 @pytest.fixture
@@ -55,8 +56,7 @@ def make_config():
     def make(*arguments: str) -> config.Config:
         values = flags.FlagValues()
         config.define_flags(values)
-        flags.DEFINE_multi_string("flagfile", [], "", flag_values=values)
-        values(["main.py", *arguments])
+        values(["main.py", *flagfiles.expand(arguments)])
         return config.config_from_flags(values, list(arguments))
 
     return make

@@ -7,9 +7,9 @@ from tf_scenes.errors import UserError
 
 def test_defaults_are_the_papers(make_config):
     defaults = make_config()
-    assert defaults.lavae.latent_dim == 32
-    assert defaults.lavae.temperature_steps == 100_000
-    assert (defaults.train.batch_size, defaults.train.learning_rate) == (64, 1e-3)
+    assert defaults.model_options["lavae"].latent_dim == 32
+    assert defaults.model_options["lavae"].temperature_steps == 100_000
+    assert (defaults.training.batch_size, defaults.training.learning_rate) == (64, 1e-3)
     assert (defaults.data.train_size, defaults.data.test_size) == (190_000, 10_000)
 
 
@@ -61,7 +61,7 @@ def test_every_flag_has_a_help_text():
 
 
 def test_what_training_depends_on(make_config):
-    kept = config.training_flags(make_config("--run_dir=a", "--num_generated=3", "--seed=5"))
+    kept = make_config("--run_dir=a", "--num_generated=3", "--seed=5").training_flags()
     assert kept["seed"] == 5
     assert kept["lavae.latent_dim"] == 32
     assert not {"run_dir", "mode", "num_generated"} & set(kept)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.serving.test_model_card import REPORT
-from tf_scenes.reports import read_report, write_report, write_text
+from tf_scenes.files import read_json, write_json, write_text
 
 MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10}
 TRAINED = {name: value for name, value in REPORT.items() if name != "likelihood"}
@@ -36,7 +36,7 @@ def runs(monkeypatch, tmp_path):
         if len(started) in killed:
             return subprocess.CompletedProcess(command, -9)
         path = os.path.join(folder, "report.json")
-        write_report(path, {**read_report(path), **SECTIONS[mode]})
+        write_json(path, {**read_json(path), **SECTIONS[mode]})
         if mode == "train":
             write_text(os.path.join(folder, "figures", "prior_samples.png"), "a picture")
         return subprocess.CompletedProcess(command, 0)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_scenes.evaluation.disentanglement import LookDistance, disentanglement
+from tf_scenes.evaluation.disentanglement import AppearanceDistance, disentanglement
 
 SIZE, SLOTS, PRIOR_SCALE = 40, 5, 4.0
+ERRORS = ("edited_location_error", "edited_appearance_error", "other_location_change", "other_appearance_change")
 
 
 class Dots:
@@ -83,10 +84,10 @@ def test_an_exact_model_changes_what_was_asked_and_nothing_else():
     assert set(measured) == {"none", "move", "swap", "restyle"}
     for name, measures in measured.items():
         assert measures["count_kept"] == 1.0
-        for error in ("edited_location_error", "edited_look_error", "other_location_change", "other_look_change"):
+        for error in ERRORS:
             assert measures.get(error, 0.0) == pytest.approx(0.0, abs=1e-6), (name, error)
     assert measured["none"]["scenes"] == measured["restyle"]["scenes"] == 40  # Of 80, those with 2 or 3 objects.
-    assert "edited_look_error" not in measured["none"]
+    assert "edited_appearance_error" not in measured["none"]
     assert measured["move"]["asked_move"] > 5.0 and measured["move"]["asked_restyle"] == 0.0
     assert measured["swap"]["asked_move"] > 5.0 and measured["swap"]["scenes"] < 40  # Not with itself.
     assert measured["restyle"]["asked_move"] == 0.0
@@ -96,8 +97,8 @@ def test_an_exact_model_changes_what_was_asked_and_nothing_else():
 def test_what_leaks_into_other_objects_is_seen():
     exact, leaking = _measure(Dots()), _measure(Dots(leak=0.01))
     for name in ("none", "move"):
-        assert leaking[name]["other_look_change"] > exact[name]["other_look_change"] + 0.03
-        assert leaking[name]["other_look_change"] < 0.01 * SIZE / PRIOR_SCALE
+        assert leaking[name]["other_appearance_change"] > exact[name]["other_appearance_change"] + 0.03
+        assert leaking[name]["other_appearance_change"] < 0.01 * SIZE / PRIOR_SCALE
     assert leaking["move"]["edited_location_error"] == pytest.approx(0.0, abs=1e-6)
 
 
@@ -106,7 +107,7 @@ def test_a_lost_object_is_a_count_that_was_not_kept():
     assert all(measures["count_kept"] == 0.0 and len(measures) == 2 for measures in measured.values())
 
 
-def test_looks_are_compared_in_units_of_their_prior():
+def test_appearances_are_compared_in_units_of_their_prior():
     random = np.random.RandomState(0)
     prior = {
         "presence": np.ones((4_000, 1), np.float32),
@@ -118,4 +119,4 @@ def test_looks_are_compared_in_units_of_their_prior():
     other = {"sizes": np.array([[4.0, 5.0]]), "angles": np.array([-3.0]), "category": np.array([2])}
     angle = (2 * np.pi - 6.0) / (np.pi / np.sqrt(3.0))
     expected = np.sqrt((2.0**2 + 1.0**2 + angle**2) / 3.0)
-    np.testing.assert_allclose(LookDistance(prior)(zero, other), [expected], rtol=0.05)
+    np.testing.assert_allclose(AppearanceDistance(prior)(zero, other), [expected], rtol=0.05)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_scenes.data.datasets import ImageDataset
+from tf_scenes.data.image_dataset import ImageDataset
 from tf_scenes.evaluation import evaluate
 
 

@@ -7,9 +7,9 @@ import tensorflow_probability as tfp
 from scipy import special, stats
 
 from tests.models.model_table import ATTENTION, COMMON, MODELS, example_images
+from tf_scenes.app.build import build_model
 from tf_scenes.evaluation.likelihood import importance_weighted_bound, likelihood
-from tf_scenes.models.scene_model import elbo
-from tf_scenes.training.build import build_model
+from tf_scenes.training.trainable_model import elbo
 
 tfd = tfp.distributions
 

@@ -6,9 +6,11 @@ import pytest
 from tf_scenes.evaluation import metrics
 
 
-def test_accuracy_by_count():
+def test_counting_is_accuracy_over_all_and_by_count():
     true, inferred = np.array([0, 0, 1, 3, 3, 3]), np.array([0, 1, 1, 3, 2, 3])
-    assert metrics.accuracy_by_count(true, inferred) == {0: 0.5, 1: 1.0, 3: pytest.approx(2 / 3)}
+    measured = metrics.counting(true, inferred)
+    assert measured["count_accuracy_by_count"] == {0: 0.5, 1: 1.0, 3: pytest.approx(2 / 3)}
+    assert measured["count_accuracy"] == pytest.approx(4 / 6)
 
 
 def test_foreground_iou_by_hand():
@@ -24,7 +26,7 @@ def test_foreground_iou_by_hand():
 def test_squared_error_is_per_pixel_and_channel():
     images, means = np.zeros((2, 3, 5, 3)), np.zeros((2, 3, 5, 3))
     means[1, 0, 0, 0] = 0.5
-    np.testing.assert_allclose(metrics.squared_error(images, means), [0.0, 0.25 / 45])
+    np.testing.assert_allclose(metrics.mean_squared_error(images, means), [0.0, 0.25 / 45])
 
 
 def test_location_error_takes_off_one_offset_and_matches_best():

@@ -39,7 +39,7 @@ def test_means_and_deviations_over_seeds_stand_beside_the_papers_numbers():
 def test_experiments_have_tables_of_the_runs_that_made_them():
     likelihood = {"bound": -80.04, "bound_standard_error": 1.26, "elbo": -95.0, "samples": 100, "images": 1_000}
     edits = {
-        "none": {"scenes": 9, "count_kept": 1.0, "other_location_change": 0.1, "other_look_change": 0.2},
+        "none": {"scenes": 9, "count_kept": 1.0, "other_location_change": 0.1, "other_appearance_change": 0.2},
         "move": {"scenes": 8, "count_kept": 0.9, "asked_move": 20.0, "edited_location_error": 0.5},
     }
     canvases = {"96 x 96": {"count_accuracy": 0.9, "count_error": 0.125, "foreground_iou": 0.8}}

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from tests.models.model_table import COMMON, MODELS, example_images
-from tf_scenes.models.scene_model import elbo
-from tf_scenes.training.build import build_model
+from tf_scenes.app.build import build_model
+from tf_scenes.training.optimizers import GroupedOptimizer
+from tf_scenes.training.trainable_model import elbo
 
 IMAGES = tf.constant(example_images())
 SHAPE = (24, 24, 1)
@@ -72,23 +73,29 @@ def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
 
 
 def test_a_model_compiled_again_takes_its_steps_with_the_new_optimisers(build, name):
-    model = build(name)
+    model, still = build(name), tf.keras.optimizers.SGD
     tf.function(model.train_step)({"images": IMAGES})
-    model.compile({part: tf.keras.optimizers.SGD(0.0) for part in model.optimizers})
-    model.build_from(IMAGES[:1])
+    model.compile(GroupedOptimizer({group: still(0.0) for group in model.optimizer.by_group}, model.variable_groups))
     before = [variable.numpy() for variable in model.trainable_variables]
     tf.function(model.train_step)({"images": IMAGES})
+    assert int(model.optimizer.iterations) == 1
+    model.compile(still(0.0))  # One for all groups will do.
+    model.train_step({"images": IMAGES})
     assert int(model.optimizer.iterations) == 1
     for old, variable in zip(before, model.trainable_variables):
         np.testing.assert_array_equal(old, variable)
 
 
-def test_every_weight_has_a_gradient(build, name):
-    model = build(name)
+def test_every_trained_weight_is_in_one_group_and_every_group_has_an_optimiser(model):
     groups = model.variable_groups()
     grouped = [variable.ref() for variables in groups.values() for variable in variables]
-    assert sorted(map(id, grouped)) and len(set(grouped)) == len(grouped) == len(model.trainable_variables)
-    assert set(groups) == set(model.optimizers)
+    assert len(grouped) == len(model.trainable_variables)
+    assert set(grouped) == {variable.ref() for variable in model.trainable_variables}
+    assert groups.keys() == model.optimizer.by_group.keys()
+
+
+def test_every_weight_has_a_gradient(build, name):
+    model = build(name)
     with tf.GradientTape() as tape:
         # The first step of all, while every auxiliary loss is on.
         loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
@@ -111,7 +118,7 @@ def test_building_changes_no_weight(build, name):
     statistics = [v for v in model.non_trainable_variables if "moving" in v.name or "baseline" in v.name]
     # Running means begin at 0 and variances at 1; a batch would leave other values.
     assert all(np.isin(variable, (0.0, 1.0)).all() for variable in statistics)
-    assert all(int(optimizer.iterations) == 0 for optimizer in model.optimizers.values())
+    assert all(int(each.iterations) == 0 for each in (model.optimizer, *model.optimizer.by_group.values()))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -133,25 +140,34 @@ def test_mixed_precision_trains_and_keeps_probabilities_in_float32(by_precision,
     assert images.dtype == tf.float32
 
 
-def test_an_overflow_skips_the_step_and_lowers_every_scale(build, name):
+def test_an_overflow_in_one_group_skips_the_step_of_all_and_lowers_the_scale(build, name, monkeypatch):
     model = build(name, "--precision=mixed_float16")
-    _steps(model, 1)
-    weights, last = model.get_weights(), model.variable_groups()
-    unscaled, model._unscaled = model._unscaled, lambda gradients: unscaled(_with_one_infinite(gradients))
-    scales = [float(optimizer.loss_scale) for optimizer in model.optimizers.values()]
-    assert len(set(scales)) == 1
-    _steps(model, 1)
-    trained = [variable.ref() for variables in last.values() for variable in variables]
-    for before, variable in zip(weights, model.weights):
-        if variable.ref() in trained:
-            np.testing.assert_array_equal(before, variable)
-    assert [float(optimizer.loss_scale) for optimizer in model.optimizers.values()] == [each / 2 for each in scales]
-    assert int(model.optimizer.iterations) == 2
+    grouped = GroupedOptimizer(model.optimizer.inner_optimizer.by_group, model.variable_groups)
+    # With a scale so low that nothing else overflows.
+    model.compile(tf.keras.mixed_precision.LossScaleOptimizer(grouped, initial_scale=16.0))
+    optimizer, trained = model.optimizer, model.trainable_variables
+    compute_gradients, last = optimizer.compute_gradients, [*model.variable_groups().values()][-1][-1]
 
+    def with_one_infinite(*args, **kwargs):
+        gradients = compute_gradients(*args, **kwargs)
+        assert all(np.isfinite(gradient).all() for gradient, _ in gradients)
+        return [(gradient + np.inf if variable is last else gradient, variable) for gradient, variable in gradients]
 
-def _with_one_infinite(gradients):
-    last = list(gradients)[-1]
-    return {**gradients, last: [*gradients[last][:-1], gradients[last][-1] + np.inf]}
+    begin = [variable.numpy() for variable in trained]
+    _steps(model, 1)
+    before = [variable.numpy() for variable in trained]
+    for variables in model.variable_groups().values():
+        assert any((begin[i] != before[i]).any() for i, each in enumerate(trained) if any(each is v for v in variables))
+    assert float(optimizer.loss_scale) == 16.0
+    monkeypatch.setattr(optimizer, "compute_gradients", with_one_infinite)
+    _steps(model, 1)
+    for old, variable in zip(before, trained):
+        np.testing.assert_array_equal(old, variable)
+    assert float(optimizer.loss_scale) == 8.0
+    assert int(optimizer.iterations) == 2
+    monkeypatch.undo()
+    _steps(model, 1)  # Schedules go on from there, in all groups.
+    assert {int(each.iterations) for each in grouped.by_group.values()} == {3}
 
 
 def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, tmp_path):

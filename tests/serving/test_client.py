@@ -18,9 +18,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS, example_images
+from tf_scenes.app.build import build_model
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
-from tf_scenes.training.build import build_model
 
 _spec = importlib.util.spec_from_file_location("client", os.path.join(ROOT, "tools", "client.py"))
 client = importlib.util.module_from_spec(_spec)

@@ -13,10 +13,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.models.model_table import COMMON, MODELS, example_images
 from tests.serving.c_api import CSession
+from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits, encoder_signatures
-from tf_scenes.training.build import build_model
 
 IMAGES = example_images()
 SHAPE = (24, 24, 1)
@@ -212,7 +212,7 @@ def test_the_exported_encoder_holds_what_its_outputs_need_and_no_more(exported):
     if not model.finds_objects:
         unneeded += sum(int(np.prod(variable.shape)) for variable in model.decoder.weights)
     whole = sum(int(np.prod(variable.shape)) for variable in model.weights)
-    optimizers = sum(int(np.prod(v.shape)) for each in model.optimizers.values() for v in each.variables())
+    optimizers = sum(int(np.prod(v.shape)) for each in model.optimizer.by_group.values() for v in each.variables)
     assert size <= whole - unneeded
     assert size > 0.3 * (whole - unneeded)
     assert optimizers > size

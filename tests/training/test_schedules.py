@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_scenes.schedules import Ramp
+from tf_scenes.training.schedules import Ramp
 
 
 @pytest.mark.parametrize(("step", "value"), [(0, 2.0), (10, 2.0), (15, 4.0), (20, 6.0), (99, 6.0)])

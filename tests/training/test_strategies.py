@@ -16,9 +16,10 @@ import tensorflow as tf
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS, example_images
 from tests.training.test_resume import FLAGS
+from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
 from tf_scenes.training import strategies
-from tf_scenes.training.build import build_model
+from tf_scenes.training.optimizers import GroupedOptimizer
 
 IMAGES = tf.constant(example_images())
 # What is over each device's own images, as documented: the information of categories, and costs that NVIL compares.
@@ -47,8 +48,8 @@ def _model(make_config, name):
     """A model whose step is one of plain gradient descent."""
     tf.keras.utils.set_random_seed(0)
     model = build_model(make_config(*COMMON, *MODELS[name], *SHARED), (24, 24, 1))
-    model.compile({part: tf.keras.optimizers.SGD(1e-3) for part in model.optimizers})
-    model.build_from(IMAGES[:1])
+    descent = {group: tf.keras.optimizers.SGD(1e-3) for group in model.optimizer.by_group}
+    model.compile(GroupedOptimizer(descent, model.variable_groups))
     model.optimizer.iterations.assign(10)  # After LAVAE's warm-up.
     return model
 

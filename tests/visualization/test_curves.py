@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation.curves import read_curve
+from tf_scenes.visualization.curves import read_curve
 
 
 def _write(run, *parts):

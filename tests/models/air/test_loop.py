@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from tests.models.model_table import ATTENTION, COMMON, example_images
+from tf_scenes.app.build import build_model
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
-from tf_scenes.models.object_inference import Draw, Inference, Latent
-from tf_scenes.training.build import build_model
+from tf_scenes.models.air.slots import Inference, Latent, SamplingOptions
 
 IMAGES = tf.constant(example_images())
 VARIANTS = {
@@ -44,7 +44,7 @@ def build(make_config):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
     model = build(name, "--attention.prunes=false")
-    inference = model.infer(IMAGES, 3, Draw())
+    inference = model.infer(IMAGES, 3, SamplingOptions())
     canvas = tf.clip_by_value(inference.canvas, 0.0, 1.0)
     np.testing.assert_allclose(model.decode(model.encode(IMAGES, 3), 24, 24), canvas, atol=1e-4)
     assert np.max(canvas) > 0.1
@@ -54,13 +54,17 @@ def test_what_gains_nothing_is_no_object(build):
     """Of three objects that inference calls present, the first draws nothing, and the third what the second drew."""
     model = build("air")
     images = IMAGES[1:2]  # One square.
-    inference = model.infer(images, 3, Draw())
+    inference = model.infer(images, 3, SamplingOptions())
     drawings = [tf.zeros_like(images), images, images]
-    steps = [
-        step._replace(presence=tf.ones([1]), drawn=drawn, where=tf.constant([[0.0, 0.1 * number, -0.2 * number]]))
-        for number, (step, drawn) in enumerate(zip(inference.steps, drawings), start=1)
+    slots = [
+        slot._replace(
+            presence=tf.ones([1]),
+            drawing=drawing,
+            where=slot.where._replace(value=tf.constant([[0.0, 0.1 * number, -0.2 * number]])),
+        )
+        for number, (slot, drawing) in enumerate(zip(inference.slots, drawings), start=1)
     ]
-    model.infer = lambda *_: Inference(tf.add_n(drawings), steps)
+    model.infer = lambda *_: Inference(tf.add_n(drawings), slots)
     description = model.encode(images, 3)
     np.testing.assert_array_equal(description["presence"], [[1, 0, 0]])
     np.testing.assert_array_equal(description["num_objects"], [1])
@@ -68,7 +72,7 @@ def test_what_gains_nothing_is_no_object(build):
     np.testing.assert_allclose(description["locations"][0, 0], (second + 1) * 12 - 0.5, rtol=1e-5)
     np.testing.assert_array_equal(description["locations"][0, 1:], 0.0)
     # An object must gain more than it costs: one that costs too much is left out.
-    costly = [step._replace(object=step.object._replace(drawn=_cost(1e6))) for step in steps]
+    costly = [slot._replace(object=slot.object._replace(draws=_cost(1e6))) for slot in slots]
     model.infer = lambda *_: Inference(tf.add_n(drawings), costly)
     np.testing.assert_array_equal(model.encode(images, 3)["num_objects"], [0])
 
@@ -121,27 +125,27 @@ def test_presence_kl_against_enumeration(build):
     """Summed over all sequences with their probabilities it is the KL of the two distributions of counts."""
     model = build("air")
     logits = np.float32([0.7, -0.3])
-    inference = model.infer(IMAGES[:1], 2, Draw())
+    inference = model.infer(IMAGES[:1], 2, SamplingOptions())
     prior = geometric_presence(0.4, 2)
     odds = 1 / (1 + np.exp(-logits))
     posterior = np.array([1 - odds[0], odds[0] * (1 - odds[1]), odds[0] * odds[1]])
     expected = np.sum(posterior * (np.log(posterior) - np.log(prior.count_probabilities().numpy())))
     total = 0.0
     for count in range(3):
-        steps = [
-            step._replace(
+        slots = [
+            slot._replace(
                 presence_logits=tf.constant([logits[number]]),
                 presence_before=tf.constant([float(count >= number)]),
                 presence=tf.constant([float(count > number)]),
             )
-            for number, step in enumerate(inference.steps)
+            for number, slot in enumerate(inference.slots)
         ]
-        total += posterior[count] * float(sum(model._presence_kl(inference._replace(steps=steps), prior.logits))[0])
+        total += posterior[count] * float(sum(model._presence_kl(inference._replace(slots=slots), prior.logits))[0])
     np.testing.assert_allclose(total, expected, rtol=1e-4)
 
 
 def test_nvil_gradient_of_presence_is_unbiased(build):
-    """Against the derivative of the expected cost, by enumeration over both presences of one step."""
+    """Against the derivative of the expected cost, by enumeration over both presences of one slot."""
     model = build("air_nvil", "--max_objects=1", "--attention.continue_probability=0.6")
     images = IMAGES[2:3]
     head = model.localization._presence
@@ -164,31 +168,22 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
         """Cost with and without the object, everything else alike."""
         results = []
         for present in (0.0, 1.0):
-            inference = model.infer(images, 1, Draw(seed))
-            step = inference.steps[0]
+            inference = model.infer(images, 1, SamplingOptions(seed))
+            slot = inference.slots[0]
             canvas = inference.canvas * 0.0
             if present:
-                sprite = step.object.sprite
-                placed = model.attention.scale_and_translation(step.where)
-                canvas = model._write(sprite, scale_and_translation(*placed), None, 24, 24, False)
+                sprite = slot.object.sprite
+                placed = model.attention.scale_and_translation(slot.where.value)
+                canvas = model.transformer.write(sprite, scale_and_translation(*placed), 24, 24, False)
             rec = tf.reduce_sum(0.5 * ((images - canvas) / 0.3) ** 2)
-            results.append(rec + present * tf.add_n(list(step.kl().values()))[0])
+            results.append(rec + present * tf.add_n(list(slot.kl().values()))[0])
         return results
 
     without, with_object = np.mean([[float(v) for v in costs(tf.constant([0, n]))] for n in range(1_000)], axis=0)
-    logit = float(model.infer(images, 1, Draw()).steps[0].presence_logits[0])
+    logit = float(model.infer(images, 1, SamplingOptions()).slots[0].presence_logits[0])
     odds, prior = 1 / (1 + np.exp(-logit)), 0.6
     kl_slope = np.log(odds / (1 - odds)) - np.log(prior / (1 - prior))
     exact = odds * (1 - odds) * (with_object - without + kl_slope)
     error = estimates.std() / np.sqrt(len(estimates))
     np.testing.assert_allclose(estimates.mean(), exact, atol=4 * error + 0.02 * abs(exact))
     assert error < 0.2 * abs(exact)
-
-
-def test_the_best_head_gives_the_categories(build):
-    model = build("joint")
-    model._head_information.assign([0.1, 0.9])
-    glimpses = tf.constant(np.random.RandomState(0).uniform(size=(5, 8, 8, 1)).astype(np.float32))
-    found = model.infer_object(glimpses, Draw())
-    second = model._all_category_logits(model.encoder(glimpses))[:, 1]
-    np.testing.assert_array_equal(found.latents["category"], tf.argmax(second, axis=-1))

@@ -4,10 +4,10 @@ import tensorflow as tf
 from scipy import stats
 
 from tests.models.model_table import COMMON, MODELS
-from tf_scenes.edit_script import Edit
+from tf_scenes.app.build import build_model
+from tf_scenes.editing import interventions
+from tf_scenes.editing.edit_script import Edit
 from tf_scenes.errors import UserError
-from tf_scenes.evaluation import interventions
-from tf_scenes.training.build import build_model
 
 
 class Corners:
@@ -36,7 +36,7 @@ class Corners:
             images[scene, y, x] = description["appearance"][scene, slot]
         return images
 
-    def sample_looks(self, count):
+    def sample_appearances(self, count):
         raise AssertionError("nothing here samples")
 
 
@@ -58,10 +58,7 @@ def test_pictures_show_the_reconstruction_and_then_each_edit():
     twins = _dots([(2, 3, 0.5), (4, 6, 0.5)], [(1, 4, 0.2), (3, 3, 0.2), (5, 5, 0.9)])
     np.testing.assert_array_equal(pictures[2], twins)
     np.testing.assert_array_equal(after[-1]["locations"][:, 0], [[2, 3], [1, 4]])
-    sheet = interventions.edit_sheet(images, inferred, edits, pictures)
-    texts = [text.get_text() for text in sheet.axes[0].texts]
-    assert sorted(texts) == sorted(["0", "1", "0", "1", "2", "input", "reconstruction", "move 0 1 2", "copy 1 0"])
-    assert len(sheet.axes[0].images) == 2 * 4
+    np.testing.assert_array_equal(inferred["num_objects"], [2, 3])
 
 
 def test_images_with_enough_objects_are_chosen():
@@ -79,11 +76,11 @@ def test_images_with_enough_objects_are_chosen():
 
 
 @pytest.mark.parametrize("name", ["lavae", "air"])
-def test_looks_are_drawn_from_the_prior_each_time_anew(name, make_config):
+def test_appearances_are_drawn_from_the_prior_each_time_anew(name, make_config):
     model = build_model(make_config(*COMMON, *MODELS[name]), (24, 24, 1))
     codec = interventions.TrainedCodec(model, (24, 24))
-    looks, others = codec.sample_looks(500), codec.sample_looks(500)
-    appearance = looks["appearance"]
-    assert appearance.shape == (500, 4) and not set(looks) & {"num_objects", "presence", "locations"}
+    drawn, others = codec.sample_appearances(500), codec.sample_appearances(500)
+    appearance = drawn["appearance"]
+    assert appearance.shape == (500, 4) and not set(drawn) & {"num_objects", "presence", "locations"}
     assert stats.kstest(appearance.ravel(), "norm").pvalue > 1e-3
     assert not np.array_equal(appearance, others["appearance"])

@@ -5,7 +5,7 @@ import tensorflow as tf
 from scipy import ndimage, special
 
 from tests.layers.test_spatial_transformer import bumps
-from tf_scenes.layers.template_matching import TemplateMatching
+from tf_scenes.models.discrete_air.template_matching import TemplateMatching
 
 SIZE, ROTATIONS = 24, 8
 TEMPLATES = np.concatenate([bumps(SIZE, [(0.3, 0.0)]), bumps(SIZE, [(0.0, 0.2)]) * 0.5])

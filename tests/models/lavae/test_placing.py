@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy.signal import convolve2d
 
-from tf_scenes.layers.placing import convolve_sprites, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, paste_sprites
 
 
 def _by_scipy(locations, sprites):

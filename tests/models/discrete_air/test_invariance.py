@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import mutual_info_score
 
-from tf_scenes.layers.invariance import ViewRange, mutual_information, random_views
+from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information, random_views
 
 
 def test_mutual_information_of_hard_assignments_is_scikit_learns():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tf_scenes.layers.local_maxima import best_threshold, count_local_maxima, highest_local_maxima, local_maxima
+from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima, local_maxima
 
 
 @pytest.mark.parametrize("window", [3, 7, 11])

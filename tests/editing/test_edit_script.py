@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_scenes import edit_script, editing
+from tf_scenes.editing import edit_script, edits
 from tf_scenes.errors import UserError
 
 
@@ -28,11 +28,11 @@ def test_lines_are_applied_one_on_top_of_the_other(tmp_path):
     text = (
         "# figure 7\nmove 0 -2 3\ncopy 1 0  # twins\n\nblend 0 1 0.5\nsample 1\nswap 0 1\nadd 5 6 0\nremove 1\nreset\n"
     )
-    edits = _read(tmp_path, text)
-    assert [edit.word for edit in edits] == ["move", "copy", "blend", "sample", "swap", "add", "remove", "reset"]
-    assert edit_script.most_objects(edits) == 2
-    after = edit_script.apply_script(edits, _scenes(), _sampled)
-    expected = editing.move(_scenes(), 0, np.array([-2.0, 3.0]))
+    script = _read(tmp_path, text)
+    assert [edit.word for edit in script] == ["move", "copy", "blend", "sample", "swap", "add", "remove", "reset"]
+    assert edit_script.most_objects(script) == 2
+    after = edit_script.apply_script(script, _scenes(), _sampled)
+    expected = edits.move(_scenes(), 0, np.array([-2.0, 3.0]))
     np.testing.assert_array_equal(after[0]["locations"], expected["locations"])
     np.testing.assert_array_equal(after[1]["appearance"][:, :2, 0], [[0, 0], [3, 3]])
     np.testing.assert_array_equal(after[2]["appearance"], after[1]["appearance"])  # Between twins.

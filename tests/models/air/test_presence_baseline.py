@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_scenes.layers.presence_baseline import PresenceBaseline
+from tf_scenes.models.air.presence_baseline import PresenceBaseline
 
 
 def test_an_overshooting_network_comes_back_to_what_can_be_predicted():

@@ -4,8 +4,8 @@ import tensorflow as tf
 from scipy import special
 
 from tests.models.model_table import COMMON, MODELS, example_images
-from tf_scenes.models.lavae import pixel_likelihood
-from tf_scenes.training.build import build_model
+from tf_scenes.app.build import build_model
+from tf_scenes.models.lavae.likelihood import pixel_likelihood
 
 IMAGES = example_images()
 

@@ -9,7 +9,7 @@ from scipy import special
 
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS, example_images
-from tf_scenes.training.build import build_model
+from tf_scenes.app.build import build_model
 
 IMAGES = tf.constant(example_images())
 
@@ -22,7 +22,8 @@ def model(make_config):
 
 def test_terms_are_the_bernoulli_likelihood_and_the_gaussian_kl(model):
     seed = tf.constant([4, 2])
-    mean, log_variance = (value.numpy().astype(np.float64) for value in model.inference_features(IMAGES))
+    (features,) = model.inference_features(IMAGES)
+    mean, log_variance = np.split(features.numpy().astype(np.float64), 2, axis=-1)
     kl = 0.5 * (mean**2 + np.exp(log_variance) - 1.0 - log_variance).sum(axis=(1, 2, 3))
     terms = model.elbo_terms(IMAGES, seed)
     np.testing.assert_allclose(terms["kl_latents"], kl, rtol=1e-3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_scenes import editing
+from tf_scenes.editing import edits
 
 
 @pytest.fixture
@@ -45,48 +45,48 @@ def _differing(before, after):
 
 
 def test_swapping_exchanges_two_places_and_nothing_else(scenes):
-    edited = editing.swap(scenes, 0, np.array([1, 2]))
+    edited = edits.swap(scenes, 0, np.array([1, 2]))
     assert _differing(scenes, edited) == {"locations": [(0, 0), (0, 1), (1, 0), (1, 2)]}
     np.testing.assert_array_equal(edited["locations"][0, :2], scenes["locations"][0, 1::-1])
     np.testing.assert_array_equal(edited["locations"][1, [0, 2]], scenes["locations"][1, [2, 0]])
 
 
 def test_moving_adds_to_one_location(scenes):
-    edited = editing.move(scenes, 1, np.array([-3.0, 7.0]))
+    edited = edits.move(scenes, 1, np.array([-3.0, 7.0]))
     assert _differing(scenes, edited) == {"locations": [(0, 1), (1, 1)]}
     np.testing.assert_allclose(edited["locations"][:, 1] - scenes["locations"][:, 1], [[-3, 7]] * 2, atol=1e-5)
 
 
-def test_restyling_takes_over_all_of_a_look_and_leaves_the_place(scenes):
-    edited = editing.restyle(scenes, 0, editing.look(scenes, np.array([1, 2])))
+def test_restyling_takes_over_all_of_an_appearance_and_leaves_the_place(scenes):
+    edited = edits.restyle(scenes, 0, edits.appearance_of(scenes, np.array([1, 2])))
     assert set(_differing(scenes, edited)) <= {"sizes", "angles", "category"}
     for name in ("sizes", "angles", "category"):
         np.testing.assert_array_equal(edited[name][:, 0], scenes[name][[0, 1], [1, 2]])
         np.testing.assert_array_equal(edited[name][:, 1:], scenes[name][:, 1:])
 
 
-def test_blending_goes_from_one_look_to_the_other():
+def test_blending_goes_from_one_appearance_to_the_other():
     first = {"appearance": np.array([[0.0, 4.0]]), "angles": np.array([3.0]), "category": np.array([0])}
     second = {"appearance": np.array([[2.0, 0.0]]), "angles": np.array([-3.0]), "category": np.array([2])}
     for weight, expected in ((0.0, first), (1.0, second)):
-        blended = editing.blend(first, second, weight)
+        blended = edits.blend(first, second, weight)
         np.testing.assert_allclose(blended["appearance"], expected["appearance"])
         np.testing.assert_array_equal(blended["category"], expected["category"])
         np.testing.assert_allclose(np.exp(1j * blended["angles"]), np.exp(1j * expected["angles"]))
-    middle = editing.blend(first, second, 0.5)
+    middle = edits.blend(first, second, 0.5)
     np.testing.assert_allclose(middle["appearance"], [[1.0, 2.0]])
     np.testing.assert_allclose(np.exp(1j * middle["angles"]), [-1.0], atol=1e-6)  # Over pi, not over 0.
 
 
 def test_removing_empties_a_slot(scenes):
-    edited = editing.remove(scenes, np.array([1, 3]))  # The second scene has nothing in slot 3.
+    edited = edits.remove(scenes, np.array([1, 3]))  # The second scene has nothing in slot 3.
     np.testing.assert_array_equal(edited["num_objects"], [1, 3])
     assert all(cells == [(0, 1)] for cells in _differing(scenes, edited).values())
     assert all((edited[name][0, 1] == 0).all() for name in edited.keys() - {"num_objects"})
 
 
 def test_adding_takes_a_new_slot(scenes):
-    edited = editing.add(scenes, np.array([10.0, 20.0]), editing.look(scenes, 0))
+    edited = edits.add(scenes, np.array([10.0, 20.0]), edits.appearance_of(scenes, 0))
     np.testing.assert_array_equal(edited["num_objects"], [3, 4])
     assert all(cells == [(0, 4), (1, 4)] for cells in _differing(scenes, edited).values())
     np.testing.assert_array_equal(edited["presence"][:, 4], 1.0)
