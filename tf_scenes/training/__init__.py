@@ -1,1 +1,1 @@
-"""Training of any model by Keras: the step, optimisers, checkpoints, progress, several devices."""
+"""Training of any model with Keras: the training step, optimisers, checkpoints, progress reports, several devices."""

@@ -1,4 +1,4 @@
-"""Keras callbacks: checkpoints, progress, pictures."""
+"""Keras callbacks that save checkpoints, calibrate the model, show progress, write to TensorBoard and measure time."""
 
 import time
 from typing import Callable
@@ -9,60 +9,64 @@ from tqdm import tqdm
 
 keras = tf.keras
 
-# Draws pictures by name, uint8 `[height, width, 4]`.
+# Returns pictures by name, each uint8 `[height, width, 4]`.
 DrawPictures = Callable[[], dict[str, np.ndarray]]
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
-    """Saves the whole training state after each epoch; the newest few are kept, and an unfinished one never counts."""
+    """Saves the whole training state after each epoch.
+
+    Only the newest few checkpoints are kept; one that was not written completely is never used.
+    """
 
     def __init__(self, manager: tf.train.CheckpointManager):
         """Creates the callback.
 
         Args:
-            manager: of a checkpoint that tracks the model, with its optimisers.
+            manager: Manager of a checkpoint that tracks the model and its optimisers.
         """
         super().__init__()
         self._manager = manager
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Saves, unless training was stopped for NaN; the checkpoint's number is that of the steps taken."""
+        """Saves a checkpoint numbered by the steps taken, unless training was stopped because the loss became NaN."""
         if self.model.stop_training:
             return
         self._manager.save(checkpoint_number=self.model.steps_taken)
 
 
 class Calibrate(keras.callbacks.Callback):
-    """Calibrates the model after the last step, before it is saved."""
+    """Calibrates the model after the last step, before the last checkpoint is saved."""
 
     def __init__(self, batches: tf.data.Dataset, last_step: int):
         """Creates the callback.
 
         Args:
-            batches: dictionaries with training `images`.
-            last_step: how many steps there are in all.
+            batches: Batches of training data: dictionaries with `images`.
+            last_step: Number of steps after which training is complete.
         """
         super().__init__()
         self._batches = batches
         self._last_step = last_step
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Calibrates if training is done."""
+        """Calibrates the model if training is complete."""
         if self.model.steps_taken >= self._last_step:
             self.model.calibrate(batch["images"] for batch in self._batches)
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over all steps with the time left, and a line of results after each epoch."""
+    """A progress bar over all steps with the time left, and a line of results after each epoch."""
 
-    _IN_LINE = ("elbo", "reconstruction")
+    # Scalars of the line of results, besides the KL terms.
+    _PRINTED_SCALARS = ("elbo", "reconstruction")
 
     def __init__(self, first_step: int, last_step: int):
         """Creates the callback.
 
         Args:
-            first_step: how many steps have been taken before.
-            last_step: how many there will be in all.
+            first_step: Number of steps taken before this process.
+            last_step: Number of steps after which training is complete.
         """
         super().__init__()
         self._steps = (first_step, last_step)
@@ -74,12 +78,12 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0)
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        """Moves the bar; `batch` is the last one of those that ran together."""
+        """Advances the bar; `batch` is the last of the batches that ran in one call of TensorFlow."""
         self._bar.update(self.model.steps_taken - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Prints the ELBO's terms and what held-out scenes say."""
-        parts = [f"{name} {logs[name]:.1f}" for name in logs if name in self._IN_LINE or name.startswith("kl_")]
+        """Prints the ELBO's terms in training, and the ELBO and count accuracy on held-out scenes."""
+        parts = [f"{name} {logs[name]:.1f}" for name in logs if name in self._PRINTED_SCALARS or name.startswith("kl_")]
         held_out = [f"elbo {logs['val_elbo']:.1f}"]
         if "val_count_accuracy" in logs:
             held_out.append(f"count accuracy {logs['val_count_accuracy']:.3f}")
@@ -97,15 +101,15 @@ class PicturesToTensorBoard(keras.callbacks.Callback):
         """Creates the callback.
 
         Args:
-            log_dir: TensorBoard's folder.
-            draw: draws the pictures, by name.
+            log_dir: Folder of the TensorBoard logs.
+            draw: Function that draws the pictures.
         """
         super().__init__()
         self._writer = tf.summary.create_file_writer(log_dir)
         self._draw = draw
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Draws and writes them."""
+        """Draws the pictures and writes them."""
         with self._writer.as_default(step=self.model.steps_taken):
             for name, picture in self._draw().items():
                 tf.summary.image(name, picture[None])
@@ -113,7 +117,7 @@ class PicturesToTensorBoard(keras.callbacks.Callback):
 
 
 class ScalarsToTensorBoard(keras.callbacks.TensorBoard):
-    """Keras's callback, with optimisation steps on the horizontal axis instead of epochs."""
+    """Keras's TensorBoard callback, with optimisation steps instead of epochs on the horizontal axis."""
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Writes all scalars."""
@@ -121,13 +125,13 @@ class ScalarsToTensorBoard(keras.callbacks.TensorBoard):
 
 
 class TrainingTime(keras.callbacks.Callback):
-    """Adds up the seconds spent in training, in a variable that is saved with each checkpoint."""
+    """Adds up the seconds spent on training in a variable that is saved with each checkpoint."""
 
     def __init__(self, seconds: tf.Variable):
         """Creates the callback.
 
         Args:
-            seconds: float64 scalar.
+            seconds: Variable that holds the sum, float64 scalar.
         """
         super().__init__()
         self._seconds = seconds
@@ -138,7 +142,7 @@ class TrainingTime(keras.callbacks.Callback):
         self._since = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Adds what has passed, evaluation on held-out scenes included."""
+        """Adds the time since the last epoch, evaluation on held-out scenes included."""
         now = time.monotonic()
         self._seconds.assign_add(now - self._since)
         self._since = now

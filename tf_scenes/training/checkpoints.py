@@ -1,4 +1,4 @@
-"""Taking a run up again from its newest checkpoint that is whole."""
+"""Resuming a run from its newest intact checkpoint."""
 
 import tensorflow as tf
 
@@ -6,28 +6,28 @@ from tf_scenes.errors import UserError
 
 
 def restore_newest(checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManager) -> None:
-    """Restores the newest checkpoint; a damaged one is named, and the one before it used.
+    """Restores the newest intact checkpoint; prints a warning for each damaged one that is skipped.
 
-    A checkpoint that was being written when the run was killed is not on the manager's list. Values are read with their
-    checksums. Where nothing has been saved yet nothing happens.
+    A checkpoint that was being written when the run was killed is not on the manager's list. Checksums are verified
+    when values are read. If nothing has been saved yet, nothing happens.
 
     Args:
-        checkpoint: what is to be restored; all its variables exist.
-        manager: of the run's checkpoints.
+        checkpoint: Checkpoint of the objects to restore, whose variables all exist.
+        manager: Manager of the run's checkpoints.
 
     Raises:
-        UserError: there are checkpoints, and none of them is whole.
+        UserError: If there are checkpoints, but none of them is intact.
     """
     paths = list(reversed(manager.checkpoints))
     for path in paths:
         try:
             checkpoint.restore(path).assert_existing_objects_matched()
             return
-        # TensorFlow's reader turns its errors into many Python types.
+        # TensorFlow's reader raises errors of many Python types.
         except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            print(f"Warning: the checkpoint {path} is damaged or of another model: {reason}", flush=True)
+            print(f"Warning: the checkpoint {path} is damaged or belongs to another model: {reason}", flush=True)
     if paths:
         raise UserError(
-            f"none of the {len(paths)} checkpoints of this run is whole: delete {manager.directory} to begin anew"
+            f"none of the {len(paths)} checkpoints of this run is intact: delete {manager.directory} to start again"
         )

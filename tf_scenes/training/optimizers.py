@@ -1,8 +1,8 @@
-"""Optimisers: several as one, and Keras's Adam and Adamax with one fused operation a variable.
+"""Several optimisers combined into one, and Keras's Adam and Adamax with one fused operation per variable.
 
-Keras writes an update as a dozen elementwise operations. On a CPU each of them goes through memory anew, and for a
-model of 185 variables they are most of the graph that is traced. The formulas and the optimiser's variables, and so the
-checkpoints, are the same.
+Keras writes an update as a dozen elementwise operations. On a CPU each of them is another pass through memory, and for
+a model of 185 variables they make up most of the traced graph. The fused operations compute the same formulas with the
+same optimiser variables, so checkpoints are the same too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,9 @@ from typing_extensions import override
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import Ramp
 
-# The group of all variables that no other group has.
+# The group of all variables that belong to no other group.
 DEFAULT = "default"
+# Share of the steps, at the end of training, over which the learning rate falls.
 _FALLING_SHARE = 0.4
 
 Optimizer = tf.keras.optimizers.Optimizer
@@ -23,10 +24,10 @@ Gradients = Iterable[tuple[Optional[tf.Tensor], tf.Variable]]
 
 
 class GroupedOptimizer(Optimizer):
-    """One optimiser made of several, each for a group of variables, with its own learning rate and clipping.
+    """Several optimisers as one, each for a group of variables, with its own learning rate and gradient clipping.
 
-    Keras sees one: it gives it one loss scale where the precision needs one, so that an overflow anywhere skips the
-    step of all groups.
+    Keras sees a single optimiser. Where the precision needs loss scaling, all groups therefore share one loss scale,
+    and an overflow in any group skips the step of all of them.
     """
 
     def __init__(
@@ -38,41 +39,46 @@ class GroupedOptimizer(Optimizer):
         """Creates the optimiser.
 
         Args:
-            optimizers: by group; `default` is always there.
-            variable_groups: gives each group's variables, once the model is built.
-            name: of the optimiser.
+            optimizers: Optimisers by group; the group `default` is required.
+            variable_groups: Function that returns the variables by group; called once the model is built.
+            name: Name of the optimiser.
         """
         super().__init__(name=name)
         self._by_group = dict(optimizers)
         self._variable_groups = variable_groups
-        self._learning_rate = optimizers[DEFAULT]._learning_rate  # Keras's TensorBoard callback looks for it.
+        self._learning_rate = optimizers[DEFAULT]._learning_rate  # Keras's TensorBoard callback reads it.
 
     @property
     def by_group(self) -> dict[str, Optimizer]:
-        """Every group's optimiser."""
+        """The optimisers by group."""
         return dict(self._by_group)
 
     @property
     @override
     def learning_rate(self) -> tf.Tensor:
-        """That of the default group."""
+        """The learning rate of the default group."""
         return self._by_group[DEFAULT].learning_rate
 
     @override
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Creates the variables of all groups' optimisers.
 
+        Args:
+            var_list: All trainable variables of the model.
+
         Raises:
-            ValueError: the groups do not hold each variable once, or are not those that there are optimisers for.
+            ValueError: If the groups do not hold every variable exactly once, or differ from the optimisers' groups.
         """
         if getattr(self, "_built", False):
             return
         super().build(var_list)
         groups = self._variable_groups()
         if sorted(map(id, var_list)) != sorted(id(variable) for group in groups.values() for variable in group):
-            raise ValueError("the groups of variables must hold every trainable variable once")
+            raise ValueError("the groups of variables must hold every trainable variable exactly once")
         if groups.keys() != self._by_group.keys():
-            raise ValueError(f"variables are grouped as {sorted(groups)}, optimisers as {sorted(self._by_group)}")
+            raise ValueError(
+                f"the groups of variables are {sorted(groups)}, but those of optimisers are {sorted(self._by_group)}"
+            )
         for group, variables in groups.items():
             self._by_group[group].build(variables)
         self._built = True
@@ -81,12 +87,12 @@ class GroupedOptimizer(Optimizer):
     def apply_gradients(
         self, grads_and_vars: Gradients, name: Optional[str] = None, skip_gradients_aggregation: bool = False
     ) -> tf.Variable:
-        """Takes the step of each group's optimiser, which aggregates over replicas and clips by itself.
+        """Applies each group's gradients with its own optimiser, which sums them over replicas and clips them.
 
         Args:
-            grads_and_vars: as for any optimiser of Keras.
-            name: has no effect, as in Keras.
-            skip_gradients_aggregation: whether gradients are summed over replicas already.
+            grads_and_vars: Pairs of gradient and variable, as for any Keras optimiser.
+            name: Ignored, as in Keras.
+            skip_gradients_aggregation: Whether gradients have already been summed over replicas.
 
         Returns:
             The number of steps taken.
@@ -94,26 +100,29 @@ class GroupedOptimizer(Optimizer):
         gradients = {variable.ref(): gradient for gradient, variable in grads_and_vars}
         for group, variables in self._variable_groups().items():
             optimizer, own = self._by_group[group], [(gradients[each.ref()], each) for each in variables]
-            # Steps that were skipped for an overflow count for schedules too.
+            # Steps that were skipped because of an overflow must count in learning rate schedules too.
             optimizer.iterations.assign(self.iterations)
             optimizer.apply_gradients(own, skip_gradients_aggregation=skip_gradients_aggregation)
         return self.iterations.assign_add(1)
 
     @override
     def get_config(self) -> dict[str, Any]:
-        """Raises an error: groups of variables are those of a model, and cannot be written down.
+        """Not supported, since groups consist of a model's variables, which cannot be serialised.
 
         Raises:
-            NotImplementedError: always.
+            NotImplementedError: Always.
         """
-        raise NotImplementedError("a GroupedOptimizer belongs to the variables of its model: make it anew")
+        raise NotImplementedError("a GroupedOptimizer belongs to its model's variables: create it again from the model")
 
 
 def learning_rates(optimizer: Optimizer) -> dict[str, tf.Tensor]:
-    """The learning rates of an optimiser as scalars to report: `learning_rate`, and `<group>_learning_rate` of groups.
+    """The learning rates of an optimiser, as scalars to report.
 
     Args:
-        optimizer: any of Keras's, also with a loss scale around it.
+        optimizer: Any Keras optimiser, with or without a `LossScaleOptimizer` around it.
+
+    Returns:
+        `learning_rate`, and for each group of a `GroupedOptimizer` but the default one `<group>_learning_rate`.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rates = {"learning_rate": optimizer.learning_rate}
@@ -124,7 +133,7 @@ def learning_rates(optimizer: Optimizer) -> dict[str, tf.Tensor]:
 
 
 def falling_rate(options: TrainingOptions, factor: float = 1.0) -> Ramp:
-    """The learning rate of the flags, times a factor: constant at first, then falling to its final value."""
+    """The learning rate of the options times a factor: constant at first, then falling linearly to its final value."""
     first_falling = int((1.0 - _FALLING_SHARE) * options.train_steps)
     return Ramp(
         factor * options.learning_rate, factor * options.learning_rate_final, first_falling, options.train_steps
@@ -132,7 +141,7 @@ def falling_rate(options: TrainingOptions, factor: float = 1.0) -> Ramp:
 
 
 def clip_norm(options: TrainingOptions) -> Optional[float]:
-    """The global norm that gradients are clipped to, as Keras's optimisers take it."""
+    """The global norm to which gradients are clipped; None, as Keras's optimisers expect, for no clipping."""
     return options.gradient_clip_norm or None
 
 
@@ -144,15 +153,15 @@ class Adam(tf.keras.optimizers.Adam):
         """Updates one variable.
 
         Args:
-            gradient: of the variable's shape and type.
-            variable: one of those that the optimiser was built for.
+            gradient: Gradient, of the variable's shape and dtype.
+            variable: One of the variables that the optimiser was built for.
         """
         index = self._index_dict[self._var_key(variable)]
         tf.raw_ops.ResourceApplyAdam(
             m=self._momentums[index].handle,
             v=self._velocities[index].handle,
-            beta2_power=_power(self, self.beta_2, variable),
-            **_shared(self, gradient, variable),
+            beta2_power=_decay_power(self, self.beta_2, variable),
+            **_common_arguments(self, gradient, variable),
         )
 
 
@@ -163,15 +172,17 @@ class Adamax(tf.keras.optimizers.Adamax):
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         index = self._index_dict[self._var_key(variable)]
         tf.raw_ops.ResourceApplyAdaMax(
-            m=self._m[index].handle, v=self._u[index].handle, **_shared(self, gradient, variable)
+            m=self._m[index].handle, v=self._u[index].handle, **_common_arguments(self, gradient, variable)
         )
 
 
-def _shared(optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor, variable: tf.Variable) -> dict[str, Any]:
-    """What both operations take."""
+def _common_arguments(
+    optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor, variable: tf.Variable
+) -> dict[str, Any]:
+    """The arguments that both fused operations take."""
     return {
         "var": variable.handle,
-        "beta1_power": _power(optimizer, optimizer.beta_1, variable),
+        "beta1_power": _decay_power(optimizer, optimizer.beta_1, variable),
         "lr": tf.cast(optimizer.learning_rate, variable.dtype),
         "beta1": optimizer.beta_1,
         "beta2": optimizer.beta_2,
@@ -180,6 +191,6 @@ def _shared(optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor, varia
     }
 
 
-def _power(optimizer: tf.keras.optimizers.Optimizer, beta: float, variable: tf.Variable) -> tf.Tensor:
-    """A decay rate to the power of the step that is being taken."""
+def _decay_power(optimizer: tf.keras.optimizers.Optimizer, beta: float, variable: tf.Variable) -> tf.Tensor:
+    """A decay rate to the power of the current step's number, counted from 1."""
     return tf.pow(tf.cast(beta, variable.dtype), tf.cast(optimizer.iterations + 1, variable.dtype))

@@ -1,31 +1,32 @@
-"""Quantities that change while a model trains."""
+"""Schedules: quantities that depend on the optimisation step."""
 
 import dataclasses
 from typing import Any, Callable
 
 import tensorflow as tf
 
-# The value at an optimisation step: int64 scalar -> float32 scalar.
+# Maps an optimisation step, int64 scalar, to the value at that step, float32 scalar.
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
 def values_at(schedules: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The values of a dataclass of schedules at an optimisation step, by name."""
+    """The values at an optimisation step of a dataclass whose fields are schedules, by field name."""
     return {field.name: getattr(schedules, field.name)(step) for field in dataclasses.fields(schedules)}
 
 
 class Ramp(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Goes from one value to another between two steps, and is constant outside."""
+    """A schedule that moves from one value to another between two steps, and is constant before and after."""
 
     def __init__(self, start: float, end: float, first_step: int, last_step: int, geometric: bool = False):
         """Creates the schedule.
 
         Args:
-            start: value up to `first_step`.
-            end: value from `last_step` on.
-            first_step: optimisation step at which the change begins.
-            last_step: optimisation step at which it ends; the same as `first_step` for a jump.
-            geometric: whether the value changes by equal factors, not by equal differences; both values positive.
+            start: Value up to `first_step`.
+            end: Value from `last_step` on.
+            first_step: Optimisation step at which the change begins.
+            last_step: Optimisation step at which the change ends; if it equals `first_step`, the value jumps one step
+                later.
+            geometric: Whether the value changes by equal factors instead of equal differences; needs positive values.
         """
         self.start = start
         self.end = end
@@ -48,5 +49,5 @@ class Ramp(tf.keras.optimizers.schedules.LearningRateSchedule):
 
 
 def switched_on(step: int, value: float) -> Ramp:
-    """A schedule that is 0 before a step, and `value` from it on."""
+    """A schedule that is 0 before a step and `value` from that step on."""
     return Ramp(0.0 if step else value, value, step - 1, step)

@@ -1,4 +1,4 @@
-"""Where training runs: on one device, on several of one machine, or on several machines."""
+"""Distribution of training: over one device, several devices of one machine, or several machines."""
 
 import contextlib
 import json
@@ -10,22 +10,22 @@ import tensorflow as tf
 
 from tf_scenes.errors import UserError
 
-_CLUSTER = (
+_CLUSTER_EXAMPLE = (
     '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}, '
-    "with another index on each machine"
+    "with a different index on each machine"
 )
 
 
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
-    """The strategy that `--strategy` names; `multi_worker` waits for the other workers.
+    """Creates the strategy that `--strategy` names; `multi_worker` waits for the other workers.
 
     Args:
-        name: `default`, `mirrored` or `multi_worker`.
-        batch_size: of all devices together.
+        name: One of `default`, `mirrored` and `multi_worker`.
+        batch_size: Number of images in the global batch, that of all devices together.
 
     Raises:
-        UserError: there are not several devices, `TF_CONFIG` does not describe a cluster, or the batch cannot be
-            shared by so many devices.
+        UserError: If `mirrored` finds only one device, `TF_CONFIG` does not describe a cluster, or the batch size is
+            not a multiple of the number of devices.
     """
     strategy = _make(name)
     devices = strategy.num_replicas_in_sync
@@ -39,7 +39,7 @@ def _make(name: str) -> tf.distribute.Strategy:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         if len(devices) < 2:
             raise UserError(
-                "--strategy=mirrored needs several devices, and TensorFlow sees one: use --strategy=default"
+                "--strategy=mirrored needs several devices, but TensorFlow sees only one: use --strategy=default"
             )
         return tf.distribute.MirroredStrategy(devices)
     if name == "multi_worker":
@@ -57,11 +57,13 @@ def _check_cluster(text: str) -> None:
     except (ValueError, KeyError, TypeError):
         good = False
     if not good:
-        raise UserError(f"--strategy=multi_worker needs the environment variable TF_CONFIG={_CLUSTER}; it is '{text}'")
+        raise UserError(
+            f"--strategy=multi_worker needs the environment variable TF_CONFIG={_CLUSTER_EXAMPLE}; got '{text}'"
+        )
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what a run leaves; exactly one of a cluster does."""
+    """Whether this process writes the run's results; exactly one process of a cluster does."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -70,11 +72,13 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def checkpoint_folder(strategy: tf.distribute.Strategy, folder: str) -> str:
-    """Where this process writes checkpoints: all must take part in writing one, and the chief's is the one that stays.
+    """The folder to which this process writes checkpoints.
+
+    All processes must take part in writing a checkpoint, but only the chief's is kept.
 
     Args:
-        strategy: of the run.
-        folder: the chief's.
+        strategy: Distribution strategy of the run.
+        folder: Folder of the chief's checkpoints.
     """
     if is_chief(strategy):
         return folder
@@ -83,7 +87,7 @@ def checkpoint_folder(strategy: tf.distribute.Strategy, folder: str) -> str:
 
 
 def remove_own_checkpoints(strategy: tf.distribute.Strategy, folder: str) -> None:
-    """Removes what a worker that is not the chief had to write; `folder` is the chief's."""
+    """Removes the checkpoints that a worker other than the chief had to write; `folder` is the chief's."""
     if not is_chief(strategy):
         shutil.rmtree(checkpoint_folder(strategy, folder), ignore_errors=True)
 
@@ -91,12 +95,12 @@ def remove_own_checkpoints(strategy: tf.distribute.Strategy, folder: str) -> Non
 def distribute(
     strategy: tf.distribute.Strategy, batches: Callable[[int, int, int], tf.data.Dataset]
 ) -> tf.data.Dataset:
-    """Training batches for `fit`, of which each worker makes its own share and no other.
+    """Training batches for `fit`, of which each worker produces only its own share.
 
     Args:
-        strategy: of the run.
-        batches: (worker, workers, devices of each) to that worker's data set, whose batches are one device's share of
-            the global batch.
+        strategy: Distribution strategy of the run.
+        batches: Function from a worker's index, the number of workers and the number of devices of each to that
+            worker's data set, whose batches are one device's share of the global batch.
     """
     if strategy.num_replicas_in_sync == 1:
         return batches(0, 1, 1)
@@ -109,10 +113,14 @@ def distribute(
 
 
 def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
-    """Makes sure that all workers go on from the same step.
+    """Checks that all workers resume training from the same step.
+
+    Args:
+        strategy: Distribution strategy of the run.
+        step: Number of steps that this worker's checkpoint has taken.
 
     Raises:
-        UserError: they do not.
+        UserError: If they do not.
     """
     if strategy.num_replicas_in_sync == 1:
         return
@@ -120,12 +128,12 @@ def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
     if len(set(steps)) > 1:
         raise UserError(
             f"workers found checkpoints of different steps ({', '.join(map(str, sorted(set(steps))))}): --run_dir must "
-            "be one folder that all of them see"
+            "be a folder that all workers share"
         )
 
 
 def shared_by_batches(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """A data set for evaluation whose batches the workers take in turns."""
+    """The data set, set to be split between workers by batch; for evaluation."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)
@@ -133,12 +141,12 @@ def shared_by_batches(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 @contextlib.contextmanager
 def lost_worker_as_user_error() -> Iterator[None]:
-    """Turns the errors that TensorFlow raises when another worker is gone into a line that says what to do."""
+    """Turns the errors that TensorFlow raises when another worker is lost into a `UserError` that says what to do."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"another worker was lost ({reason}): start all of them again with the same flags, and training goes on "
-            "from the last checkpoint"
+            f"another worker was lost ({reason}): start all workers again with the same flags to resume training from "
+            "the last checkpoint"
         ) from error
