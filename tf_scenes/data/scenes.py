@@ -161,7 +161,7 @@ class SceneGenerator:
 
 
 def _tight_boxes(sprites: np.ndarray) -> np.ndarray:
-    """Boxes around the lit pixels of each sprite: int32 `[sprites, 4]`, ymin, xmin, ymax, xmax, the last two exclusive."""
+    """Bounding boxes of the lit pixels: int32 `[sprites, 4]`, ymin, xmin, ymax, xmax, the last two exclusive."""
     lit = sprites.any(axis=-1)  # [sprites, size, size]
     rows, columns = lit.any(axis=2), lit.any(axis=1)
     size = lit.shape[1]

@@ -1,1 +1,1 @@
-"""Distributions that TFP does not have."""
+"""Distributions that TensorFlow Probability does not provide."""

@@ -10,10 +10,10 @@ tfpl = tfp.layers
 
 
 class CategoryPosterior(tf.keras.layers.Layer):
-    """q(z_cat): a distribution on one-hot vectors, relaxed by Gumbel-softmax (equation 4) or exact.
+    """q(z_cat): a distribution over one-hot vectors, relaxed by Gumbel-softmax (equation 4) or exact.
 
-    Departure from the paper, which estimates the KL to the uniform prior by Monte Carlo on relaxed samples: the KL of
-    the discrete distributions is a short sum, exact and without variance.
+    Departure from the paper: it estimates the KL to the uniform prior by Monte Carlo on relaxed samples. Here
+    `kl_to_uniform` computes the KL of the discrete distributions, a short sum that is exact and has no variance.
     """
 
     def __init__(self, name: Optional[str] = None):
@@ -29,15 +29,15 @@ class CategoryPosterior(tf.keras.layers.Layer):
         )
 
     def call(self, logits: tf.Tensor, temperature: Optional[tf.Tensor] = None) -> tfd.Distribution:
-        """The distribution.
+        """The posterior of the given logits.
 
         Args:
-            logits: float32 `[batch, categories]`.
-            temperature: of the relaxation; None gives the exact distribution.
+            logits: Logits of the categories, float32 `[batch, categories]`.
+            temperature: Temperature of the relaxation; None gives the exact distribution.
         """
         return self._exact(logits) if temperature is None else self._relaxed((logits, temperature))
 
 
 def kl_to_uniform(logits: tf.Tensor) -> tf.Tensor:
-    """KL of categorical distributions to the uniform one: float32 `[..., categories]` -> `[...]`, nats."""
+    """KL divergence from categorical distributions to the uniform one: float32 `[..., categories]` -> `[...]`, nats."""
     return tfd.kl_divergence(tfd.Categorical(logits=logits), tfd.Categorical(logits=tf.zeros_like(logits)))

@@ -10,14 +10,14 @@ tfpl = tfp.layers
 
 
 class CountPrior(tf.keras.layers.Layer):
-    """p(n): categorical on 0 to N with learned probabilities."""
+    """p(n): a categorical distribution on 0 to N with learned probabilities."""
 
     def __init__(self, max_objects: int, name: Optional[str] = None):
-        """Creates the prior, uniform at first.
+        """Creates the prior, which is uniform before training.
 
         Args:
-            max_objects: N.
-            name: of the layer.
+            max_objects: N, the most objects in a training image.
+            name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")
         self._max_objects = max_objects
@@ -27,10 +27,10 @@ class CountPrior(tf.keras.layers.Layer):
         )
 
     def for_range(self, max_objects: Optional[int]) -> tfd.Categorical:
-        """The prior of counts from 0 to `max_objects`.
+        """The prior of the number of objects, from 0 to `max_objects`.
 
-        The learned prior says nothing about more than N objects: any other number than N gives the uniform distribution
-        on 0 to that number (as the paper has for figure 9); None stands for N.
+        The learned prior does not cover more than N objects. So if `max_objects` is anything but N, the prior is
+        uniform on 0 to `max_objects`, as in the paper's figure 9. None stands for N.
         """
         if max_objects is None or max_objects == self._max_objects:
             return self._distribution(tf.identity(self._logits))

@@ -7,22 +7,23 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-# Added to the logits of pixels that are taken: a probability of exactly 0 in float32, and still finite.
-_LOW = -1e9
+# Added to the logits of pixels that are taken: their probability becomes exactly 0 in float32, yet logits stay finite.
+_TAKEN_LOGIT = -1e9
 
 
 class LocationsWithoutReplacement(tfd.Distribution):
-    """Sequence of distinct pixels, each one-hot over an image, drawn in turn from one map of logits.
+    """Sequence of distinct pixels, each a one-hot map of the image, drawn one after another from one map of logits.
 
-    The first location is categorical under `softmax(logits)`; each further one under the same logits with those of the
-    pixels taken so far set very low (equation 11).
+    The first location is categorical with probabilities `softmax(logits)`. For each further location, the logits of the
+    pixels that are already taken are lowered so far that they cannot be drawn again (equation 11).
 
-    With a `temperature`, samples are Gumbel-softmax relaxations of the one-hot maps, and gradients reach the logits
-    through them; what is taken by a relaxed sample is its largest pixel, so that the sequence is without replacement at
-    any temperature. `log_prob` and `conditional_entropy` are those of the discrete distribution in either case.
+    With a `temperature`, samples are Gumbel-softmax relaxations of the one-hot maps, through which gradients reach the
+    logits. A relaxed sample takes its largest pixel, so that locations are drawn without replacement at any
+    temperature. `log_prob` and `conditional_entropy` always refer to the discrete distribution.
 
-    Departure from the paper, off by default: `exclusion_radius` r > 0 takes with each pixel the square of side 2 r + 1
-    around it, since a broad map otherwise gives the same object twice. It is still a normalised distribution.
+    Departure from the paper, off by default: with `exclusion_radius` r > 0, each location takes the whole square of
+    side 2 r + 1 around it, because a broad peak in the map would otherwise give the same object twice. The distribution
+    is still normalised.
     """
 
     def __init__(
@@ -36,11 +37,11 @@ class LocationsWithoutReplacement(tfd.Distribution):
         """Creates the distribution.
 
         Args:
-            logits: float `[batch, height, width]`.
-            num_objects: how many locations are drawn.
-            temperature: of the Gumbel-softmax relaxation, positive; None draws exact one-hot maps.
-            exclusion_radius: in pixels; 0 is the paper's distribution.
-            name: prefix of the created ops.
+            logits: Logits of the pixels, float `[batch, height, width]`.
+            num_objects: Number of locations to draw.
+            temperature: Temperature of the Gumbel-softmax relaxation, positive; None draws exact one-hot maps.
+            exclusion_radius: Radius of the square that each location takes, in pixels; 0 is the paper's distribution.
+            name: Prefix of the names of the created ops.
         """
         parameters = dict(locals())
         with tf.name_scope(name):
@@ -71,14 +72,14 @@ class LocationsWithoutReplacement(tfd.Distribution):
 
     def _sample_n(self, n: tf.Tensor, seed: Optional[tf.Tensor] = None) -> tf.Tensor:
         seeds = tfp.random.split_seed(seed, n=self._num_objects, salt="locations")
-        free = tf.repeat(self._logits[None], n, axis=0)  # [n, batch, height, width]
+        logits = tf.repeat(self._logits[None], n, axis=0)  # [n, batch, height, width]
         samples = []
         for i in range(self._num_objects):
-            flat = tf.reshape(free, tf.concat([tf.shape(free)[:2], [-1]], axis=0))
-            sample = tf.reshape(self._one_location(flat).sample(seed=seeds[i]), tf.shape(free))
+            flat = tf.reshape(logits, tf.concat([tf.shape(logits)[:2], [-1]], axis=0))
+            sample = tf.reshape(self._one_location(flat).sample(seed=seeds[i]), tf.shape(logits))
             sample = tf.cast(sample, self.dtype)
             samples.append(sample)
-            free += _LOW * self._taken(sample)
+            logits += _TAKEN_LOGIT * self._taken_pixels(sample)
         return tf.stack(samples, axis=2)  # [n, batch, objects, height, width]
 
     def _one_location(self, flat_logits: tf.Tensor) -> tfd.Distribution:
@@ -86,8 +87,8 @@ class LocationsWithoutReplacement(tfd.Distribution):
             return tfd.OneHotCategorical(logits=flat_logits, dtype=self.dtype)
         return tfd.RelaxedOneHotCategorical(self._temperature, logits=flat_logits)
 
-    def _taken(self, maps: tf.Tensor) -> tf.Tensor:
-        """What each map takes out of play: `[..., height, width]` -> the same shape, 1 where a pixel is taken."""
+    def _taken_pixels(self, maps: tf.Tensor) -> tf.Tensor:
+        """The pixels that each map excludes from later draws: `[..., height, width]`, 1 if taken, else 0."""
         shape = tf.shape(maps)
         height, width, radius = shape[-2], shape[-1], self._exclusion_radius
         center = tf.argmax(tf.reshape(maps, tf.concat([shape[:-2], [-1]], axis=0)), axis=-1, output_type=tf.int32)
@@ -99,13 +100,13 @@ class LocationsWithoutReplacement(tfd.Distribution):
         """The distribution of each location given those before it, q(l_i | l_<i).
 
         Args:
-            locations: `[batch, objects, height, width]`, exact or relaxed one-hot maps.
+            locations: Exact or relaxed one-hot maps, `[batch, objects, height, width]`.
 
         Returns:
-            One-hot categorical with batch shape `[batch, objects]` over height x width flattened pixels.
+            One-hot categorical distributions with batch shape `[batch, objects]` over height x width flattened pixels.
         """
-        taken = tf.cumsum(self._taken(locations), axis=1, exclusive=True)
-        logits = self._logits[:, None] + _LOW * tf.minimum(taken, 1.0)  # [batch, objects, height, width]
+        taken = tf.cumsum(self._taken_pixels(locations), axis=1, exclusive=True)
+        logits = self._logits[:, None] + _TAKEN_LOGIT * tf.minimum(taken, 1.0)  # [batch, objects, height, width]
         shape = tf.shape(logits)
         return tfd.OneHotCategorical(logits=tf.reshape(logits, [shape[0], shape[1], -1]), dtype=self.dtype)
 
@@ -115,7 +116,7 @@ class LocationsWithoutReplacement(tfd.Distribution):
         return self.conditional(locations).log_prob(tf.reshape(locations, [shape[0], shape[1], -1]))
 
     def conditional_entropy(self, locations: tf.Tensor) -> tf.Tensor:
-        """Entropy of q(l_i | l_<i) given the locations before: `[batch, objects, h, w]` -> `[batch, objects]`, nats."""
+        """Entropy of q(l_i | l_<i) at given locations: `[batch, objects, h, w]` -> `[batch, objects]`, nats."""
         return self.conditional(locations).entropy()
 
     def _log_prob(self, locations: tf.Tensor) -> tf.Tensor:
@@ -123,13 +124,13 @@ class LocationsWithoutReplacement(tfd.Distribution):
 
 
 def uniform_log_prob_by_object(num_objects: int, num_pixels: tf.Tensor) -> tf.Tensor:
-    """The prior's log p(l_i | l_<i) = -log(HW - i + 1), i from 1: equation 3.
+    """The prior's log p(l_i | l_<i) = -log(HW - i + 1), with i counted from 1: equation 3.
 
     Args:
-        num_objects: how many locations.
-        num_pixels: scalar int, HW.
+        num_objects: Number of locations.
+        num_pixels: Number of pixels HW, scalar int.
 
     Returns:
-        float32 `[objects]`, nats.
+        Log-probability of each location, float32 `[objects]`, nats.
     """
     return -tf.math.log(tf.cast(num_pixels - tf.range(num_objects), tf.float32))
