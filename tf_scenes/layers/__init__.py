@@ -1,1 +1,1 @@
-"""Keras layers and functions of images, shared by the models."""
+"""Keras layers and image operations that several models share."""

@@ -1,9 +1,9 @@
-"""The only door to TensorFlow Addons, so that leaving it one day is a change to one file."""
+"""All imports from TensorFlow Addons, which has reached its end of life: to replace it, change only this file."""
 
 import warnings
 
 with warnings.catch_warnings():
-    # The end-of-life banner and the table of versions are for us to know, not for users.
+    # Users can do nothing about its warnings of the end of life and of untested TensorFlow versions.
     warnings.simplefilter("ignore")
     from tensorflow_addons.image import gaussian_filter2d, interpolate_bilinear, resampler
 

@@ -1,4 +1,4 @@
-"""Gaussian posteriors from what a network's last layer gives."""
+"""Gaussian posteriors from the outputs of a network's last layer."""
 
 from typing import Optional
 
@@ -7,15 +7,15 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-# Keeps the density of what a network is sure of finite.
+# Keeps densities finite where a network is very certain.
 _SMALLEST_STDDEV = 1e-4
 
 
 def from_softplus(parameters: tf.Tensor) -> tfd.Normal:
-    """Independent normal distributions whose standard deviation is a softplus.
+    """Independent normal distributions whose standard deviations are given by a softplus.
 
     Args:
-        parameters: float32 `[..., 2 D]`, means and then standard deviations before the softplus.
+        parameters: Means, then standard deviations before the softplus, float32 `[..., 2 D]`.
 
     Returns:
         Distribution with batch shape `[..., D]`.
@@ -25,11 +25,11 @@ def from_softplus(parameters: tf.Tensor) -> tfd.Normal:
 
 
 def from_log_variance(parameters: tf.Tensor, log_variance_range: Optional[tuple[float, float]] = None) -> tfd.Normal:
-    """Independent normal distributions by the logarithm of their variance.
+    """Independent normal distributions whose variances are given by their logarithms.
 
     Args:
-        parameters: float32 `[..., 2 D]`, means and then logarithms of variances.
-        log_variance_range: what these are clipped to, if anything.
+        parameters: Means, then logarithms of the variances, float32 `[..., 2 D]`.
+        log_variance_range: Range to which the logarithms are clipped; None does not clip.
 
     Returns:
         Distribution with batch shape `[..., D]`.

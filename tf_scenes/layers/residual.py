@@ -12,7 +12,7 @@ _LEAKY_SLOPE = 0.1
 
 
 class ConvUnit(layers.Layer):
-    """Convolution, leaky ReLU, batch normalisation, in the paper's order."""
+    """Convolution, leaky ReLU and batch normalisation, in the paper's order."""
 
     def __init__(
         self,
@@ -26,19 +26,19 @@ class ConvUnit(layers.Layer):
         """Creates the unit.
 
         Args:
-            channels: number of output channels.
-            kernel_size: side of the square kernel, pixels.
-            strides: of the convolution, pixels.
-            normalize: whether batch normalisation follows.
-            local: whether it is over each device's own images; see `batch_normalization`.
-            name: of the layer.
+            channels: Number of output channels.
+            kernel_size: Side of the square kernel in pixels.
+            strides: Strides of the convolution in pixels.
+            normalize: Whether batch normalisation follows.
+            local: Whether its statistics cover each device's own images only, see `batch_normalization`.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._convolution = layers.Conv2D(channels, kernel_size, strides, padding="same")
         self._normalization = batch_normalization(local) if normalize else None
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`."""
+        """Applies the unit: `[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`."""
         outputs = tf.nn.leaky_relu(self._convolution(inputs), _LEAKY_SLOPE)
         if self._normalization is not None:
             outputs = self._normalization(outputs, training=training)
@@ -59,18 +59,18 @@ class ResidualBlock(layers.Layer):
         """Creates the block.
 
         Args:
-            channels: number of channels, of input and output.
-            kernel_size: side of the square kernels, pixels.
-            normalize: whether batch normalisation follows each convolution.
-            local: whether it is over each device's own images; see `batch_normalization`.
-            name: of the layer.
+            channels: Number of channels of the input and the output.
+            kernel_size: Side of the square kernels in pixels.
+            normalize: Whether batch normalisation follows each convolution.
+            local: Whether its statistics cover each device's own images only, see `batch_normalization`.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         options = {"normalize": normalize, "local": local}
         self._units = [ConvUnit(channels, kernel_size, **options, name=f"unit_{i}") for i in range(2)]
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, height, width, channels]`, the same out."""
+        """Applies the block: `[batch, height, width, channels]` -> the same shape."""
         outputs = inputs
         for unit in self._units:
             outputs = unit(outputs, training=training)
@@ -78,7 +78,7 @@ class ResidualBlock(layers.Layer):
 
 
 class ResidualTrunk(layers.Layer):
-    """Fully convolutional residual network: an image in, features at its resolution, or a fraction of it, out."""
+    """Fully convolutional residual network from an image to features at its resolution or a fraction of it."""
 
     def __init__(
         self,
@@ -92,12 +92,12 @@ class ResidualTrunk(layers.Layer):
         """Creates the network.
 
         Args:
-            channels: number of channels inside and of the features.
-            num_blocks: residual blocks of two convolutions each.
-            num_last_units: further convolutional units after the blocks.
-            strides: by how much the first convolution reduces the resolution; 1 in the paper.
-            kernel_size: side of the square kernels, pixels.
-            name: of the layer.
+            channels: Number of channels of the features and of all hidden layers.
+            num_blocks: Number of residual blocks, of two convolutions each.
+            num_last_units: Number of further convolutional units after the blocks.
+            strides: Factor by which the first convolution reduces the resolution; 1 in the paper.
+            kernel_size: Side of the square kernels in pixels.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self.strides = strides
@@ -106,7 +106,15 @@ class ResidualTrunk(layers.Layer):
         self._last_units = [ConvUnit(channels, kernel_size, name=f"last_{i}") for i in range(num_last_units)]
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`, rounded up."""
+        """Features of images.
+
+        Args:
+            images: Images, `[batch, height, width, any]`.
+            training: Whether batch normalisation uses the statistics of the batch.
+
+        Returns:
+            Features, `[batch, height / strides, width / strides, channels]`, sides rounded up.
+        """
         features = self._stem(pad_to_multiple(images, self.strides), training=training)
         for layer in (*self._blocks, *self._last_units):
             features = layer(features, training=training)
@@ -114,7 +122,7 @@ class ResidualTrunk(layers.Layer):
 
 
 def pad_to_multiple(images: tf.Tensor, multiple: int) -> tf.Tensor:
-    """Zeros below and right, so that height and width (axes 1 and 2 of 4) are multiples of `multiple`."""
+    """Pads images `[batch, height, width, channels]` with 0 below and right to multiples of `multiple`, in pixels."""
     if multiple == 1:
         return images
     shape = tf.shape(images)

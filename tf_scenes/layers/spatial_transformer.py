@@ -1,4 +1,4 @@
-"""The spatial transformer: glimpses read from a canvas and written to it, differentiable in image and transform."""
+"""The spatial transformer: reads and writes glimpses of a canvas, differentiably in the image and the transform."""
 
 from typing import Optional
 
@@ -9,58 +9,59 @@ from tf_scenes.layers.affine import Affine
 
 
 class SpatialTransformer(tf.keras.layers.Layer):
-    """Reads and writes glimpses through affine maps, bilinearly; what lies outside an image is 0.
+    """Reads and writes glimpses through affine maps by bilinear interpolation; pixels outside an image count as 0.
 
-    Addons has two bilinear samplers with a gradient to the transform. `resampler` is the faster one, but a custom op
-    that a stock TensorFlow Serving does not have; `interpolate_bilinear` is made of core ops. Both give the same here.
+    TensorFlow Addons has two bilinear samplers with gradients for the transform. `resampler` is faster, but a custom op
+    that a standard TensorFlow Serving lacks; `interpolate_bilinear` consists of core ops. As used here, both give the
+    same results.
     """
 
     def __init__(self, glimpse_size: int, name: Optional[str] = None):
         """Creates the layer, which has no weights.
 
         Args:
-            glimpse_size: side of a glimpse, pixels.
-            name: of the layer.
+            glimpse_size: Side of the square glimpses in pixels.
+            name: Name of the layer.
         """
-        # Half-precision coordinates would move samples by whole pixels.
+        # In half precision, coordinates would be wrong by up to whole pixels.
         super().__init__(name=name, dtype="float32")
         self.glimpse_size = glimpse_size
 
     def read(self, images: tf.Tensor, transform: Affine, core_ops_only: bool = False) -> tf.Tensor:
-        """Attends: what the glimpse frame, put on the canvas by `transform`, covers.
+        """Reads one glimpse from each canvas: the part that `transform` maps the glimpse to.
 
         Args:
-            images: float32 `[batch, height, width, channels]`.
-            transform: from glimpse to canvas, one for each image.
-            core_ops_only: whether the graph must be free of custom ops, as an exported one.
+            images: Canvases, float32 `[batch, height, width, channels]`.
+            transform: Map from glimpse to canvas, one for each image.
+            core_ops_only: Whether to avoid custom ops, as exported models must.
 
         Returns:
-            float32 `[batch, glimpse_size, glimpse_size, channels]`.
+            Glimpses, float32 `[batch, glimpse_size, glimpse_size, channels]`.
         """
-        with tf.name_scope(self.name):  # For profiles.
+        with tf.name_scope(self.name):  # Keras names only the ops of `call`; profiles should show these too.
             return _sample(images, transform, self.glimpse_size, self.glimpse_size, core_ops_only)
 
     def write(
         self, glimpses: tf.Tensor, transform: Affine, height: tf.Tensor, width: tf.Tensor, core_ops_only: bool = False
     ) -> tf.Tensor:
-        """Draws: an empty canvas with the glimpse put on it by `transform`.
+        """Draws each glimpse on an empty canvas, at the place that `transform` maps it to.
 
         Args:
-            glimpses: float32 `[batch, h, w, channels]`.
-            transform: from glimpse to canvas, one for each glimpse.
-            height: of the canvas, pixels, int32 scalar.
-            width: of the canvas, pixels, int32 scalar.
-            core_ops_only: as in `read`.
+            glimpses: Glimpses, float32 `[batch, h, w, channels]`.
+            transform: Map from glimpse to canvas, one for each glimpse.
+            height: Height of the canvas in pixels, scalar int32.
+            width: Width of the canvas in pixels, scalar int32.
+            core_ops_only: Whether to avoid custom ops, as exported models must.
 
         Returns:
-            float32 `[batch, height, width, channels]`.
+            Canvases, float32 `[batch, height, width, channels]`.
         """
         with tf.name_scope(self.name):
             return _sample(glimpses, transform.inverse(), height, width, core_ops_only)
 
 
 def pixel_centers(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Coordinates of all pixels' middles, row by row: float32 `[height * width, 2]`, x then y, from -1 to 1."""
+    """Coordinates of the middles of all pixels, row by row: float32 `[height * width, 2]`, x then y, from -1 to 1."""
     x, y = tf.meshgrid(_centers(width), _centers(height))
     return tf.stack([tf.reshape(x, [-1]), tf.reshape(y, [-1])], axis=-1)
 
@@ -72,12 +73,13 @@ def _centers(size: tf.Tensor) -> tf.Tensor:
 def _sample(
     images: tf.Tensor, transform: Affine, height: tf.Tensor, width: tf.Tensor, core_ops_only: bool
 ) -> tf.Tensor:
-    """Images as seen on a grid of `height` x `width` whose coordinates `transform` takes to the images' own."""
+    """Samples images on a grid of `height` x `width` pixels, whose coordinates `transform` maps to the images'."""
     batch, image_height, image_width, channels = tf.unstack(tf.shape(images))
     to_pixels = transform.to_pixels(image_height, image_width)
     pixels = to_pixels.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y
     if core_ops_only:
-        # This one repeats the edge outside: an edge of zeros makes that 0. Huge coordinates would overflow an integer.
+        # `interpolate_bilinear` repeats edge pixels outside the image, so a border of zeros is added. Coordinates are
+        # clipped because huge ones would overflow the integers it converts them to.
         image_size = tf.cast(tf.stack([image_width, image_height]), tf.float32)
         padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
         values = addons.interpolate_bilinear(padded, tf.clip_by_value(pixels, -1.0, image_size) + 1.0, indexing="xy")

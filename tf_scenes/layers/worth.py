@@ -1,4 +1,4 @@
-"""The greedy test of what an object is: drawing it must gain more log-likelihood than it costs."""
+"""The greedy test for objects: drawing one must gain more log-likelihood than its KL terms cost."""
 
 from collections.abc import Callable
 from typing import Optional
@@ -13,20 +13,20 @@ def gains_more_than_it_costs(
     candidates: Optional[tf.Tensor] = None,
     rejected_stay: bool = False,
 ) -> tf.Tensor:
-    """Which objects of a sequence gain more than they cost, each given those before it.
+    """Tests the objects of a sequence in turn: does drawing an object gain more log-likelihood than it costs?
 
-    Neither paper has it. Under the generative model an object that is drawn must raise log p(x | latents) by more than
-    its KL terms take away, or the ELBO is higher without it. No labels are used.
+    Departure from the papers, which have no such test. Unless an object raises log p(x | latents) by more than its KL
+    terms, the ELBO is higher without it. No labels are used.
 
     Args:
-        drawings: float32 `[batch, objects, height, width, channels]`, what each object adds to the canvas.
-        costs: float32 `[batch, objects]`, its KL terms, nats.
-        log_likelihood: from canvases `[batch, height, width, channels]` to log p(x | canvas), `[batch]`, nats.
-        candidates: bool `[batch, objects]`, the objects that may pass; all of them by default.
-        rejected_stay: whether an object that does not pass stays on the canvas that the next ones are tried on.
+        drawings: What each object adds to the canvas, float32 `[batch, objects, height, width, channels]`.
+        costs: Sum of each object's KL terms, float32 `[batch, objects]`, nats.
+        log_likelihood: Function from canvases `[batch, height, width, channels]` to log p(x | canvas), `[batch]`, nats.
+        candidates: Whether each object may pass the test, bool `[batch, objects]`; None lets all of them.
+        rejected_stay: Whether objects that fail the test stay on the canvas on which later objects are tested.
 
     Returns:
-        bool `[batch, objects]`.
+        Whether each object passes the test, bool `[batch, objects]`.
     """
     canvas, passed = tf.zeros_like(drawings[:, 0]), []
     so_far = log_likelihood(canvas)
