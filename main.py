@@ -1,4 +1,4 @@
-"""tf_scenes on the command line: python main.py --flagfile=configs/lavae.cfg."""
+"""Command line of tf_scenes: python main.py --flagfile=configs/lavae.cfg."""
 
 import sys
 
@@ -9,13 +9,17 @@ from tf_scenes.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
-    """Does what the flags say."""
+    """Runs the task that the flags describe.
+
+    Args:
+        arguments: Command line without its flags.
+    """
     if len(arguments) > 1:
-        raise app.UsageError(f"unknown argument '{arguments[1]}': everything is said with --flags")
+        raise app.UsageError(f"unknown argument '{arguments[1]}': only --flags are accepted")
     logging.set_verbosity(logging.WARNING)
     try:
         settings = config.config_from_flags()
-        # TensorFlow takes seconds to import: flags are checked before.
+        # TensorFlow takes seconds to import, so flags are checked first.
         from tf_scenes.app import modes
 
         modes.run_mode(settings)

@@ -1,7 +1,7 @@
-"""Configuration: frozen, typed, validated, and the only place that turns options into flags and back.
+"""The configuration: frozen, typed and validated; the only place that turns options into flags and back.
 
-Every option stands once, in the `options.py` of the room that it belongs to. Flags of one model's options have their
-section as prefix (`--lavae.latent_dim`).
+Every option is defined once, in the `options.py` of the package that it belongs to. Flags of a model's options have
+their section as a prefix (`--lavae.latent_dim`).
 """
 
 import dataclasses
@@ -21,46 +21,50 @@ from tf_scenes.options import Options, option, plain_type
 from tf_scenes.serving.options import ServingOptions
 from tf_scenes.training.options import TrainingOptions
 
-# Experiments with a trained run, each a section of its report.
+# Experiments on a trained run; the results of each are a section of its report.
 EXPERIMENTS = ("likelihood", "disentanglement", "canvases")
 MODES = ("train", "evaluate", "export", "generate", "edit", "compare", *EXPERIMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
 class JobOptions(Options, affects_training=False):
-    """What is to be done, where it runs, and where its results go."""
+    """The task, the devices it runs on, and the folders of its results."""
 
-    mode: str = option("train", "What to do; train also evaluates and exports.", choices=MODES)
+    mode: str = option("train", "Task to run; train also evaluates and exports the model.", choices=MODES)
     run_dir: Optional[str] = option(
         None,
-        "Folder of the run: checkpoints, TensorBoard logs, figures/, report.json. Default: runs/<flagfile's name>.",
+        "Folder of the run, for checkpoints, TensorBoard logs, figures/ and report.json. Default: runs/<flagfile's "
+        "name>, or without a flagfile runs/<model>_<dataset>.",
     )
     export_dir: Optional[str] = option(
-        None, "Folder for the exported encoder and decoder. Default: saved_models/<flagfile's name>."
+        None,
+        "Folder for the exported encoder and decoder. Default: saved_models/<flagfile's name>, or without a flagfile "
+        "saved_models/<model>_<dataset>.",
     )
     compare_runs: Optional[str] = option(
-        None, "Folders of the runs whose count accuracy --mode=compare plots, with commas between."
+        None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
     )
     seed: int = option(
         0,
-        "Seed of all randomness: scenes, initial weights, samples.",
+        "Seed of all random numbers: scenes, initial weights and samples.",
         lower=0,
         upper=2**31 - 1,
         affects_training=True,
     )
     strategy: str = option(
         "default",
-        "Where training runs: default, one device; mirrored, all GPUs of this machine; multi_worker, the machines of "
-        "the environment variable TF_CONFIG. docs/distributed.md has more.",
+        "Devices to train on: one device (default), all GPUs of this machine (mirrored), or the machines listed in the "
+        "environment variable TF_CONFIG (multi_worker). See docs/distributed.md.",
         choices=("default", "mirrored", "multi_worker"),
     )
     deterministic: bool = option(
         True,
-        "Operations give the same bits each time on the same machine. --nodeterministic may be faster on GPUs.",
+        "Whether operations give bitwise identical results each time on the same machine. --nodeterministic may be "
+        "faster on GPUs.",
     )
 
 
-# The sections that every run has; the models' come after them.
+# The sections that every run has; those of the models follow them.
 _SECTIONS: Mapping[str, type[Options]] = {
     "job": JobOptions,
     "data": DataOptions,
@@ -72,20 +76,20 @@ _SECTIONS: Mapping[str, type[Options]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All options of a run, from flags (`config_from_flags`) or made in Python; what is left out has its default.
+    """All options of a run, from flags (`config_from_flags`) or given in Python; sections left out have their defaults.
 
     Attributes:
-        model: name of the model.
-        job: what is to be done.
-        data: the scenes.
-        training: of training.
-        evaluation: of what is done with a trained model.
-        serving: of the exported models.
-        model_options: the options of all models by section; those of other models than `model` have no effect.
+        model: Name of the model.
+        job: Options of the task, its devices and its folders.
+        data: Options of the scenes.
+        training: Training options.
+        evaluation: Options of what is done with a trained model.
+        serving: Options of the exported models.
+        model_options: Options of all models by section; those of models other than `model` have no effect.
 
     Raises:
-        UserError: on creation, an option has a value that is not allowed, or options do not go together; the message
-            names the flags.
+        UserError: On creation, if an option has an invalid value or options are incompatible; the message names the
+            flags.
     """
 
     model: str = "lavae"
@@ -97,7 +101,7 @@ class Config:
     model_options: Mapping[str, Options] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Completes the models' options, and checks what no section can check alone."""
+        """Fills in the default options of models, and checks options of different sections against each other."""
         if self.model not in registry.names():
             raise UserError(f"--model={self.model} must be one of {', '.join(registry.names())}")
         sections = registry.sections()
@@ -109,14 +113,14 @@ class Config:
         object.__setattr__(self, "model_options", completed)
         registry.entry(self.model).check(self)
         if self.job.mode == "edit" and not self.evaluation.edit_path:
-            raise UserError("--mode=edit needs --edit_path, a text file with edits")
+            raise UserError("--mode=edit needs --edit_path, an edit script")
         if self.job.mode == "compare" and not self.job.compare_runs:
-            raise UserError("--mode=compare needs --compare_runs, the folders of runs with commas between")
+            raise UserError("--mode=compare needs --compare_runs, a comma-separated list of run folders")
         if self.evaluation.max_inferred_objects < self.data.max_objects:
             raise UserError("--max_inferred_objects must not be below --max_objects")
 
     def own_model_options(self) -> tuple[Options, ...]:
-        """The sections of options that the model's constructor takes, in its order."""
+        """The sections of options that the model's constructor takes, in the order of its parameters."""
         return tuple(self.model_options[options.section] for options in registry.entry(self.model).options)
 
     def _sections(self) -> Iterator[Options]:
@@ -124,12 +128,12 @@ class Config:
         yield from self.model_options.values()
 
     def flag_values(self) -> dict[str, Any]:
-        """Every flag's name and value, in the order of the definitions."""
+        """The values of all flags by name, in the order of their definitions."""
         values = {name: getattr(each, field.name) for each in self._sections() for name, field in each.flags()}
         return {"model": self.model, **values}
 
     def training_flags(self) -> dict[str, Any]:
-        """The flags that what is learned depends on: a run's folder belongs to one set of their values."""
+        """The values of the flags that influence what is learned; a run's folder belongs to one set of them."""
         sections = [*_SECTIONS.values(), *registry.entry(self.model).options]
         names = {"model"}.union(*(section.flags_of_training() for section in sections))
         return {name: value for name, value in self.flag_values().items() if name in names}
@@ -140,13 +144,13 @@ def _all_sections() -> dict[str, type[Options]]:
 
 
 def flag_defaults() -> dict[str, Any]:
-    """Every flag's name and default."""
+    """The defaults of all flags by name."""
     return {name: field.default for section in _all_sections().values() for name, field in section.flags()}
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every option."""
-    flags.DEFINE_enum("model", "lavae", list(registry.names()), "Model.", flag_values=flag_values)
+    flags.DEFINE_enum("model", "lavae", list(registry.names()), "Model to train or to use.", flag_values=flag_values)
     for section in _all_sections().values():
         for name, field in section.flags():
             _define_flag(name, field, flag_values)
@@ -169,15 +173,14 @@ def _define_flag(name: str, field: dataclasses.Field, flag_values: flags.FlagVal
 
 
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Optional[list[str]] = None) -> Config:
-    """The configuration that parsed flags describe.
+    """Makes a configuration from parsed flags.
 
     Args:
-        flag_values: parsed flags.
-        arguments: the command line, from which the flagfile's name is taken for the default folders; `sys.argv` by
-            default.
+        flag_values: Parsed flags.
+        arguments: Command line, from which default folders take the flagfile's name; `sys.argv` by default.
 
     Raises:
-        UserError: a combination of flags that cannot work.
+        UserError: If flags have invalid or incompatible values.
     """
     values = {
         section_name: {field.name: flag_values[name].value for name, field in section.flags()}
@@ -196,7 +199,7 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
 
 
 def _flagfile_name(arguments: list[str]) -> Optional[str]:
-    """`lavae` for `--flagfile=configs/lavae.cfg` or `--flagfile configs/lavae.cfg`; the last one counts."""
+    """The last flagfile's name: `lavae` for `--flagfile=configs/lavae.cfg` or `--flagfile configs/lavae.cfg`."""
     name = None
     for argument, following in zip(arguments, [*arguments[1:], ""]):
         if argument.startswith(("--flagfile=", "-flagfile=")):

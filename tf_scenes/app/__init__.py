@@ -1,1 +1,1 @@
-"""The application: what `main.py` does with a configuration."""
+"""The application: what `main.py` runs for a given configuration."""

@@ -1,4 +1,4 @@
-"""From the configuration to the objects that do the work."""
+"""Building a compiled model from a configuration."""
 
 import tensorflow as tf
 
@@ -9,11 +9,11 @@ from tf_scenes.training.optimizers import GroupedOptimizer
 
 
 def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel:
-    """A compiled model with all its variables, the optimiser's too.
+    """Builds and compiles a model, and creates all its variables, including its optimiser's.
 
     Args:
-        config: the configuration.
-        image_shape: height, width and channels of the images to come.
+        config: Configuration of the run.
+        image_shape: Height, width and channels of the training images.
     """
     tf.keras.mixed_precision.set_global_policy(config.training.precision)
     scenes = SceneSpec(

@@ -1,4 +1,4 @@
-"""What is drawn for a user: generated, described and edited scenes, and how runs compare."""
+"""Arrays and pictures that are written for a user: generated, scripted and edited scenes, and comparisons of runs."""
 
 import os
 from typing import Optional
@@ -17,13 +17,13 @@ from tf_scenes.visualization import curves, figures, plots
 
 
 def save_scenes(folder: str, name: str, description: Description, images: np.ndarray) -> None:
-    """Writes scenes as `<name>.npz`, and pictures of the first 64 as `figures/<name>.png`.
+    """Writes scenes to `<name>.npz`, and a picture of the first 64 to `figures/<name>.png`.
 
     Args:
-        folder: of the run.
-        name: of the files.
-        description: of the scenes.
-        images: their pixel means, float32 `[scenes, height, width, channels]`.
+        folder: Folder of the run.
+        name: Name of the files, without extension.
+        description: Descriptions of the scenes.
+        images: Pixel means of the scenes, float32 `[scenes, height, width, channels]`.
     """
     arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
     write_arrays(arrays, {"images": images, **description})
@@ -33,14 +33,14 @@ def save_scenes(folder: str, name: str, description: Description, images: np.nda
 
 
 def compare(run_dirs: list[str], folder: str) -> None:
-    """Plots the count accuracy of several runs during training, figures 5 and 8 of Discrete-AIR's paper.
+    """Plots the count accuracy of several runs during training, like figures 5 and 8 of Discrete-AIR's paper.
 
     Args:
-        run_dirs: folders of runs, each a line of that name.
-        folder: where `count_accuracy.png` goes.
+        run_dirs: Folders of the runs; each run is a curve labelled with its folder's name.
+        folder: Folder to write `count_accuracy.png` to.
 
     Raises:
-        UserError: a folder without logs.
+        UserError: If a folder has no logs.
     """
     series = {
         os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
@@ -52,14 +52,14 @@ def compare(run_dirs: list[str], folder: str) -> None:
 
 
 def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
-    """Edits scenes by an edit script: `edited.npz` and `figures/edited.png` in the run's folder.
+    """Edits scenes as an edit script says, and writes `edited.npz` and `figures/edited.png` to the run's folder.
 
     Args:
-        config: with `edit_path`, and with `edit_models` where there is no `codec`.
-        codec: the model of a run; the exported one by default.
+        config: Configuration with `edit_path`, and with `edit_models` if `codec` is not given.
+        codec: Trained model to edit with; the exported one in `edit_models` by default.
 
     Raises:
-        UserError: bad input of any kind.
+        UserError: If the edit script, the images or the exported model cannot be used.
     """
     options, folder = config.evaluation, config.job.run_dir
     script = read_script(options.edit_path)

@@ -1,4 +1,4 @@
-"""The experiments that are made with a trained run; each one's results are a section of its report."""
+"""The experiments on a trained model; the results of each are a section of the run's report."""
 
 import dataclasses
 from typing import Any
@@ -20,12 +20,12 @@ _PICTURED_CANVASES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of an experiment.
+    """The outcome of an experiment.
 
     Attributes:
-        results: columns of a table by name, each with its measures.
-        figures: by name.
-        of_images: measures of every image by name, `[images]`.
+        results: Columns of a table by name; each column holds measures by name.
+        figures: Figures by name.
+        of_images: Measures of each image by name, `[images]`.
     """
 
     results: dict[str, dict[str, Any]]
@@ -34,16 +34,16 @@ class Outcome:
 
 
 def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
-    """Makes one experiment.
+    """Runs one experiment.
 
     Args:
-        name: one of `config.EXPERIMENTS`.
-        config: of the run.
-        model: the trained model.
-        dataset: the run's.
+        name: Name of the experiment, one of `config.EXPERIMENTS`.
+        config: Configuration of the run.
+        model: Trained model.
+        dataset: Data set of the run.
 
     Raises:
-        UserError: the experiment cannot be made with this model or data set.
+        UserError: If the experiment is not possible with this model or data set.
     """
     return {"likelihood": _likelihood, "disentanglement": _disentanglement, "canvases": _canvases}[name](
         config, model, dataset
@@ -82,14 +82,14 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
 def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     _require_objects(config, model)
     if config.data.dataset == "images":
-        raise UserError("--mode=canvases draws its own scenes: --dataset=images has none to draw")
+        raise UserError("--mode=canvases draws new scenes, which --dataset=images cannot: use another data set")
     options, results, figures = config.evaluation, {}, {}
     for side in options.canvas_sides():
         data = dataclasses.replace(
             config.data, image_size=side, max_objects=options.canvas_objects, test_size=options.experiment_size
         )
         larger = load_dataset(data, config.job.seed)
-        # Larger images, smaller batches: the same memory.
+        # Larger images need smaller batches, for the same use of memory.
         batch_size = max(1, options.evaluation_batch_size * config.data.image_size**2 // side**2)
         results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
         slots = options.canvas_objects + SPARE_SLOTS

@@ -1,4 +1,4 @@
-"""What each `--mode` does."""
+"""The modes that `--mode` chooses from."""
 
 import os
 import time
@@ -25,10 +25,13 @@ from tf_scenes.visualization import figures, plots
 
 
 def run_mode(config: Config) -> None:
-    """Does what `--mode` says.
+    """Runs the mode that `--mode` names.
+
+    Args:
+        config: Configuration of the run.
 
     Raises:
-        UserError: bad input of any kind.
+        UserError: If the user's input or the run's folder does not allow it.
     """
     started, mode = time.time(), config.job.mode
     if mode == "compare":
@@ -54,20 +57,20 @@ def run_mode(config: Config) -> None:
 
 
 def _train(config: Config) -> None:
-    """Trains, evaluates and exports; of several workers the chief alone does the latter."""
+    """Trains, evaluates and exports; of several workers only the chief evaluates and exports."""
     one_device = tf.distribute.get_strategy()
     run = Run(config, strategies.make_strategy(config.job.strategy, config.training.batch_size))
     run.train()
     if not run.is_chief:
         return
-    if config.job.strategy != "default":  # One device is enough for what follows.
+    if config.job.strategy != "default":  # One device is enough for evaluation and export.
         run = Run(config, one_device)
     _evaluate(run)
     _export(run)
 
 
 def _evaluate(run: Run) -> None:
-    """Measures the model on the held-out splits: `report.json`, a table and figures."""
+    """Evaluates the model on the held-out splits: writes `report.json` and figures, and prints a table."""
     batch_size = run.config.evaluation.evaluation_batch_size
     splits = evaluate.evaluate_splits(run.model, run.dataset, run.dataset.held_out, batch_size)
     write_json(run.report_path, {**splits, **run.about(), **_experiments_so_far(run)})
@@ -78,14 +81,14 @@ def _evaluate(run: Run) -> None:
 
 
 def _experiments_so_far(run: Run) -> dict[str, Any]:
-    """Sections of the report that experiments with the model as it is now have left."""
+    """The report's sections of experiments, unless the model has been trained further since they were made."""
     report = run.read_report()
     names = EXPERIMENTS if run.measured(report) else ()
     return {name: report[name] for name in names if name in report}
 
 
 def _experiment(run: Run, name: str) -> None:
-    """Makes an experiment, prints its table, adds it to `report.json`, and writes its figures and `<name>.npz`."""
+    """Runs an experiment, prints its table, adds it to `report.json`, and writes its figures and `<name>.npz`."""
     outcome = experiments.measure(name, run.config, run.model, run.dataset)
     if outcome.of_images:
         write_arrays(os.path.join(run.folder, f"{name}.npz"), outcome.of_images)
@@ -102,7 +105,7 @@ def _experiment(run: Run, name: str) -> None:
 
 
 def _export(run: Run) -> None:
-    """Writes encoder and decoder as SavedModels, with the report and a card that says what they are."""
+    """Exports the encoder and the decoder as SavedModels, with the report, a model card and a server configuration."""
     folder, serving = run.config.job.export_dir, run.config.serving
     exported = export(
         run.model,
@@ -128,7 +131,7 @@ def _warm_up_images(run: Run) -> Optional[tf.Tensor]:
 
 
 def _generate(run: Run) -> None:
-    """Draws scenes from the prior: `generated.npz` and `figures/generated.png`; or the one of `--scene_path`."""
+    """Draws scenes from the prior to `generated.npz` and `figures/generated.png`, or the scene of `--scene_path`."""
     options, (height, width, _) = run.config.evaluation, run.dataset.image_shape
     if options.scene_path:
         _generate_scripted(run, options.scene_path, height, width)
@@ -140,7 +143,7 @@ def _generate(run: Run) -> None:
 
 
 def _generate_scripted(run: Run, path: str, height: int, width: int) -> None:
-    """Draws the scene of a scene script: `scene.npz` and `figures/scene.png`."""
+    """Draws the scene of a scene script to `scene.npz` and `figures/scene.png`."""
     model = run.model
     if not model.num_categories:
         raise UserError(f"--scene_path needs a model with categories: --model={run.config.model} has none")
@@ -151,11 +154,11 @@ def _generate_scripted(run: Run, path: str, height: int, width: int) -> None:
 
 
 def _category_names(run: Run) -> dict[str, int]:
-    """The number of the category that stands for each label, by the correspondence that evaluation found."""
+    """Category index by label name, from the correspondence of categories and labels that evaluation found."""
     labels = run.read_report().get("test", {}).get("category_labels") or {}
     return {run.dataset.label_names[label]: int(category) for category, label in labels.items()}
 
 
 def _edit(run: Run) -> None:
-    """Edits scenes with the trained model."""
+    """Edits scenes with the run's trained model."""
     drawing.edit(run.config, TrainedCodec(run.model, run.dataset.image_shape[:2]))

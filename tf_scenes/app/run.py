@@ -1,4 +1,4 @@
-"""A run: its data, its model, its folder, and what has been trained so far."""
+"""A run: its data, its model, its folder, and the state of its training."""
 
 import os
 import platform
@@ -25,22 +25,22 @@ class Run:
     """One run.
 
     Attributes:
-        config: of the run.
-        dataset: that it is trained and measured on.
-        model: as it is after the steps taken so far.
-        folder: where everything of the run is kept.
-        is_chief: whether this process writes what the run leaves; exactly one of several workers does.
+        config: Configuration of the run.
+        dataset: Data set that the model is trained and measured on.
+        model: Model, in its state after the steps taken so far.
+        folder: Folder that holds everything the run writes, except for exported models.
+        is_chief: Whether this process writes the run's results; exactly one of several workers does.
     """
 
     def __init__(self, config: Config, strategy: tf.distribute.Strategy):
-        """Builds data and model, and restores the run's last checkpoint where there is one.
+        """Loads the data, builds the model, and restores the run's newest checkpoint if there is one.
 
         Args:
-            config: of the run.
-            strategy: that it trains with.
+            config: Configuration of the run.
+            strategy: Distribution strategy to train with.
 
         Raises:
-            UserError: the data cannot be had, or the run's folder belongs to other flags or is damaged.
+            UserError: If the data cannot be loaded, or the run's folder is damaged or belongs to other flags.
         """
         self.config = config
         self._strategy = strategy
@@ -68,14 +68,14 @@ class Run:
 
     @property
     def steps_taken(self) -> int:
-        """Optimisation steps taken so far, in this process or before."""
+        """Number of optimisation steps taken so far, including those of earlier processes."""
         return self.model.steps_taken
 
     def require_training(self) -> None:
-        """Makes sure that there is something trained.
+        """Checks that the model has been trained.
 
         Raises:
-            UserError: there is not.
+            UserError: If it has not been trained at all.
         """
         if not self.steps_taken:
             raise UserError(f"{self.folder} holds no checkpoint: train first (--mode=train with the same flags)")
@@ -83,14 +83,14 @@ class Run:
     # Training.
 
     def train(self) -> None:
-        """Trains up to `--train_steps`, from the last checkpoint on.
+        """Trains from the newest checkpoint on until `--train_steps` steps have been taken.
 
         Raises:
-            UserError: the loss became NaN, or another worker was lost.
+            UserError: If the loss became NaN, or another worker was lost.
         """
         options = self.config.training
         if self.steps_taken >= options.train_steps:
-            print(f"Training is complete: {self.steps_taken} steps in {self.folder}.")
+            print(f"Training is complete after {self.steps_taken} steps: {self.folder}.")
             return
         if self.steps_taken:
             print(f"Going on from step {self.steps_taken} of {options.train_steps}.")
@@ -102,12 +102,12 @@ class Run:
         if self.steps_taken < options.train_steps:
             raise UserError(
                 f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
-                "--gradient_clip_norm=1000; the last checkpoint from before is kept"
+                "--gradient_clip_norm=1000; the last checkpoint before that is kept"
             )
         strategies.remove_own_checkpoints(self._strategy, self._checkpoints)
 
     def _fit(self, steps_per_epoch: int, last_step: int) -> None:
-        """Trains up to a step; an epoch of Keras's is what lies between two reports."""
+        """Trains up to a step; the steps between two reports are an epoch to Keras."""
         if self.steps_taken >= last_step or self.model.stop_training:
             return
         held_out = self.dataset.evaluation_batches(
@@ -124,7 +124,7 @@ class Run:
             )
 
     def _worker_batches(self, worker: int, workers: int, devices: int) -> tf.data.Dataset:
-        """A worker's training batches, each one device's share of the global batch, from the next step on."""
+        """A worker's training batches from the next step on; each is one device's share of the global batch."""
         share = self.config.training.batch_size // (workers * devices)
         first = self.steps_taken * devices
         return self.dataset.training_batches(share, self.config.job.seed, first, shard=(worker, workers))
@@ -155,7 +155,7 @@ class Run:
         ]
 
     def _reconstructions(self) -> dict[str, np.ndarray]:
-        """A picture of each held-out split's first images and what the model makes of them."""
+        """A picture of each held-out split, with its first images and their reconstructions, by the split's name."""
         return {
             name: plots.as_image(figures.reconstruction_sheet(self.model, self.dataset, name))
             for name in self.dataset.held_out
@@ -165,28 +165,28 @@ class Run:
 
     @property
     def report_path(self) -> str:
-        """Of `report.json`."""
+        """Path of `report.json`."""
         return os.path.join(self.folder, "report.json")
 
     def read_report(self) -> dict[str, Any]:
-        """What has been measured so far.
+        """Reads the report of what has been measured so far; empty if there is none.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: If the file is damaged.
         """
         return read_json(self.report_path)
 
     def measured(self, report: dict[str, Any]) -> bool:
-        """Whether a report is about the model as it is now; what was measured before more training is outdated."""
+        """Whether a report measures the model in its current state; further training makes a report outdated."""
         return report.get("train_steps") == self.steps_taken
 
     def about(self) -> dict[str, Any]:
-        """What a report says about the run beside measurements."""
+        """The entries of a report that are not measurements: training time, size, flags, machine and versions."""
         return {
             "train_seconds": round(float(self._train_seconds), 1),
             "train_steps": self.steps_taken,
             "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
-            # What the run depends on; not the folders of one machine.
+            # Only the flags that training depends on, not folders, which differ between machines.
             "flags": self.config.training_flags(),
             "machine": {"processor": _processor(), "cores": os.cpu_count()},
             "versions": {
@@ -198,7 +198,7 @@ class Run:
 
 
 def _processor() -> str:
-    """The processor's name, as the system gives it."""
+    """The processor's name, as the operating system reports it."""
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
@@ -208,12 +208,21 @@ def _processor() -> str:
 
 
 def _claim_folder(folder: str, config: Config, is_chief: bool = True) -> None:
-    """Makes the run's folder and keeps its flags there; refuses a folder that belongs to other flags."""
+    """Creates the run's folder with its flags in `flags.json`, or checks that an existing folder has the same flags.
+
+    Args:
+        folder: Folder of the run.
+        config: Configuration of the run.
+        is_chief: Whether this process writes the flags.
+
+    Raises:
+        UserError: If the folder belongs to a run with other flags, or holds no run and the mode is not `train`.
+    """
     path = os.path.join(folder, "flags.json")
     wanted = config.training_flags()
     if os.path.exists(path):
         kept = read_json(path)
-        # A flag that is newer than the run had no effect then, as by default now.
+        # A flag added to the package after the run began counts as having its default, which must change nothing.
         kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
         names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
         if names:
