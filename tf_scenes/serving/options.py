@@ -7,12 +7,15 @@ from tf_scenes.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class ServingOptions(Options, affects_training=False):
-    """The exported models."""
+    """Options of the exported models."""
 
-    keep_versions: int = option(3, "Versions of an exported model that stay, the newest included.", lower=1)
+    keep_versions: int = option(3, "Number of versions of an exported model kept, the newest included.", lower=1)
     max_image_side: int = option(
-        1_024, "Largest height and width of an image that an exported model takes or draws, pixels.", lower=8
+        1_024, "Maximum height and width in pixels of an image that an exported model takes or draws.", lower=8
     )
     warm_up_images: int = option(
-        2, "Images in the requests that TensorFlow Serving warms a model up with; 0 leaves them out.", lower=0, upper=64
+        2,
+        "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests.",
+        lower=0,
+        upper=64,
     )
