@@ -1,4 +1,4 @@
-"""What a request must be, checked inside the exported graph: in the server no code of ours stands around it."""
+"""Checks of requests. They are part of the exported graph, because the server runs nothing else of this package."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ _SMALLEST_SIDE = 8
 
 
 def checked(name: str, value: tf.Tensor, shape: Sequence, conditions: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """The value, if it is what it must be; else the request fails with a line that names the input.
+    """Returns a value that meets the requirements; otherwise the request fails with a message that names the input.
 
     Args:
-        name: of the input.
-        value: of the input.
-        shape: that it must have, None where anything will do. A false one is reported by `tf.ensure_shape`, with the
-            input's name in the graph and both shapes.
-        conditions: what must be true, in words, and whether it is, scalar bool.
+        name: Name of the input.
+        value: Value of the input.
+        shape: Required shape, with None for sides that may be anything. `tf.ensure_shape` reports any other shape, with
+            the input's name in the graph and both shapes.
+        conditions: Whether each requirement is met, scalar bool, by its wording, which completes "input ... must".
     """
     value = tf.ensure_shape(value, shape)
     checks = [
@@ -29,13 +29,16 @@ def checked(name: str, value: tf.Tensor, shape: Sequence, conditions: Mapping[st
 
 
 def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: int) -> tf.Tensor:
-    """Images of any number from 1 on, any size within limits, and values in [0, 1]: float32 `[batch, h, w, channels]`.
+    """Checks images: at least one, of a size within limits, with values in [0, 1].
 
     Args:
-        name: of the input that the images come from.
-        images: float32, or uint8 in [0, 255].
-        channels: that the model takes.
-        largest_side: limit of height and width, pixels.
+        name: Name of the input that the images come from.
+        images: Images, float32 in [0, 1] or uint8 in [0, 255], `[batch, height, width, channels]`.
+        channels: Number of channels that the model takes.
+        largest_side: Largest height and width allowed, in pixels.
+
+    Returns:
+        Images, float32 `[batch, height, width, channels]` in [0, 1].
     """
     images = tf.ensure_shape(images, [None, None, None, channels])
     sides = tf.shape(images)[1:3]
@@ -48,17 +51,20 @@ def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: in
     if images.dtype == tf.uint8:
         images = checked(name, images, images.shape, conditions)
         return tf.cast(images, tf.float32) / 255.0
-    # Comparisons with NaN are false.
+    # The comparisons reject NaN too, since any comparison with NaN is false.
     conditions["have values from 0 to 1, none NaN"] = tf.reduce_all((images >= 0.0) & (images <= 1.0))
     return checked(name, images, images.shape, conditions)
 
 
 def checked_description(description: Mapping[str, tf.Tensor], num_categories: int) -> dict[str, tf.Tensor]:
-    """A scene description whose parts fit each other.
+    """Checks a scene description: as many scenes and slots in every field, and valid values.
 
     Args:
-        description: name to `[batch, slots, ...]`.
-        num_categories: of the model.
+        description: Fields by name, `[batch, slots, ...]`.
+        num_categories: Number of categories of the model.
+
+    Returns:
+        The same description.
     """
     first_name, first = next(iter(description.items()))
     slots = tf.shape(first)[:2]
@@ -78,12 +84,16 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
 
 
 def checked_image_size(image_size: tf.Tensor, scenes: tf.Tensor, largest_side: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width that all scenes of a request ask for.
+    """Checks that all scenes of a request ask for the same image size, within limits.
 
     Args:
-        image_size: int32 `[batch, 2]`; a row for each scene, as the server's batching needs it.
-        scenes: how many there are, scalar int32.
-        largest_side: limit, pixels.
+        image_size: Height and width in pixels, int32 `[batch, 2]`; a row for each scene, because the server's batching
+            joins requests along the first axis.
+        scenes: Number of scenes, scalar int32.
+        largest_side: Largest height and width allowed, in pixels.
+
+    Returns:
+        Height and width in pixels, scalar int32 each.
     """
     conditions = {
         "have as many rows as there are scenes": tf.shape(image_size)[0] == scenes,

@@ -1,4 +1,4 @@
-"""Export of a trained model as two SavedModels that plain TensorFlow and TensorFlow Serving take as they are."""
+"""Export of a trained model as two SavedModels, which TensorFlow (Serving) can load without this package."""
 
 import os
 import shutil
@@ -23,22 +23,22 @@ def export(
     keep_versions: int,
     warm_up_images: Optional[tf.Tensor] = None,
 ) -> dict[str, str]:
-    """Writes encoder and decoder, see `signatures`, as the next version of both.
+    """Writes the next version of the encoder and the decoder; see `tf_scenes.serving.signatures` for what they offer.
 
-    Each is written beside its place and then renamed, so that a server that watches the folder finds a version whole
-    or not at all.
+    Each is written to a temporary folder that is then renamed, so that a server that watches for new versions never
+    sees an incomplete one.
 
     Args:
-        model: the trained model.
-        image_shape: height, width and channels of the images it was trained on.
-        folder: where `encoder/<version>/` and `decoder/<version>/` are made; versions count up from 1.
-        limits: of requests.
-        keep_versions: how many versions stay, with the new one, at least 1.
-        warm_up_images: float32 `[batch, height, width, channels]` in [0, 1], what a server first tries the models on;
-            None leaves these requests out.
+        model: Trained model.
+        image_shape: Height, width and channels of the images it was trained on.
+        folder: Folder in which `encoder/<version>/` and `decoder/<version>/` are made; versions count up from 1.
+        limits: Limits of requests.
+        keep_versions: Number of versions to keep, including the new one; at least 1.
+        warm_up_images: Images for the requests that a server replays when it loads the models, float32
+            `[batch, height, width, channels]` in [0, 1]; None writes no such requests.
 
     Returns:
-        The folder of each part, by name.
+        Folder of each part of the model, `encoder` and `decoder`, by name.
     """
     encoder = encoder_signatures(model, image_shape[-1], limits)
     signatures = {"encoder": encoder, "decoder": decoder_signatures(model, encoder, image_shape, limits)}
@@ -60,7 +60,7 @@ def export(
 
 def _save(signatures: Signatures, folder: str) -> None:
     module = tf.Module()
-    # Only what the graphs use, not the whole model with its optimisers.
+    # Only the variables that the graphs use, rather than the whole model with its optimisers.
     used = {variable.ref(): variable for function in signatures.values() for variable in function.graph.variables}
     module.parameters = list(used.values())
     tf.saved_model.save(module, folder, signatures=signatures)

@@ -1,4 +1,4 @@
-"""Exported models, loaded back: what a program without this package would do, behind the names of `SceneModel`."""
+"""Exported models, loaded as any program without this package could load them, with the interface that edits use."""
 
 import os
 from collections.abc import Mapping
@@ -17,32 +17,31 @@ class ExportedModel(Codec):
     """An exported encoder and decoder."""
 
     def __init__(self, folder: str):
-        """Loads the newest version of both.
+        """Loads the newest version of the encoder and of the decoder.
 
         Args:
-            folder: with `encoder/<version>/` and `decoder/<version>/`.
+            folder: Folder with `encoder/<version>/` and `decoder/<version>/`.
 
         Raises:
-            UserError: the folder holds no such models.
+            UserError: If the folder has no such models.
         """
         self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in ("encoder", "decoder"))
 
     @override
     def encode(self, images: np.ndarray) -> Description:
-        """Scene descriptions of images: see `SceneModel.encode`.
+        """Scene descriptions of images.
 
         Raises:
-            UserError: the images have other channels than the model's.
+            UserError: If the images do not have as many channels as the model's.
         """
         signature = self._encoder.signatures["serving_default"]
         channels = signature.structured_input_signature[1]["images"].shape[-1]
         if images.shape[-1] != channels:
-            raise UserError(f"the exported encoder takes images of {channels} channels, not of {images.shape[-1]}")
+            raise UserError(f"the exported encoder takes images with {channels} channels, not {images.shape[-1]}")
         return {name: value.numpy() for name, value in signature(images=tf.constant(images)).items()}
 
     @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
-        """Images of scene descriptions: see `SceneModel.decode`."""
         signature = self._decoder.signatures["resized"]
         wanted = signature.structured_input_signature[1].keys() - {"image_size"}
         inputs = {name: tf.constant(description[name]) for name in wanted}
@@ -51,12 +50,12 @@ class ExportedModel(Codec):
 
     @override
     def sample_appearances(self, count: int) -> Description:
-        """Exported models have no prior to draw from.
+        """Fails, because exported models have no prior.
 
         Raises:
-            UserError: always.
+            UserError: Always.
         """
-        raise UserError("appearances from the prior need a trained run: exported models have no prior")
+        raise UserError("appearances from the prior need the run of a trained model: exported models have no prior")
 
 
 def _load_newest(folder: str) -> tf.Module:

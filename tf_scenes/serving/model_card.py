@@ -1,4 +1,4 @@
-"""A page that goes with every exported model: what it was trained on, what it reaches, and where it ends."""
+"""The model card, a page that goes with every exported model: its training, its measures and its limits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,11 +17,11 @@ _NUMBERS = {
 
 
 def model_card(name: str, report: Report) -> str:
-    """The page as Markdown.
+    """The model card in Markdown.
 
     Args:
-        name: of the run.
-        report: of the run, as `report.json` holds it.
+        name: Name of the run.
+        report: Report of the run, the contents of `report.json`.
     """
     flags = report["flags"]
     splits = [split for split in report if split == "test" or split.startswith("test_")]
@@ -30,7 +30,7 @@ def model_card(name: str, report: Report) -> str:
     return f"""# {name}
 
 {entry.summary} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
-descriptions) and `decoder/` (back to images), a version in each numbered folder.
+descriptions) and `decoder/` (scene descriptions to images), each with its versions in numbered folders.
 
 ## Training
 
@@ -40,7 +40,7 @@ descriptions) and `decoder/` (back to images), a version in each numbered folder
 
 ## Numbers
 
-Held-out images, {report["test"]["images"]:,} of each split.
+Measured on held-out images, {report["test"]["images"]:,} of each split.
 
 {_numbers(report, splits)}
 

@@ -1,4 +1,4 @@
-"""Configuration files of TensorFlow Serving for a folder of exported models."""
+"""Configuration files with which TensorFlow Serving serves a folder of exported models."""
 
 import os
 
@@ -6,7 +6,7 @@ from tf_scenes.files import write_text
 from tf_scenes.serving.export import PARTS
 from tf_scenes.serving.versions import versions
 
-# Where the folder of exported models is inside the server, as in the docker command of docs/serving.md.
+# Path of the folder of exported models inside the server's container, as in the docker command of docs/serving.md.
 _SERVED_FOLDER = "/models"
 
 _BATCHING = """max_batch_size { value: 64 }
@@ -26,7 +26,7 @@ def write_server_config(folder: str) -> None:
     """Writes `models.config`, `batching.config` and `monitoring.config` beside the exported models.
 
     Args:
-        folder: whose folders `<run>/{encoder,decoder}/<version>/` are the models; each is served as `<run>_encoder` or
+        folder: Folder of the models `<run>/{encoder,decoder}/<version>/`, which are served as `<run>_encoder` and
             `<run>_decoder`.
     """
     models = [

@@ -1,4 +1,4 @@
-"""The signatures of the exported models; `docs/serving.md` has them as a table."""
+"""The signatures of the exported models; `docs/serving.md` has a table of them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ Signatures = dict[str, tf.types.experimental.ConcreteFunction]
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a request may ask for.
+    """Limits of the requests to an exported model.
 
     Attributes:
-        max_objects: slots of each scene description.
-        largest_side: of an image, pixels.
+        max_objects: Number of slots of each scene description that the encoder returns.
+        largest_side: Largest height and width of an image in pixels.
     """
 
     max_objects: int
@@ -27,17 +27,18 @@ class Limits:
 
 
 def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Signatures:
-    """Images to scene descriptions.
+    """The signatures of the encoder, from images to scene descriptions.
 
-    `serving_default` takes `images`, float32 `[batch, height, width, channels]` in [0, 1], any size; `uint8` the same
-    in [0, 255]; `encoded` takes `image_bytes`, string `[batch]`, PNG, JPEG, GIF or BMP files of one size; `sampled`
-    takes `images` and `seed`, int32 `[batch]`, and draws each description from the posterior. All give what
-    `SceneModel.encode` and `SceneModel.geometry` give, for `limits.max_objects` slots.
+    `serving_default` takes `images`, float32 `[batch, height, width, channels]` in [0, 1], of any size; `uint8` takes
+    `images` as uint8 in [0, 255]; `encoded` takes `image_bytes`, string `[batch]`, the contents of PNG, JPEG, GIF or
+    BMP files of images of the same size; `sampled` takes `images`, float32, and `seed`, int32 `[batch]`, and draws each
+    description from the posterior. All return the fields that `SceneModel.encode` and `SceneModel.geometry` return,
+    with `limits.max_objects` slots.
 
     Args:
-        model: the trained model.
-        channels: of the images it was trained on.
-        limits: of requests.
+        model: Trained model.
+        channels: Number of channels of the images it was trained on.
+        limits: Limits of requests.
     """
     images = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
 
@@ -46,9 +47,9 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
         height, width = tf.unstack(tf.shape(images)[1:3])
         return {**description, **model.geometry(description, height, width)}
 
-    # Traced once, and called by three signatures.
+    # Traced only once, although three signatures call it.
     describe = _traced(with_geometry, images)
-    kinds = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in describe.structured_outputs.items()}
+    specs = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in describe.structured_outputs.items()}
 
     def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return describe(checks.checked_images("images", images, channels, limits.largest_side))
@@ -66,8 +67,8 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
             description = with_geometry(element[0][None], seed=tf.stack([element[1], 0]))
             return {name: value[0] for name, value in description.items()}
 
-        # One image at a time, so that a draw depends on its seed alone and not on what else is in the batch.
-        return tf.map_fn(one, (images, seed), fn_output_signature=kinds)
+        # One image at a time, so that a draw depends only on its own seed and not on the rest of the batch.
+        return tf.map_fn(one, (images, seed), fn_output_signature=specs)
 
     return {
         "serving_default": _traced(from_images, images),
@@ -83,17 +84,17 @@ def decoder_signatures(
     image_shape: tuple[int, int, int],
     limits: Limits,
 ) -> Signatures:
-    """Scene descriptions to images.
+    """The signatures of the decoder, from scene descriptions to images.
 
-    `serving_default` takes what the encoder gives but `num_objects`, `boxes` and `where`, and gives `images`, float32
-    `[batch, height, width, channels]` in [0, 1], of the size trained on; `resized` also takes `image_size`, int32
-    `[batch, 2]`, height and width in pixels, the same in each row.
+    `serving_default` takes all that the encoder returns except `num_objects`, `boxes` and `where`, and returns
+    `images`, float32 `[batch, height, width, channels]` in [0, 1], of the size of the training images. `resized` also
+    takes `image_size`, int32 `[batch, 2]`, the height and width of the images in pixels, the same in each row.
 
     Args:
-        model: the trained model.
-        encoder: its encoder's signatures.
-        image_shape: height, width and channels of the images it was trained on.
-        limits: of requests.
+        model: Trained model.
+        encoder: Signatures of the model's encoder.
+        image_shape: Height, width and channels of the images it was trained on.
+        limits: Limits of requests.
     """
 
     def decode(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -125,21 +126,21 @@ def _traced(function: Callable, *inputs: tf.TensorSpec) -> tf.types.experimental
 
 
 def _decoded(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
-    """Image files of one size as uint8 `[batch, height, width, channels]`."""
+    """Decodes image files of the same size to uint8 `[batch, height, width, channels]`."""
     conditions = {"hold at least one image": tf.shape(image_bytes)[0] > 0}
     image_bytes = checks.checked("image_bytes", image_bytes, [None], conditions)
 
     def decode(file: tf.Tensor) -> tf.Tensor:
-        # Errors show the name of the operation.
+        # TensorFlow's error messages show the name of the operation.
         name = "image_bytes_must_be_PNG_JPEG_GIF_or_BMP_files"
         return tf.io.decode_image(file, channels=channels, expand_animations=False, name=name)
 
     first = tf.shape(decode(image_bytes[0]))
 
-    def decode_alike(file: tf.Tensor) -> tf.Tensor:
+    def decode_same_size(file: tf.Tensor) -> tf.Tensor:
         image = decode(file)
         same_size = {"hold images of one size": tf.reduce_all(tf.shape(image) == first)}
         return checks.checked("image_bytes", image, [None, None, channels], same_size)
 
-    kind = tf.TensorSpec([None, None, channels], tf.uint8)
-    return tf.map_fn(decode_alike, image_bytes, fn_output_signature=kind)
+    spec = tf.TensorSpec([None, None, channels], tf.uint8)
+    return tf.map_fn(decode_same_size, image_bytes, fn_output_signature=spec)

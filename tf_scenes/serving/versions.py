@@ -1,15 +1,15 @@
-"""The numbered folders of an exported model."""
+"""The versions of an exported model, which are numbered folders."""
 
 import os
 from typing import Optional
 
 
 def versions(folder: str) -> list[int]:
-    """The versions in the folder of one part of a model, oldest first."""
+    """Version numbers in the folder of an exported encoder or decoder, oldest first."""
     return sorted(int(name) for name in os.listdir(folder) if name.isdecimal()) if os.path.isdir(folder) else []
 
 
 def newest(folder: str) -> Optional[str]:
-    """The folder of the newest version, or None where there is none."""
+    """Path of the newest version in the folder of an exported encoder or decoder; None if there is none."""
     found = versions(folder)
     return os.path.join(folder, str(found[-1])) if found else None

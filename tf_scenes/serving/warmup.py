@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving replays when it loads a model, so that the first user does not wait for it."""
+"""Warm-up requests, which TensorFlow Serving replays when it loads a model so that the first real one is not slow."""
 
 import importlib.util
 import os
@@ -9,16 +9,16 @@ import tensorflow as tf
 from tf_scenes.errors import UserError
 from tf_scenes.serving.signatures import Signatures
 
-# By signature: inputs by name.
+# Inputs by name, by signature.
 Requests = dict[str, dict[str, tf.Tensor]]
 _FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 
 
 def require_package() -> None:
-    """Fails where the records cannot be written.
+    """Checks that warm-up requests can be written.
 
     Raises:
-        UserError: `tensorflow-serving-api` is not installed.
+        UserError: If `tensorflow-serving-api` is not installed.
     """
     if importlib.util.find_spec("tensorflow_serving") is None:
         raise UserError(
@@ -27,15 +27,15 @@ def require_package() -> None:
 
 
 def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dict[str, Requests]:
-    """One request for each signature: some images, and what the encoder makes of them.
+    """One request for each signature: the images for the encoder, their descriptions for the decoder.
 
     Args:
-        encoder: the encoder's signatures.
-        decoder: the decoder's.
-        images: float32 `[batch, height, width, channels]` in [0, 1].
+        encoder: Signatures of the encoder.
+        decoder: Signatures of the decoder.
+        images: Images, float32 `[batch, height, width, channels]` in [0, 1].
 
     Returns:
-        `encoder` and `decoder`.
+        Requests to each part of the model, `encoder` and `decoder`, by name.
     """
     images = tf.convert_to_tensor(images)
     pixels = tf.cast(tf.round(255.0 * images), tf.uint8)
@@ -57,14 +57,14 @@ def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dic
 
 
 def write(records: Mapping[str, Mapping[str, tf.Tensor]], model_name: str, folder: str) -> None:
-    """Writes the requests into a SavedModel's folder, in the format that the server reads.
+    """Writes requests into the folder of a SavedModel, in the format that the server reads.
 
     Args:
-        records: requests by signature.
-        model_name: the server replays them whatever it is.
-        folder: of the SavedModel.
+        records: Requests by signature.
+        model_name: Model name in the requests; the server ignores it.
+        folder: Folder of the SavedModel.
     """
-    # An extra: only those who export need it.
+    # Imported here because the package is optional: only exports need it.
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
     path = os.path.join(folder, _FILE)
