@@ -1,1 +1,1 @@
-"""The models: what all have in common, and a room for each."""
+"""The models: what they have in common, and a package for each."""

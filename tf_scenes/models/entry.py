@@ -1,4 +1,7 @@
-"""What the rest of the package knows of a model before it is built; free of TensorFlow, since the flags need it."""
+"""What the rest of the package knows about a model before it is built.
+
+Free of TensorFlow, since flags are defined from it and `--help` should be fast.
+"""
 
 import dataclasses
 import importlib
@@ -8,21 +11,22 @@ from tf_scenes.options import Options
 
 
 def _accepts_everything(config: Any) -> None:
-    """The check of a model all of whose options go together."""
+    """The default check, for models that accept any combination of options."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelEntry:
-    """A model's row in the registry.
+    """A model's entry in the registry.
 
     Attributes:
-        name: value of `--model`.
-        options: its sections of options, in the order in which the constructor takes them; models may share one.
-        model: its class, as `module:class`. It is a `SceneModel` whose constructor takes an instance of each of
+        name: Name of the model, its value of `--model`.
+        options: Sections of the model's options, in the order in which its constructor takes them; models may share
+            sections.
+        model: Class of the model, as `module:class`: a `SceneModel` whose constructor takes an instance of each of
             `options` and then a `SceneSpec`.
-        summary: of what it says about a scene, one sentence for the model card.
-        limits: what a user of a trained one should know, sentences for the model card.
-        check: takes a `Config` with this model, and raises a `UserError` where options do not go together.
+        summary: One sentence for the model card on how the model describes a scene.
+        limits: Sentences for the model card on what users of a trained model should be aware of.
+        check: Function that takes a `Config` with this model, and raises a `UserError` if its options are incompatible.
     """
 
     name: str
@@ -33,6 +37,6 @@ class ModelEntry:
     check: Callable[[Any], None] = _accepts_everything
 
     def model_class(self) -> type:
-        """The model's class; importing it imports TensorFlow."""
+        """Imports the model's class, and with it TensorFlow."""
         module, name = self.model.split(":")
         return getattr(importlib.import_module(module), name)

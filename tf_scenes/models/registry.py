@@ -1,4 +1,4 @@
-"""The models by name: every room of this folder that has an `ENTRY`, and those that a program registers itself."""
+"""The models by name: one for each package in this folder, by its `ENTRY`, and those that a program registers."""
 
 import functools
 import importlib
@@ -11,16 +11,19 @@ from tf_scenes.options import Options
 
 @functools.cache
 def _entries() -> dict[str, ModelEntry]:
-    rooms = (room.name for room in pkgutil.iter_modules(models.__path__) if room.ispkg)
-    entries = [importlib.import_module(f"{models.__name__}.{room}").ENTRY for room in rooms]
+    packages = (module.name for module in pkgutil.iter_modules(models.__path__) if module.ispkg)
+    entries = [importlib.import_module(f"{models.__name__}.{package}").ENTRY for package in packages]
     return {entry.name: entry for entry in entries}
 
 
 def register(entry: ModelEntry) -> None:
-    """Adds a model that is defined outside this package; before the flags are defined.
+    """Adds a model that is defined outside this package; to be called before flags are defined.
+
+    Args:
+        entry: Entry of the model.
 
     Raises:
-        ValueError: there is a model of that name already.
+        ValueError: If there is a model of that name already.
     """
     if entry.name in _entries():
         raise ValueError(f"there is a model '{entry.name}' already")
@@ -28,20 +31,20 @@ def register(entry: ModelEntry) -> None:
 
 
 def unregister(name: str) -> None:
-    """Takes out a model that `register` added."""
+    """Removes a model that `register` added."""
     del _entries()[name]
 
 
 def names() -> tuple[str, ...]:
-    """Every model's name."""
+    """The names of all models."""
     return tuple(_entries())
 
 
 def entry(name: str) -> ModelEntry:
-    """A model's entry by its name, one of `names`."""
+    """The entry of the model of that name, one of `names`."""
     return _entries()[name]
 
 
 def sections() -> dict[str, type[Options]]:
-    """The options of all models by section; what two models share stands once."""
+    """The options of all models by section; a section that models share appears once."""
     return {options.section: options for each in _entries().values() for options in each.options}

@@ -1,4 +1,4 @@
-"""The contract: what every model says about scenes."""
+"""The interface of every model: from images to scene descriptions and back, the ELBO, optimisers."""
 
 import abc
 import dataclasses
@@ -18,14 +18,14 @@ keras = tf.keras
 
 @dataclasses.dataclass(frozen=True)
 class SceneSpec:
-    """What a model is told about the scenes that it is for.
+    """Properties of the scenes that a model is built for.
 
     Attributes:
-        image_shape: height, width and channels of training images.
-        max_objects: most objects that the model explains a training image with.
-        max_inferred_objects: most objects that `SceneModel.encode` finds in one image, unless it is called with another
-            number; any number is possible, whatever the model was trained with.
-        seed: of all random draws in training.
+        image_shape: Height, width and channels of the training images.
+        max_objects: Maximum number of objects that the model may find in a training image.
+        max_inferred_objects: Maximum number of objects that `SceneModel.encode` finds in an image by default; may
+            exceed `max_objects`.
+        seed: Seed of all random draws in training.
     """
 
     image_shape: tuple[int, int, int]
@@ -35,40 +35,39 @@ class SceneSpec:
 
 
 class SceneModel(TrainableModel):
-    """Base of all models.
+    """Base class of all models.
 
-    A subclass says what the training loss is (`TrainableModel.training_loss`), what the ELBO's terms are, how an image
-    becomes a scene description and how that becomes an image. Descriptions are dictionaries whose names are declared in
-    `tf_scenes.descriptions`, and are those of the exported models. How a model is trained by Keras stands in
-    `TrainableModel`.
+    A subclass defines the training loss (`TrainableModel.training_loss`), the ELBO's terms, how an image becomes a
+    scene description, and how a description becomes an image. Descriptions are dictionaries whose field names are
+    declared in `tf_scenes.descriptions`; exported models use the same names. `TrainableModel` makes Keras train it.
     """
 
     def __init__(self, scenes: SceneSpec, name: Optional[str] = None):
         """Creates the model.
 
         Args:
-            scenes: that it is for.
-            name: of the model.
+            scenes: Scenes that the model is for.
+            name: Name of the model.
         """
         super().__init__(scenes.seed, name=name)
         self.max_objects = scenes.max_objects
         self.max_inferred_objects = scenes.max_inferred_objects
 
-    # What it is.
+    # Properties.
 
     @property
     def finds_objects(self) -> bool:
-        """Whether descriptions say how many objects there are and where; the VAE's do not."""
+        """Whether the model's descriptions say how many objects there are and where; the VAE's do not."""
         return True
 
     @property
     def num_categories(self) -> int:
-        """How many categories objects fall into; 0 for models without."""
+        """Number of categories of objects; 0 for models without categories."""
         return 0
 
     @property
     def num_attributes(self) -> int:
-        """Dimensions of an object's attributes; 0 for models without."""
+        """Number of dimensions of an object's attributes; 0 for models without attributes."""
         return 0
 
     # Images to descriptions and back.
@@ -77,17 +76,18 @@ class SceneModel(TrainableModel):
     def encode(
         self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
     ) -> dict[str, tf.Tensor]:
-        """The most likely scene description of each image, or one drawn from the posterior.
+        """Infers the most likely scene description of each image, or draws one from the posterior.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1], any height and width.
-            max_objects: length to which descriptions are padded, and most objects that can be found;
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1], of any height and width.
+            max_objects: Maximum number of objects to find, and the number of slots to which descriptions are padded;
                 `max_inferred_objects` by default.
-            seed: int32 `[2]` of the draw; without it nothing is random.
+            seed: Random seed of a draw from the posterior, int32 `[2]`; None for the most likely description.
 
         Returns:
-            Of models that find objects, at least `num_objects` int32 `[batch]`, `presence` float32
-            `[batch, max_objects]` (0 or 1) and `locations` float32 `[batch, max_objects, 2]`, pixels, y then x.
+            Scene descriptions. Those of models that find objects have at least `num_objects`, int32 `[batch]`,
+            `presence`, float32 `[batch, max_objects]` (0 or 1), and `locations`, float32 `[batch, max_objects, 2]`, y
+            then x in pixels.
         """
 
     @abc.abstractmethod
@@ -95,9 +95,9 @@ class SceneModel(TrainableModel):
         """Draws scene descriptions.
 
         Args:
-            description: what `encode` gives; fields that follow from others are not needed.
-            height: of the canvas, pixels, scalar int32.
-            width: of the canvas, pixels, scalar int32.
+            description: Scene descriptions as returned by `encode`; fields derived from others are not needed.
+            height: Height of the canvas in pixels, scalar int32.
+            width: Width of the canvas in pixels, scalar int32.
 
         Returns:
             Pixel means, float32 `[batch, height, width, channels]` in [0, 1].
@@ -105,40 +105,40 @@ class SceneModel(TrainableModel):
 
     @override
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """The reconstruction of images: float32 `[batch, height, width, channels]` in [0, 1], the same out."""
+        """Reconstructs images: float32 `[batch, height, width, channels]` in [0, 1] -> the same shape and range."""
         height, width = tf.unstack(tf.shape(images)[1:3])
         return self.decode(self.encode(images), height, width)
 
     def geometry(
         self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """What follows from a description, for those who draw on images; nothing where no objects are found.
+        """Positions of objects in the image, derived from descriptions; empty for models that do not find objects.
 
         Args:
-            description: what `encode` gives.
-            height: of the canvas, pixels, scalar int32.
-            width: of the canvas, pixels, scalar int32.
+            description: Scene descriptions as returned by `encode`.
+            height: Height of the canvas in pixels, scalar int32.
+            width: Width of the canvas in pixels, scalar int32.
 
         Returns:
-            Of models that find objects, `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as shares
-            of the canvas, within [0, 1]. Of those that pose sprites, `where`, float32 `[batch, max_objects, 2, 3]`: the
-            affine map of (y, x, 1), each from -1 to 1 within a sprite, to y and x on the canvas, pixels. 0 where an
-            object is absent.
+            For models that find objects `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as
+            fractions of the canvas, within [0, 1]. For models that pose sprites also `where`, float32
+            `[batch, max_objects, 2, 3]`: the affine map from (y, x, 1), with y and x from -1 to 1 within a sprite, to y
+            and x on the canvas in pixels. All values of absent objects are 0.
         """
         return {}
 
     @abc.abstractmethod
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """What pictures of an inference show beside image and reconstruction.
+        """What figures show of an inference besides images and reconstructions.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-            description: what `encode` gave for them.
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            description: Descriptions of these images as returned by `encode`.
 
         Returns:
-            Where the model finds objects, `sprites`, float32 `[batch, max_objects, h, w, channels]`; where it has
-            location features, `features`, float32 `[batch, height, width]`; where it has oriented boxes, `outlines`,
-            float32 `[batch, max_objects, 4, 2]`, their corners, pixels, y then x.
+            `sprites`, float32 `[batch, max_objects, h, w, channels]`, if the model finds objects; `features`, float32
+            `[batch, height, width]`, if it has location features; `outlines`, the corners of oriented boxes, float32
+            `[batch, max_objects, 4, 2]`, y then x in pixels, if it has such boxes.
         """
 
     # The ELBO.
@@ -152,22 +152,24 @@ class SceneModel(TrainableModel):
         sampled_kl: bool = False,
         features: tuple[tf.Tensor, ...] = (),
     ) -> dict[str, tf.Tensor]:
-        """One Monte-Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
+        """One Monte Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-            seed: int32 `[2]`.
-            max_objects: most objects that the posterior may find, and the prior allows; as in training by default.
-            sampled_kl: makes each KL term log q - log p at the sample itself, where otherwise what is known in closed
-                form given the draws before it is taken; the terms' `elbo` is then the log of an importance weight.
-            features: what `inference_features` gave for these images, if it is known already.
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            seed: Random seed, int32 `[2]`.
+            max_objects: Maximum number of objects that the posterior may find and the prior allows; as in training by
+                default.
+            sampled_kl: Whether each KL term is log q - log p at the sample itself, so that the `elbo` of the terms is
+                the log of an importance weight; otherwise KL terms are exact where, given earlier draws, they have a
+                closed form.
+            features: Result of `inference_features` for these images, if already computed.
 
         Returns:
-            `reconstruction` and the KL terms, float32 `[batch]`, nats per image.
+            Terms by name, `reconstruction` and the KL terms, each float32 `[batch]` in nats.
         """
 
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """What inference computes from images before any draw; nothing, where all of it depends on draws."""
+        """The part of inference that does not depend on random draws, which many samples can share; may be empty."""
         return ()
 
     @abc.abstractmethod
@@ -177,40 +179,41 @@ class SceneModel(TrainableModel):
         """Draws scene descriptions from the prior.
 
         Args:
-            num_scenes: how many.
-            height: of the canvas, pixels.
-            width: of the canvas, pixels.
-            seed: int32 `[2]`.
-            max_objects: makes the count uniform on 0 to this; None takes the learned prior.
+            num_scenes: Number of scenes.
+            height: Height of the canvas in pixels.
+            width: Width of the canvas in pixels.
+            seed: Random seed, int32 `[2]`.
+            max_objects: Maximum number of objects, where all numbers from 0 on are equally likely; None for numbers of
+                objects from the learned prior.
 
         Returns:
-            What `encode` gives.
+            Scene descriptions, with the fields that `encode` returns.
         """
 
     # Training.
 
     def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
-        """The optimiser of each of `variable_groups`; Adam, unless the model's paper has another.
+        """Creates an optimiser for each of `variable_groups`: Adam, unless the model's paper uses another.
 
         Args:
-            options: of training.
+            options: Training options.
         """
         rate, clip_norm = optimizers.falling_rate(options), optimizers.clip_norm(options)
         return {optimizers.DEFAULT: optimizers.Adam(rate, global_clipnorm=clip_norm)}
 
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
-        """Trainable variables by the name of the optimiser that they belong to; `default` is always there."""
+        """The trainable variables by group, each group with an optimiser of its own; `default` always exists."""
         return {optimizers.DEFAULT: self.trainable_variables}
 
     def group_apart(self, name: str, variables: Sequence[tf.Variable]) -> dict[str, list[tf.Variable]]:
-        """`variable_groups` with some variables in a group of their own."""
+        """Variable groups with the given variables in a group of that name and all others in `default`."""
         own = {variable.ref() for variable in variables}
         rest = [variable for variable in self.trainable_variables if variable.ref() not in own]
         return {optimizers.DEFAULT: rest, name: list(variables)}
 
     @override
     def held_out_measures(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The ELBO and its terms, and, where the batch has `counts`, the accuracy of the number of objects."""
+        """The ELBO and its terms and, if the batch has `counts`, whether the inferred number of objects is correct."""
         terms = self.elbo_terms(batch["images"], seed)
         measures = {"elbo": elbo(terms), **terms}
         if "counts" in batch and self.finds_objects:
