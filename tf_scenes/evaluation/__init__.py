@@ -1,1 +1,1 @@
-"""What a trained model is measured by, and its pictures."""
+"""Measures of trained models, samples from them, and the page of results."""

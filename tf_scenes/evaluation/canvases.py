@@ -1,4 +1,4 @@
-"""Counting on canvases larger than those trained on, with more objects: beyond LAVAE's paper (its section 3.3)."""
+"""Counting on canvases larger than in training, with more objects. It goes beyond section 3.3 of LAVAE's paper."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from tf_scenes.descriptions import NUM_OBJECTS
 from tf_scenes.evaluation import metrics
 from tf_scenes.models.scene_model import SceneModel
 
-# So many more objects than there are may be found, so that finding too many is seen.
+# Slots beyond the largest number of objects, so that finding too many objects shows in the measures.
 SPARE_SLOTS = 4
 
 
 def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
-    """How well a model counts and draws scenes of any size.
+    """Measures how well a model counts the objects of scenes of any size and reconstructs the images.
 
     Args:
-        model: a trained model that finds objects.
-        dataset: scenes, of any size.
-        split_name: of a held-out split.
-        batch_size: images a batch.
+        model: Trained model that finds objects.
+        dataset: Data set of scenes of any size.
+        split_name: Name of a held-out split.
+        batch_size: Number of images in a batch.
 
     Returns:
-        `images`, `count_accuracy`, `count_accuracy_by_count`, `count_error` (mean absolute difference),
-        `foreground_iou` (over images with an object).
+        Measures by name: `images`, their number; `count_accuracy` and `count_accuracy_by_count`; `count_error`, the
+        mean absolute difference; `foreground_iou`, a mean over images with an object.
     """
     slots = dataset.splits[split_name].max_objects + SPARE_SLOTS
 

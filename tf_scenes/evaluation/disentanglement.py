@@ -1,8 +1,8 @@
-"""How far one object can be changed in latent space without anything else changing.
+"""How well one object can be changed in latent space without changing anything else.
 
-LAVAE's paper shows it in pictures (figures 3, 6 and 7); this puts numbers on it. Scenes are inferred, one object's
-latents are edited, the scene is drawn and inferred again. What was edited should have changed as asked, and nothing
-else at all.
+LAVAE's paper shows this in pictures (figures 3, 6 and 7); here it is measured. A scene is inferred, one object's
+latents are edited, and the edited scene is drawn and inferred again. The edited object should have changed as
+requested, and everything else not at all.
 """
 
 import dataclasses
@@ -33,31 +33,37 @@ from tf_scenes.models.scene_model import SceneModel
 _SEED = 30_300
 _PRIOR_SCENES = 2_000
 _PLACE_ATTEMPTS = 64
-# The standard deviation of an angle that is uniform on the circle.
+# Standard deviation of an angle that is uniform on the circle.
 _UNIFORM_ANGLE = np.pi / np.sqrt(3.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Edit:
-    """What was asked of a batch of scenes."""
+    """An edit of a batch of scenes.
+
+    Attributes:
+        description: Edited description.
+        edited: Whether each object is to change, bool `[scenes, slots]`.
+        possible: Whether the edit is possible in each scene, bool `[scenes]`.
+    """
 
     description: Description
-    edited: np.ndarray  # bool [scenes, slots], the objects that were to change.
-    possible: np.ndarray  # bool [scenes], where the edit could be made.
+    edited: np.ndarray
+    possible: np.ndarray
 
 
 class AppearanceDistance:
-    """Distance of two appearances in units of their prior.
+    """Distance between two appearances, in standard deviations of the prior.
 
-    Each continuous variable's difference is divided by its standard deviation under the prior, and the distance is the
-    root of the mean square over all of them. Categories are left out: they agree or do not.
+    The difference in each continuous variable is divided by its standard deviation under the prior; the distance is the
+    root mean square over all variables. Categories have no distance and are left out.
     """
 
     def __init__(self, prior: Mapping[str, np.ndarray]):
-        """Creates the measure.
+        """Creates the distance.
 
         Args:
-            prior: descriptions drawn from the prior.
+            prior: Descriptions drawn from the prior, by which the standard deviations are estimated.
         """
         present = is_present(prior)
         self._scales = {
@@ -67,7 +73,7 @@ class AppearanceDistance:
         }
 
     def __call__(self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Distance of appearances `[objects, ...]`, one by one: `[objects]`."""
+        """Distance between appearances of the same objects: fields `[objects, ...]` -> `[objects]`."""
         squares = []
         for name, scale in self._scales.items():
             difference = second[name] - first[name]
@@ -80,27 +86,29 @@ class AppearanceDistance:
 def disentanglement(
     model: SceneModel, dataset: Dataset, split_name: str, num_images: int, clearance: float, batch_size: int
 ) -> dict[str, dict[str, Any]]:
-    """Measures what edits of one object change.
+    """Measures what changes when one object is edited.
 
-    Scenes in which at least two objects were found are used, so that there is always something else to change. The
-    edits: `none`, the control, in which a scene is drawn and inferred again as it is; `move`, to a place that is free;
-    `swap`, of two objects' places; `restyle`, with the appearance of an object of another scene.
+    Only scenes in which at least two objects are found are used, so that there is always another object that could
+    change by mistake. The edits are: `none`, the control, which draws a scene and infers it again without a change;
+    `move`, which moves an object to a free place; `swap`, which exchanges the places of two objects; `restyle`, which
+    gives an object the appearance of an object of another scene.
 
     Args:
-        model: a trained model that finds objects.
-        dataset: the data set.
-        split_name: of a held-out split.
-        num_images: the first so many images of the split are used.
-        clearance: a moved object stays this far from every other one, and half as far from the border, pixels.
-        batch_size: images a batch.
+        model: Trained model that finds objects.
+        dataset: Data set.
+        split_name: Name of a held-out split.
+        num_images: Number of images, taken from the start of the split.
+        clearance: Distance that a moved object keeps from all others, in pixels; it keeps half of it from the border.
+        batch_size: Number of images in a batch.
 
     Returns:
-        For each edit: `scenes`, in how many it was made; `count_kept`, the share of them in which as many objects are
-        found as were drawn; over those, `asked_move` and `asked_restyle`, how far the edited objects were to be moved
-        and changed; `edited_location_error` and `edited_appearance_error`, how far they are from what was asked;
-        `other_location_change` and `other_appearance_change`, how much the others changed. Locations in pixels,
-        appearances in units of their prior, means over objects. For models with categories `edited_category_kept` and
-        `other_category_kept`, shares of objects.
+        Measures by name, for each edit by name: `scenes`, the number of scenes in which the edit was made;
+        `count_kept`, the fraction of them in which as many objects are found as were drawn. In this fraction, means
+        over objects: `asked_move` and `asked_restyle`, the change that was requested of the edited objects;
+        `edited_location_error` and `edited_appearance_error`, their distance from the request; `other_location_change`
+        and `other_appearance_change`, the change of all other objects. Locations are in pixels, appearances in standard
+        deviations of the prior. For models with categories also `edited_category_kept` and `other_category_kept`, the
+        fractions of objects whose category is found as it was drawn.
     """
     height, width, _ = dataset.image_shape
     distance = AppearanceDistance(
@@ -121,7 +129,7 @@ def disentanglement(
     return {name: _summary(scenes) for name, scenes in found.items()}
 
 
-# The edits.
+# Edits.
 
 
 def _none(description: Description, random: np.random.Generator, size: tuple[int, int], clearance: float) -> _Edit:
@@ -161,7 +169,7 @@ _EDITS: dict[str, Callable[..., _Edit]] = {"none": _none, "move": _move, "swap":
 
 
 def _choose(description: Description, random: np.random.Generator) -> np.ndarray:
-    """One of the objects of each scene."""
+    """Draws the slot of an object in each scene, `[scenes]`."""
     weights = random.random(is_present(description).shape) * (is_present(description))
     return weights.argmax(axis=1)
 
@@ -178,7 +186,7 @@ def _free_place(
     size: tuple[int, int],
     clearance: float,
 ) -> Optional[np.ndarray]:
-    """A place for one object that is far from all others, on whole pixels, as LAVAE's locations are."""
+    """A place for one object at a distance from all others, or None; in whole pixels, like LAVAE's locations."""
     others = locations[present & (np.arange(len(present)) != slot)]
     margin = clearance / 2.0
     for place in random.uniform(margin, np.array(size) - 1.0 - margin, (_PLACE_ATTEMPTS, 2)).round():
@@ -187,13 +195,13 @@ def _free_place(
     return None
 
 
-# What came of them.
+# Comparison of scenes before and after edits.
 
 
 def _compare(
     before: Description, edit: _Edit, again: Description, distance: AppearanceDistance
 ) -> list[dict[str, np.ndarray]]:
-    """For each scene in which the edit was possible, its measures by object; nothing but `kept` where counts differ."""
+    """Measures by object, for each scene in which the edit was possible; only `kept` if numbers of objects differ."""
     scenes = []
     for scene in np.flatnonzero(edit.possible):
         drawn = np.flatnonzero(is_present(edit.description)[scene])

@@ -45,7 +45,7 @@ class _Totals:
 
 @dataclasses.dataclass(frozen=True)
 class _Inference:
-    """Everything that evaluation asks of a model for one batch, as compiled functions."""
+    """The functions of a model that evaluation calls for each batch, compiled."""
 
     model: SceneModel
 
@@ -64,34 +64,35 @@ class _Inference:
 def evaluate_splits(
     model: SceneModel, dataset: Dataset, split_names: Iterable[str], batch_size: int
 ) -> dict[str, dict[str, Any]]:
-    """Measures a model on held-out splits; it is compiled once for all of them.
+    """Measures a model on held-out splits, compiling it only once.
 
     Args:
-        model: the trained model.
-        dataset: the data set.
-        split_names: of the splits.
-        batch_size: images a batch.
+        model: Trained model.
+        dataset: Data set.
+        split_names: Names of the splits.
+        batch_size: Number of images in a batch.
 
     Returns:
-        Each split's measures by its name.
+        Measures by name, for each split by name.
 
-        `images` (their number); `elbo` and its terms (nats per image; where the split has more objects than the model
-        was trained with, under a prior of counts that is uniform up to `max_inferred_objects`); `mse` (per pixel and
-        channel) and `squared_error` (summed over each image); `foreground_iou` (over images with at least one object;
-        without ground truth, over those with a lit pixel). With ground truth, for models that find objects,
-        `count_accuracy` and `count_accuracy_by_count`, `location_error` with `location_offset` (pixels), and for models
-        with categories `correspondence` with the label of each category and how often each is in use. What there is no
-        ground truth for, and what a model does not say, is None.
+        `images` is their number; `elbo` and its terms are in nats per image (if the split has more objects than the
+        model was trained with, the prior of the number of objects is uniform up to `max_inferred_objects`); `mse` is
+        the mean over pixels and channels, `squared_error` the sum over an image; `foreground_iou` is a mean over images
+        with a lit pixel. If there is ground truth and the model finds objects: `count_accuracy` and
+        `count_accuracy_by_count`; `location_error` and `location_offset` in pixels. If the model also has categories:
+        `correspondence`; `category_labels`, the label of each category; `category_use`, the number of objects in each
+        category. Measures that need ground truth or fields that do not exist are None.
     """
     inference = _Inference(model)
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
 
 
 def objects_beyond_prior(model: SceneModel, dataset: Dataset, split_name: str) -> Optional[int]:
-    """How many objects a split's ELBO is about where its scenes have more than the learned prior of counts knows.
+    """The `max_objects` to call `SceneModel.elbo_terms` with for a split.
 
     Returns:
-        `max_objects` of `SceneModel.elbo_terms`: the prior is then uniform up to it. None: the learned one will do.
+        Most objects, up to which the prior is uniform, if scenes may have more objects than the learned prior covers;
+        otherwise None, for the learned prior.
     """
     return model.max_inferred_objects if dataset.splits[split_name].max_objects > model.max_objects else None
 
@@ -124,7 +125,7 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
 
 
 def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
-    """What is measured of a description; categories are -1 where no object is."""
+    """The fields of a description that are measured; categories are -1 where there is no object."""
     objects = {name: description[name].numpy() for name in (NUM_OBJECTS, LOCATIONS) if name in description}
     if CATEGORY in description:
         objects["categories"] = np.where(is_present(description), description[CATEGORY], -1)
@@ -160,7 +161,7 @@ def _locating(totals: _Totals) -> dict[str, Any]:
 
 
 def table(splits: dict[str, dict[str, Any]]) -> str:
-    """The report's main numbers as lines of text, a column for each split."""
+    """The main measures of a report as lines of text, with a column for each split."""
     lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in splits)])]
     terms = [name for name in next(iter(splits.values())) if name.startswith(("reconstruction", "kl_"))]
     for row in (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:]):
@@ -171,7 +172,7 @@ def table(splits: dict[str, dict[str, Any]]) -> str:
 
 
 def plain_table(columns: dict[str, dict[str, Any]]) -> str:
-    """Numbers by name as lines of text, a column for each dictionary."""
+    """Numbers by name as lines of text, with a column for each dictionary."""
     names = list(dict.fromkeys(name for measures in columns.values() for name in measures))
     lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in columns)])]
     for name in names:

@@ -1,4 +1,4 @@
-"""The importance-weighted lower bound of log p(x) (Burda et al., 2015), with which LAVAE's paper compares models."""
+"""The importance-weighted lower bound of log p(x) (Burda et al., 2015), by which LAVAE's paper compares models."""
 
 from typing import Any, Optional
 
@@ -19,33 +19,32 @@ def importance_weighted_bound(
 ) -> tf.Tensor:
     """Log of 1/k sum_i p(x, z_i) / q(z_i | x) with z_i from the posterior; k = 1 estimates the ELBO.
 
-    Latents are drawn from the exact posterior, discrete where the model's is, not from its relaxation. The sum is kept
-    as it grows, so that memory does not depend on k, and what inference networks compute before any draw is computed
-    once.
+    Latents are drawn from the exact posterior, not from its relaxation. Samples are summed up one by one, so that
+    memory does not depend on k, and everything that does not depend on draws is computed only once.
 
-    The bound rises with k towards log p(x), or, where the posterior leaves latents out that have mass in the prior, to
-    the log of what is left: LAVAE's posterior knows one number of objects only.
+    The bound rises with k to log p(x), unless latents with mass in the prior have none in the posterior: then it rises
+    to the log-probability without them. LAVAE's posterior, for example, allows only one number of objects.
 
     Args:
-        model: the model.
-        images: float32 `[batch, height, width, channels]` in [0, 1].
-        num_samples: k.
-        seed: int32 `[2]`.
-        max_objects: see `SceneModel.elbo_terms`.
+        model: Model.
+        images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+        num_samples: Number of samples k.
+        seed: Seed of the draws, int32 `[2]`.
+        max_objects: Most objects, see `SceneModel.elbo_terms`.
 
     Returns:
-        float32 `[batch]`, nats per image.
+        Bound of each image, float32 `[batch]`, nats.
     """
     features = model.inference_features(images)
 
     def add(sample: tf.Tensor, log_sum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        own_seed = tf.random.experimental.stateless_fold_in(seed, sample)
-        log_weight = elbo(model.elbo_terms(images, own_seed, max_objects, sampled_kl=True, features=features))
+        sample_seed = tf.random.experimental.stateless_fold_in(seed, sample)
+        log_weight = elbo(model.elbo_terms(images, sample_seed, max_objects, sampled_kl=True, features=features))
         return sample + 1, tf.reduce_logsumexp(tf.stack([log_sum, log_weight]), axis=0)
 
-    nothing = tf.fill([tf.shape(images)[0]], -float("inf"))
+    log_zero = tf.fill([tf.shape(images)[0]], -float("inf"))
     _, log_sum = tf.while_loop(
-        lambda sample, _: sample < num_samples, add, (tf.constant(0), nothing), parallel_iterations=1
+        lambda sample, _: sample < num_samples, add, (tf.constant(0), log_zero), parallel_iterations=1
     )
     return log_sum - tf.math.log(tf.cast(num_samples, tf.float32))
 
@@ -53,20 +52,20 @@ def importance_weighted_bound(
 def likelihood(
     model: SceneModel, dataset: Dataset, split_name: str, num_images: int, num_samples: int, batch_size: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The bound on a held-out split.
+    """The importance-weighted bound on a held-out split.
 
     Args:
-        model: the trained model.
-        dataset: the data set.
-        split_name: of the split.
-        num_images: the first so many images of the split are used.
-        num_samples: k.
-        batch_size: images a batch; changes speed and memory only, up to the draws.
+        model: Trained model.
+        dataset: Data set.
+        split_name: Name of the split.
+        num_images: Number of images, taken from the start of the split.
+        num_samples: Number of samples k.
+        batch_size: Number of images in a batch. It affects speed, memory and which random draws are made.
 
     Returns:
-        `bound` and `elbo` (its k = 1 from the same first draws), means over images in nats per image, each with a
-        `_standard_error` over images; `images` and `samples`, how many there were. And `bound` and `elbo` of every
-        image, float64 `[images]`, for a paired comparison with another model.
+        Two dictionaries. The first has `bound` and `elbo` (the bound with k = 1 from the same first draws), means over
+        images in nats, each with its `_standard_error`, and the numbers of `images` and `samples`. The second has
+        `bound` and `elbo` of every image, float64 `[images]`, for paired comparisons with other models.
     """
     max_objects = objects_beyond_prior(model, dataset, split_name)
 

@@ -1,4 +1,4 @@
-"""What is measured on held-out scenes, as NumPy functions of whole batches."""
+"""Measures on held-out scenes, as NumPy functions of whole batches."""
 
 from typing import Any, Optional
 
@@ -8,14 +8,14 @@ from scipy.spatial.distance import cdist
 
 
 def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
-    """How well objects are counted.
+    """How accurately objects are counted.
 
     Args:
-        true: int `[images]`, the numbers of objects.
-        inferred: int `[images]`.
+        true: True numbers of objects, int `[images]`.
+        inferred: Inferred numbers of objects, int `[images]`.
 
     Returns:
-        `count_accuracy`, the share of images whose number of objects is inferred correctly, and
+        `count_accuracy`, the fraction of images whose number of objects is inferred correctly, and
         `count_accuracy_by_count`, the same for each true number that occurs.
     """
     by_count = {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
@@ -28,16 +28,16 @@ def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarra
 
 
 def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
-    """Intersection over union of what is lit in the image and in its reconstruction.
+    """Intersection over union of the lit pixels of images and of their reconstructions.
 
-    A pixel of the image is lit if any channel is above 0, one of the reconstruction if any channel's mean is above 0.5.
+    A pixel of an image is lit if any channel is above 0, a pixel of a reconstruction if any channel is above 0.5.
 
     Args:
-        images: float `[images, height, width, channels]` in [0, 1].
-        pixel_means: float, the same shape.
+        images: Images, float `[images, height, width, channels]` in [0, 1].
+        pixel_means: Reconstructions, float, of the same shape.
 
     Returns:
-        float `[images]`; NaN where neither image nor reconstruction has a lit pixel.
+        Measure of each image, float `[images]`; NaN if neither the image nor the reconstruction has a lit pixel.
     """
     lit, drawn = (images > 0.0).any(axis=-1), (pixel_means > 0.5).any(axis=-1)
     union = np.sum(lit | drawn, axis=(1, 2))
@@ -46,11 +46,11 @@ def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
 
 
 def mean_foreground_iou(of_images: np.ndarray, images_to_count: np.ndarray) -> Optional[float]:
-    """The mean of `foreground_iou` over some of the images; None where there are none.
+    """Mean of `foreground_iou` over some of the images; None if there are none.
 
     Args:
-        of_images: float `[images]`.
-        images_to_count: bool `[images]`, those with something to see.
+        of_images: `foreground_iou` of each image, float `[images]`.
+        images_to_count: Whether to include each image, as those with an object, bool `[images]`.
     """
     return float(np.mean(of_images[images_to_count], dtype=np.float64)) if images_to_count.any() else None
 
@@ -58,18 +58,19 @@ def mean_foreground_iou(of_images: np.ndarray, images_to_count: np.ndarray) -> O
 def location_error(
     true: list[np.ndarray], inferred: list[np.ndarray], rounds: int = 3
 ) -> tuple[Optional[float], Optional[np.ndarray]]:
-    """Mean distance between matched true and inferred centres, up to one constant offset.
+    """Mean distance between matched true and inferred centres, after a constant offset is removed.
 
-    A model is free to call any point of an object its location, as long as it is the same one for all. So the median
-    difference over all matched pairs is taken off, matching and offset in turn.
+    Any point of an object may serve as its location, provided it is the same point for all objects. So the median
+    difference between matched centres is subtracted; offset and matching are estimated in turn.
 
     Args:
-        true: for each image float `[objects, 2]`, pixels, y then x.
-        inferred: for each image float `[objects, 2]`; the smaller of the two numbers of objects is matched.
-        rounds: how often offset and matching are refined.
+        true: True centres in each image, float `[objects, 2]`, y then x in pixels.
+        inferred: Inferred centres in each image, float `[objects, 2]`. If the numbers of objects differ, only as many
+            as the smaller one are matched.
+        rounds: Number of times that matching and offset are estimated.
 
     Returns:
-        The mean distance and the offset `[2]`, pixels; None and None where no image has both kinds of centres.
+        Mean distance and offset `[2]`, both in pixels; None and None if no image has both true and inferred centres.
     """
     offset = np.zeros(2)
     for _ in range(rounds):
@@ -83,37 +84,39 @@ def location_error(
 
 
 def _matched_differences(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
-    """Inferred less true centre for each matched pair: `[pairs, 2]`."""
+    """Inferred minus true centre of each matched pair: `[pairs, 2]`."""
     rows, columns = match_locations(true, inferred)
     return inferred[columns] - true[rows]
 
 
 def match_locations(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of the assignment with the least total distance.
+    """Matches two sets of locations so that the sum of distances within pairs is minimal.
 
     Args:
-        first: float `[objects, 2]`.
-        second: float `[other objects, 2]`; the smaller of the two numbers of objects is matched.
+        first: Locations, float `[objects, 2]`.
+        second: Other locations, float `[other objects, 2]`. If the numbers differ, only as many as the smaller one are
+            matched.
 
     Returns:
-        The objects of each pair: indices into `first`, in order, and into `second`.
+        The locations of each pair, as indices into `first`, in ascending order, and indices into `second`.
     """
     return linear_sum_assignment(cdist(first, second))
 
 
 def correspondence_rate(true: np.ndarray, inferred: np.ndarray) -> tuple[float, dict[int, int]]:
-    """Share of true labels that are found in their image under the best renaming of categories.
+    """Fraction of true labels that are found under the best assignment of labels to categories.
 
-    Equation 11 of Discrete-AIR. Under a renaming p, the labels found are the sum over categories k of W[k, p(k)], where
-    W[k, c] is the sum over images of min(inferred objects of category k, true objects of label c). So the best one is
-    an assignment problem, solved exactly, and no permutation need be tried. Categories in excess stay without a label.
+    Equation 11 of Discrete-AIR. If category k has label p(k), the number of labels found is the sum over k of
+    W[k, p(k)], where W[k, c] is the sum over images of min(inferred objects of category k, true objects of label c). So
+    the best p solves a linear assignment problem, and permutations need not be tried. If there are more categories than
+    labels, some get no label.
 
     Args:
-        true: int `[images, slots]`, labels, -1 where there is no object.
-        inferred: int `[images, other slots]`, categories, -1 where there is no object.
+        true: True labels, int `[images, slots]`, -1 where there is no object.
+        inferred: Inferred categories, int `[images, other slots]`, -1 where there is no object.
 
     Returns:
-        The rate, and the label of each category that has one. NaN and nothing where there is no true label.
+        The rate, and the label of each category that has one; NaN and an empty dictionary if there are no true labels.
     """
     if not (true >= 0).any():
         return float("nan"), {}
@@ -125,5 +128,5 @@ def correspondence_rate(true: np.ndarray, inferred: np.ndarray) -> tuple[float, 
 
 
 def _occurrences(values: np.ndarray) -> np.ndarray:
-    """How often each value occurs in each row: `[images, slots]` -> `[images, largest value + 1]`; -1 is nothing."""
+    """How often each value from 0 on occurs in each row: `[images, slots]` -> `[images, largest value + 1]`."""
     return np.stack([np.sum(values == value, axis=1) for value in range(max(values.max(initial=0), 0) + 1)], axis=1)

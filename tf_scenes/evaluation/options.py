@@ -3,13 +3,15 @@
 import dataclasses
 from typing import Optional
 
+from typing_extensions import override
+
 from tf_scenes.errors import UserError
 from tf_scenes.options import Options, option
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions(Options, affects_training=False):
-    """What is done with a trained model."""
+    """Options of what is done with a trained model."""
 
     evaluation_batch_size: int = option(
         100, "Number of images per evaluation batch; affects speed and memory only.", lower=1
@@ -57,11 +59,11 @@ class EvaluationOptions(Options, affects_training=False):
     num_edited: int = option(6, "Maximum number of images that --mode=edit edits.", lower=1)
 
     def canvas_sides(self) -> list[int]:
-        """`canvas_sizes` as numbers."""
+        """The numbers in `canvas_sizes`."""
         return [int(word) for word in self.canvas_sizes.split(",")]
 
+    @override
     def check(self) -> None:
-        """See `Options.check`."""
         words = self.canvas_sizes.split(",")
         if not all(word.strip().isdecimal() and int(word) >= 8 for word in words):
             raise UserError(f"--canvas_sizes={self.canvas_sizes} must be whole numbers from 8 on with commas between")

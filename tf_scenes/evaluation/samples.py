@@ -12,15 +12,15 @@ from tf_scenes.models.scene_model import SceneModel
 def sample_scenes(
     model: SceneModel, num_scenes: int, height: int, width: int, seed: int, max_objects: Optional[int] = None
 ) -> tuple[Description, np.ndarray]:
-    """Scenes from the prior.
+    """Draws scenes from the prior.
 
     Args:
-        model: the trained model.
-        num_scenes: how many.
-        height: of the canvas, pixels.
-        width: of the canvas, pixels.
-        seed: of the draw.
-        max_objects: makes the count uniform on 0 to this; None takes the learned prior.
+        model: Trained model.
+        num_scenes: Number of scenes.
+        height: Height of the canvas in pixels.
+        width: Width of the canvas in pixels.
+        seed: Seed of the draws.
+        max_objects: Most objects in a scene; their number is then uniform on 0 to this. None takes the learned prior.
 
     Returns:
         The descriptions, and their pixel means, float32 `[scenes, height, width, channels]`.
