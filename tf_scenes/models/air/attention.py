@@ -1,4 +1,4 @@
-"""Networks that say, step by step, whether there is one more object and where: Discrete-AIR, section 3.3."""
+"""Networks that infer, slot by slot, whether there is another object and where: Discrete-AIR, section 3.3."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -7,17 +7,17 @@ import tensorflow as tf
 
 layers = tf.keras.layers
 
-# Of z_where's posterior; wide enough at first to look around, never so narrow that its KL explodes.
+# Log standard deviation of z_where's posterior: at first wide enough to explore, never so narrow that its KL explodes.
 _INITIAL_LOG_STDDEV = -2.0
 _LOG_STDDEV_RANGE = (-6.0, 1.0)
 
 
 class Where(NamedTuple):
-    """Parameters of the posterior of z_where: scale (in log-odds), then x and y before their tanh.
+    """Parameters of the posterior of z_where: of the scale's log-odds, then of x and y before their tanh.
 
     Attributes:
-        mean: float32 `[batch, dimensions]`.
-        log_stddev: float32 `[batch, dimensions]`.
+        mean: Means, float32 `[batch, dimensions]`.
+        log_stddev: Logarithms of the standard deviations, float32 `[batch, dimensions]`.
     """
 
     mean: tf.Tensor
@@ -25,9 +25,9 @@ class Where(NamedTuple):
 
 
 class Localization(layers.Layer):
-    """The recurrent network: difference image and previous latents in, presence and a first guess of z_where out.
+    """The recurrent network: from difference image and previous latents to presence and a first guess of z_where.
 
-    The paper names an LSTM and nothing else. Two convolutions on the halved image stand before it by default: they cost
+    The paper only mentions an LSTM. By default two convolutions on the image at half resolution precede it: they cost
     less than a dense layer on all pixels and learn positions faster.
     """
 
@@ -35,10 +35,10 @@ class Localization(layers.Layer):
         """Creates the network.
 
         Args:
-            units: of the LSTM and of the dense layer before it.
-            where_dim: dimensions of z_where.
-            convolutional: whether convolutions come first.
-            name: of the layer.
+            units: Number of units of the LSTM and of the dense layer before it.
+            where_dim: Number of dimensions of z_where.
+            convolutional: Whether convolutions precede the dense layer.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._features = tf.keras.Sequential(name="features")
@@ -49,26 +49,27 @@ class Localization(layers.Layer):
         self._features.add(layers.Flatten())
         self._features.add(layers.Dense(units, activation="relu"))
         self._cell = layers.LSTMCell(units, name="lstm")
-        # Many objects, and in the middle, to begin with: what is never drawn is never learned.
+        # At first many objects are present, near the middle: what is never drawn is never learned.
         self._presence = layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(2.0), dtype="float32")
         self._where = _small_head(2 * where_dim, name="where")
 
     def initial_state(self, batch: tf.Tensor) -> list[tf.Tensor]:
-        """The LSTM's state before the first step."""
+        """The LSTM's state before the first slot."""
         return self._cell.get_initial_state(batch_size=batch, dtype=self.compute_dtype)
 
     def call(
         self, difference: tf.Tensor, latents: tf.Tensor, state: list[tf.Tensor]
     ) -> tuple[tf.Tensor, Where, list[tf.Tensor]]:
-        """One step.
+        """Infers one slot's presence and a first guess of its z_where.
 
         Args:
-            difference: float32 `[batch, height, width, channels]`, image less what is on the canvas.
-            latents: float32 `[batch, L]`, of the step before.
-            state: of the LSTM.
+            difference: Image minus canvas, float32 `[batch, height, width, channels]`.
+            latents: Latents of the previous slot, float32 `[batch, L]`.
+            state: State of the LSTM.
 
         Returns:
-            Log-odds of presence, float32 `[batch]`; z_where's posterior, relative to the prior's mean; the new state.
+            Log-odds of presence, float32 `[batch]`; z_where's posterior, with means relative to the prior's; the LSTM's
+            new state.
         """
         inputs = tf.concat([self._features(difference), tf.cast(latents, self.compute_dtype)], axis=-1)
         output, state = self._cell(inputs, state)
@@ -77,9 +78,9 @@ class Localization(layers.Layer):
 
 
 class Refinement(layers.Layer):
-    """A second look: corrects z_where by what a glimpse at the first guess shows.
+    """The second look: corrects z_where from a glimpse at the first guess.
 
-    A departure from the paper, where one look at the whole image has to be exact to the pixel. In a glimpse the
+    A departure from the paper, where one look at the whole image has to be exact to the pixel. Within a glimpse the
     correction is the same task wherever the object is, and is learned in a fraction of the steps.
     """
 
@@ -87,22 +88,26 @@ class Refinement(layers.Layer):
         """Creates the network.
 
         Args:
-            units: of the dense layer.
-            where_dim: dimensions of z_where, the last two of which are translation.
-            channels: see `glimpse_trunk`.
-            name: of the layer.
+            units: Number of units of the dense layer.
+            where_dim: Number of dimensions of z_where, the last two of which are the translation.
+            channels: Numbers of channels of the convolutions, as for `glimpse_trunk`.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._trunk = glimpse_trunk(units, channels)
         self._head = _small_head(2 * where_dim, name="where")
 
     def call(self, glimpses: tf.Tensor, first: Where, scale: tf.Tensor) -> Where:
-        """The corrected posterior.
+        """Corrects the posterior of z_where.
 
         Args:
-            glimpses: float32 `[batch, size, size, channels]`, at the first guess, with some surroundings.
-            first: the first guess.
-            scale: float32 `[batch, 2]`, the glimpses' share of the canvas, in which translation is corrected.
+            glimpses: Glimpses at the first guess and its surroundings, float32 `[batch, size, size, channels]`.
+            first: First guess.
+            scale: Sides of the glimpses as fractions of the canvas, x then y, float32 `[batch, 2]`; the unit in which
+                the translation is corrected.
+
+        Returns:
+            The corrected posterior.
         """
         mean, log_stddev = tf.split(self._head(self._trunk(glimpses)), 2, axis=-1)
         correction = tf.concat([mean[:, :-2], mean[:, -2:] * scale], axis=-1)
@@ -113,10 +118,10 @@ def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) 
     """Convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`.
 
     Args:
-        units: of the dense layer.
-        channels: of the convolutions, each of which halves the resolution; may be none.
-        normalize: whether each layer's outputs are normalised, example by example: a batch's own statistics would mix
-            glimpses of objects with those of nothing.
+        units: Number of units of the dense layer.
+        channels: Numbers of channels of the convolutions, each of which halves the resolution; may be empty.
+        normalize: Whether each layer's outputs are normalised, separately for each glimpse: batch statistics would mix
+            glimpses of objects with empty ones.
     """
     trunk = tf.keras.Sequential(name="trunk")
     for layer in (

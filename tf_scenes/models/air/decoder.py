@@ -1,4 +1,4 @@
-"""What an object looks like to AIR: f_dec(z_what)."""
+"""AIR's decoder of an object's appearance: f_dec(z_what)."""
 
 import math
 from typing import Callable, Optional
@@ -10,16 +10,16 @@ layers = tf.keras.layers
 
 
 class ObjectDecoder(layers.Layer):
-    """AIR's f_dec(z_what): a hidden layer, then pixels."""
+    """AIR's f_dec(z_what): from appearance to pixels by one hidden layer."""
 
     def __init__(self, glimpse_size: int, channels: int, units: int = 256, name: Optional[str] = None):
         """Creates the decoder.
 
         Args:
-            glimpse_size: side of the image, pixels.
-            channels: of the image.
-            units: of the hidden layer.
-            name: of the layer.
+            glimpse_size: Side of the image in pixels.
+            channels: Number of channels of the image.
+            units: Number of units of the hidden layer.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._image_shape = (glimpse_size, glimpse_size, channels)
@@ -29,16 +29,16 @@ class ObjectDecoder(layers.Layer):
         )
 
     def call(self, what: tf.Tensor) -> tf.Tensor:
-        """`[batch, D]` -> float32 `[batch, size, size, channels]` in (0, 1)."""
+        """Decodes appearances: `[batch, D]` -> float32 `[batch, size, size, channels]` in (0, 1)."""
         return tf.sigmoid(tf.reshape(self._pixels(self._hidden(what)), (-1, *self._image_shape)))
 
 
 def blob(size: int, _: int, channels: int) -> Callable[..., tf.Tensor]:
-    """An initialiser of biases: the logits of a blob. What begins with a middle and an edge gives positions a gradient.
+    """Initialiser of biases: the logits of a blob, whose bright middle and dark edge give positions a gradient at once.
 
     Args:
-        size: side of the image, pixels.
-        channels: of the image.
+        size: Side of the image in pixels.
+        channels: Number of channels of the image.
     """
     x = np.linspace(-1.0, 1.0, size)
     logits = 1.0 - 3.0 * (x[:, None] ** 2 + x[None, :] ** 2)

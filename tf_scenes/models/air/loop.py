@@ -1,8 +1,9 @@
-"""Attend, infer, repeat: what AIR and Discrete-AIR share (Discrete-AIR, sections 2 and 3).
+"""Attend, infer, repeat: the loop over objects that AIR and Discrete-AIR share (Discrete-AIR, sections 2 and 3).
 
-Generative model (equations 2 and 3): a number of objects n, for each one what it looks like and z_where, the sum of the
-objects drawn through the spatial transformer as the means of Gaussian pixels. Inference (equation 1): an LSTM looks at
-the difference between image and canvas, and says whether there is one more object and where; a glimpse there says what.
+Generative model (equations 2 and 3): a number of objects n; an appearance and z_where for each object; Gaussian pixels,
+whose means are the sum of the objects drawn by the spatial transformer. Inference (equation 1): an LSTM looks at the
+difference between image and canvas, and infers whether there is another object and where; a glimpse there tells what
+it looks like.
 """
 
 import abc
@@ -34,31 +35,31 @@ from tf_scenes.training.trainable_model import TrainingLoss, elbo
 
 tfd = tfp.distributions
 
-# A uniform number of objects up to 3 has probabilities of 1/4; below this a count is as good as impossible.
+# The fitted prior's probability of a count is at least this, so that log-probabilities stay finite.
 _LEAST_COUNT_PROBABILITY = 1e-6
-# Units of the second look's dense layer.
+# Number of units of the second look's dense layer.
 _REFINEMENT_UNITS = 128
 _GLIMPSE_CHANNELS = (16, 32)
-# Points of a sprite, x then y.
+# Points of a sprite, x then y, from -1 to 1.
 _CORNERS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
-_BASE = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
+_UNIT_VECTORS_AND_ORIGIN = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
 
 
 def glimpse_channels(options: AttentionOptions) -> tuple[int, ...]:
-    """Channels of the convolutions that look at a glimpse; none where the options say so."""
+    """Numbers of channels of the convolutions on a glimpse; empty if the options ask for no convolutions."""
     return _GLIMPSE_CHANNELS if options.convolutional else ()
 
 
 class AttendInferRepeat(SceneModel):
-    """Base of AIR and Discrete-AIR: the loop. A subclass says what an object is."""
+    """Base class of AIR and Discrete-AIR: the loop over objects. A subclass defines what an object looks like."""
 
     def __init__(self, options: AttentionOptions, scenes: SceneSpec, name: str):
-        """Creates what both models have.
+        """Creates the parts that both models have.
 
         Args:
-            options: of the loop.
-            scenes: that the model is for; images of other sizes are scaled to theirs for inference.
-            name: of the model.
+            options: Options of the loop over objects.
+            scenes: Scenes that the model is for; for inference, images of other sizes are scaled to theirs.
+            name: Name of the model.
         """
         super().__init__(scenes, name=name)
         self.attention_options = options
@@ -80,55 +81,55 @@ class AttendInferRepeat(SceneModel):
             options.continue_first_step + options.continue_steps,
             geometric=True,
         )
-        # Factor of what NVIL credits presence with. Not in the paper: sprites that are still wrong cost more than
-        # drawing nothing, so that at 1 from the start all objects end at once.
+        # Factor of NVIL's gradient of presence. Not in the paper: at first sprites are so wrong that they cost more
+        # than drawing nothing, and with a factor of 1 from the start all objects would vanish at once.
         self._presence_credit = switched_on(options.continue_first_step, 1.0)
 
     # What a subclass defines.
 
     @abc.abstractmethod
     def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
-        """What glimpses show.
+        """Infers the objects that glimpses show.
 
         Args:
-            glimpses: float32 `[batch, size, size, channels]`.
-            sampling: how latents are drawn.
+            glimpses: Glimpses, float32 `[batch, size, size, channels]`.
+            sampling: How latents are drawn.
         """
 
     @abc.abstractmethod
     def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Sprites of described objects, as in `Object`.
+        """Draws the sprites of described objects: `[objects, size, size, channels]`.
 
         Args:
-            latents: of a description, name to `[objects, ...]`.
+            latents: Fields of the objects' description by name, each `[objects, ...]`, as in `Object.latents`.
         """
 
     def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
-        """The pose of described objects, as in `Object`; None where there is none but scale and translation.
+        """The pose of described objects, as in `Object`; None if they only have scale and translation.
 
         Args:
-            latents: see `draw_object`.
+            latents: Fields of the objects' description, as for `draw_object`.
         """
         return None
 
     @abc.abstractmethod
     def sample_latents(self, num_objects: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Latents of a number of objects from the prior, name to `[objects, ...]`."""
+        """Draws the latents of a number of objects from the prior: by name, each `[objects, ...]`."""
 
     @property
     @abc.abstractmethod
     def num_features(self) -> int:
-        """The length of `Object.features`."""
+        """Number of features in `Object.features`."""
 
     def training_sampling(self, step: tf.Tensor, seed: tf.Tensor) -> SamplingOptions:
-        """How latents are drawn in training."""
+        """How latents are drawn at an optimisation step of training."""
         temperature = self.attention_options.presence_temperature if self.baseline is None else None
         return SamplingOptions(seed, presence_temperature=temperature)
 
     def auxiliary_loss(
         self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """What the model adds to the negative ELBO, `[batch]`, and scalars worth a curve."""
+        """The loss that the model adds to the negative ELBO, `[batch]`, and scalars to report; none by default."""
         return tf.zeros_like(inference.slots[0].presence), {}
 
     # The loop.
@@ -141,12 +142,12 @@ class AttendInferRepeat(SceneModel):
             self.baseline(own_size, inference.slots[0].state, 0)
 
     def infer(self, images: tf.Tensor, num_slots: int, sampling: SamplingOptions) -> Inference:
-        """Looks for one object after another.
+        """Infers one object after another.
 
         Args:
-            images: float32 `[batch, height, width, channels]` of the size that the model is for.
-            num_slots: most objects.
-            sampling: how latents are drawn.
+            images: Images of the training size, float32 `[batch, height, width, channels]`.
+            num_slots: Number of slots, the maximum number of objects.
+            sampling: How latents are drawn.
         """
         batch = tf.shape(images)[0]
         canvas, presence = tf.zeros_like(images), tf.ones([batch])
@@ -164,7 +165,7 @@ class AttendInferRepeat(SceneModel):
             found = self.infer_object(glimpses, own_sampling)
             drawing = self.transformer.write(
                 scale_gradient(found.sprite, sampling.sprite_gradient),
-                _posed(placed, found.pose),
+                _with_pose(placed, found.pose),
                 *self._image_size,
                 sampling.core_ops_only,
             )
@@ -198,14 +199,14 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
-        """The negative ELBO (equation 9) under the annealed prior of presence."""
+        """The negative ELBO (equation 9) under the annealed prior of presence, plus the model's auxiliary loss."""
         inference_seed, auxiliary_seed = tfp.random.split_seed(seed, n=2, salt="training_loss")
         inference = self.infer(images, self.max_objects, self.training_sampling(step, inference_seed))
         continue_probability = self._continue_probability(step)
         prior_logits = geometric_presence(continue_probability, self.max_objects).logits
         terms = self._elbo_terms(images, inference, prior_logits)
         auxiliary_loss, scalars = self.auxiliary_loss(inference, step, auxiliary_seed)
-        # The prior of the number of objects is fitted to what is inferred; training itself uses the geometric one.
+        # The learned prior of counts is fitted to the inferred counts; training itself uses the geometric prior.
         counts = tf.cast(tf.round(_num_present(inference)), tf.int32)
         fit = -self.count_prior.for_range(None).log_prob(counts)
         loss = -elbo(terms) + auxiliary_loss + fit
@@ -227,7 +228,7 @@ class AttendInferRepeat(SceneModel):
         sampled_kl: bool = False,
         features: tuple[tf.Tensor, ...] = (),
     ) -> dict[str, tf.Tensor]:
-        """The prior of counts is the fitted one, not training's geometric one."""
+        """Terms under the fitted prior of counts instead of training's geometric one."""
         images, num_slots = self._to_own_size(images), max_objects or self.max_objects
         inference = self.infer(images, num_slots, SamplingOptions(seed))
         probabilities = self.count_prior.for_range(max_objects).probs_parameter()
@@ -245,15 +246,15 @@ class AttendInferRepeat(SceneModel):
         }
 
     def _log_likelihood(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
-        """Of Gaussian pixels, equation 2: `[batch]`, nats."""
+        """Log-likelihood of Gaussian pixels, equation 2: `[batch]`, in nats."""
         pixels = tfd.Normal(canvas, self.attention_options.pixel_stddev)
         return tf.reduce_sum(pixels.log_prob(images), axis=[1, 2, 3])
 
     def _presence_kl(self, inference: Inference, prior_logits: tf.Tensor, sampled: bool = False) -> list[tf.Tensor]:
-        """KL of each slot's presence given all before, weighted by theirs: `[batch]` each.
+        """KL of each slot's presence given earlier slots, weighted by the previous slot's presence: `[batch]` each.
 
-        Exact where presence is 0 or 1, unless it is to be that of the sample; a Monte-Carlo estimate of the relaxed
-        densities' where it is relaxed.
+        Where presence is 0 or 1, the KL is exact, or with `sampled` log q - log p at the sample. Where presence is
+        relaxed, it is a Monte Carlo estimate of the KL of the relaxed densities.
         """
         kls = []
         for slot, prior_logit in zip(inference.slots, tf.unstack(prior_logits)):
@@ -277,11 +278,12 @@ class AttendInferRepeat(SceneModel):
         prior_logits: tf.Tensor,
         credit: tf.Tensor,
     ) -> tf.Tensor:
-        """NVIL (Mnih and Gregor, 2014): what gives the presences of 0 or 1 their gradient, and the baseline its own.
+        """NVIL's surrogate loss (Mnih and Gregor, 2014), `[batch]`: the gradient of presence, and the baseline's loss.
 
-        A presence is credited with the reconstruction and with the KL terms of its own slot and those after it. What
-        NVIL does beyond a baseline, dividing by the advantages' standard deviation, is left out: the KL of presence has
-        its exact gradient beside this one, and undivided it would outweigh hundreds of nats and end all objects.
+        A slot's presence is credited with the reconstruction and with the KL terms of this slot and all later ones.
+        NVIL also divides advantages by their standard deviation. This is left out: the KL of presence contributes its
+        exact gradient, undivided, which would then outweigh a reconstruction of hundreds of nats, and no object would
+        remain.
         """
         presence_kl = self._presence_kl(inference, prior_logits)
         costs = [
@@ -305,32 +307,32 @@ class AttendInferRepeat(SceneModel):
     def encode(
         self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
     ) -> dict[str, tf.Tensor]:
-        """Images of another size than the model's are scaled to it.
+        """Scales images of other sizes to the training size, and infers their objects.
 
         Returns:
-            `num_objects`, `presence`, `locations` (middles of the glimpses), `sizes` (height and width of the glimpses,
-            float32 `[batch, max_objects, 2]`, pixels), and what the model knows of an object.
+            `num_objects`, `presence`, `locations` (centres of the glimpses), `sizes` (height and width of the glimpses,
+            float32 `[batch, max_objects, 2]`, in pixels), and the fields of `Object.latents`.
         """
         shape, images = tf.shape(images), self._to_own_size(images)
         num_slots = max_objects or self.max_inferred_objects
         inference = self.infer(images, num_slots, SamplingOptions(seed, core_ops_only=True))
-        presence = self._pruned(images, inference) if self.attention_options.prunes else _presence(inference)
+        presence = self._pruned_presence(images, inference) if self.attention_options.prunes else _presence(inference)
         where = tf.stack([slot.where.value for slot in inference.slots], axis=1)
         latents = {
             name: tf.stack([slot.object.latents[name] for slot in inference.slots], axis=1)
             for name in inference.slots[0].object.latents
         }
-        # Objects that are present come first.
+        # Present objects come first.
         order = tf.argsort(presence, direction="DESCENDING", stable=True)
         presence, where = (tf.gather(values, order, batch_dims=1) for values in (presence, where))
         latents = {name: tf.gather(values, order, batch_dims=1) for name, values in latents.items()}
         return self._describe(presence, where, latents, shape[1], shape[2])
 
-    def _pruned(self, images: tf.Tensor, inference: Inference) -> tf.Tensor:
-        """Presence of the objects that gain more than they cost, given those before that did: `[batch, slots]`.
+    def _pruned_presence(self, images: tf.Tensor, inference: Inference) -> tf.Tensor:
+        """Presence, with objects removed that gain less than they cost given those kept before them: `[batch, slots]`.
 
-        Not in the paper. A slot that finds nothing cannot say so: presence that is 0 once ends the sequence, so that a
-        model with objects still to come passes by making its object tiny. That is no object.
+        Not in the paper. A slot that misses cannot be absent while more objects remain, since the first absent slot
+        ends the sequence; the model makes its object tiny instead. Such an object must not be reported.
         """
         is_object = gains_more_than_it_costs(
             tf.stack([slot.drawing for slot in inference.slots], axis=1),
@@ -356,11 +358,11 @@ class AttendInferRepeat(SceneModel):
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         scenes, slots = tf.unstack(tf.shape(description[PRESENCE]))
-        flat = _object_by_object(description)
-        placed = _posed(_placed(flat, height, width), self.pose(flat))
+        flat = _flatten_objects(description)
+        placed = _with_pose(_placement(flat, height, width), self.pose(flat))
         drawn = self.transformer.write(self.draw_object(flat), placed, height, width, core_ops_only=True)
         drawn *= flat[PRESENCE][:, None, None, None]
-        # Where an object is absent, its size is 0: nothing of it may reach the sum, not even a NaN.
+        # An absent object has size 0: nothing of its drawing may reach the sum, not even NaN.
         drawn = tf.where(flat[PRESENCE][:, None, None, None] > 0.0, drawn, 0.0)
         scenes_of_objects = tf.reshape(drawn, tf.concat([[scenes, slots], tf.shape(drawn)[1:]], axis=0))
         return tf.clip_by_value(tf.reduce_sum(scenes_of_objects, axis=1), 0.0, 1.0)
@@ -382,33 +384,35 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """`outlines` are the glimpses' corners."""
-        sprites = self.draw_object(_object_by_object(description))
+        """Sprites, and the corners of the posed glimpses as `outlines`."""
+        sprites = self.draw_object(_flatten_objects(description))
         shape = tf.concat([tf.shape(description[PRESENCE]), tf.shape(sprites)[1:]], axis=0)
-        outlines = self._on_canvas(_CORNERS, description, tf.shape(images)[1], tf.shape(images)[2])
+        outlines = self._points_on_canvas(_CORNERS, description, tf.shape(images)[1], tf.shape(images)[2])
         return {"sprites": tf.reshape(sprites, shape), "outlines": outlines}
 
     @override
     def geometry(
         self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Boxes are around the glimpses."""
-        boxes = boxes_of_corners(self._on_canvas(_CORNERS, description, height, width), height, width)
-        # The images of a map's unit vectors and of the origin are its columns.
-        right, down, middle = tf.unstack(self._on_canvas(_BASE, description, height, width), axis=2)
+        """Boxes around the posed glimpses, and the affine maps of sprites to the canvas."""
+        boxes = boxes_of_corners(self._points_on_canvas(_CORNERS, description, height, width), height, width)
+        # The columns of an affine map follow from where it takes the unit vectors and the origin.
+        right, down, middle = tf.unstack(
+            self._points_on_canvas(_UNIT_VECTORS_AND_ORIGIN, description, height, width), axis=2
+        )
         where = tf.stack([down - middle, right - middle, middle], axis=-1)
         return only_present(description[PRESENCE], {BOXES: boxes, WHERE: where})
 
-    def _on_canvas(
+    def _points_on_canvas(
         self,
         points: Sequence[tuple[float, float]],
         description: Mapping[str, tf.Tensor],
         height: tf.Tensor,
         width: tf.Tensor,
     ) -> tf.Tensor:
-        """Points of sprites, x then y, on the canvas: `[batch, objects, points, 2]`, pixels, y then x."""
-        flat = _object_by_object(description)
-        to_canvas = _posed(_placed(flat, height, width), self.pose(flat))
+        """Where points of sprites, x then y, lie on the canvas: `[batch, slots, points, 2]`, y then x in pixels."""
+        flat = _flatten_objects(description)
+        to_canvas = _with_pose(_placement(flat, height, width), self.pose(flat))
         placed = to_canvas.to_pixels(height, width).apply(tf.constant(points))[..., ::-1]
         return tf.reshape(placed, tf.concat([tf.shape(description[PRESENCE]), [len(points), 2]], axis=0))
 
@@ -417,12 +421,16 @@ class AttendInferRepeat(SceneModel):
             return images
         resized = tf.image.resize(images, self._image_size, antialias=True)
         same = tf.reduce_all(tf.equal(tf.shape(images)[1:3], self._image_size))
-        # Resizing to the same size would smooth a little.
+        # Resizing to the same size would blur slightly.
         return tf.ensure_shape(tf.cond(same, lambda: images, lambda: resized), resized.shape)
 
 
 def _draw_presence(logits: tf.Tensor, sampling: SamplingOptions) -> tuple[Optional[tf.Tensor], tf.Tensor]:
-    """This slot's relaxed presence before its sigmoid, if relaxed, and its presence given all before: `[batch]`."""
+    """Draws a slot's presence given that earlier slots are present.
+
+    Returns:
+        Relaxed presence before the sigmoid, None if not relaxed; presence. `[batch]` each.
+    """
     if sampling.seed is None:
         return None, tf.cast(logits > 0.0, tf.float32)
     seed = sampling.seed_of("presence")
@@ -440,20 +448,20 @@ def _num_present(inference: Inference) -> tf.Tensor:
     return tf.reduce_sum(_presence(inference), axis=1)
 
 
-def _object_by_object(description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """A description's objects in one row: name to `[scenes * slots, ...]`."""
+def _flatten_objects(description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The per-object fields of a description, with all scenes' slots in one axis: `[scenes * slots, ...]` each."""
     return {
         name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], axis=0))
         for name, value in by_object(description).items()
     }
 
 
-def _posed(placed: Affine, pose: Optional[Affine]) -> Affine:
+def _with_pose(placed: Affine, pose: Optional[Affine]) -> Affine:
     return placed if pose is None else placed.after(pose)
 
 
-def _placed(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> Affine:
-    """Scale and translation from pixels; what has no size gets one that can be inverted."""
+def _placement(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> Affine:
+    """Scale and translation of described objects; absent ones, of size 0, get a small size so that it is invertible."""
     image_size = tf.cast(tf.stack([height, width]), tf.float32)
     scale = tf.maximum(description[SIZES], 1e-3) / image_size
     translation = (description[LOCATIONS] + 0.5) * 2.0 / image_size - 1.0

@@ -1,4 +1,4 @@
-"""AIR, the baseline of Discrete-AIR's paper (section 2): an object's appearance is one Gaussian vector, z_what."""
+"""AIR, the baseline of Discrete-AIR's paper (section 2): an object's appearance is a single Gaussian vector, z_what."""
 
 from collections.abc import Mapping
 
@@ -19,16 +19,16 @@ tfd = tfp.distributions
 
 
 class AIR(AttendInferRepeat):
-    """Attend-Infer-Repeat with scale, translation and z_what."""
+    """Attend-Infer-Repeat; each object has a scale, a translation and z_what."""
 
     def __init__(self, attention: AttentionOptions, options: AirOptions, scenes: SceneSpec, name: str = "air"):
         """Creates the model.
 
         Args:
-            attention: options of the loop.
-            options: of AIR.
-            scenes: that it is for.
-            name: of the model.
+            attention: Options of the loop over objects.
+            options: Options of AIR.
+            scenes: Scenes that the model is for.
+            name: Name of the model.
         """
         super().__init__(attention, scenes, name=name)
         self.options = options

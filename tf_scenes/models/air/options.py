@@ -7,52 +7,71 @@ from tf_scenes.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class AttentionOptions(Options, section="attention"):
-    """What AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
+    """Options that AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
 
-    units: int = option(256, "Units of the LSTM.", lower=1)
-    encoder_units: int = option(256, "Units of the glimpse encoder.", lower=1)
-    decoder_units: int = option(256, "Units of the object decoder.", lower=1)
+    units: int = option(256, "Number of units of the LSTM that finds objects.", lower=1)
+    encoder_units: int = option(256, "Number of units of the glimpse encoder.", lower=1)
+    decoder_units: int = option(256, "Number of units of the object decoder.", lower=1)
     convolutional: bool = option(
-        True, "Whether convolutions look at images and glimpses before dense layers do. Original AIR: no."
+        True, "Whether convolutions precede the dense layers that process images and glimpses. Original AIR: no."
     )
-    glimpse_size: int = option(20, "Side of a glimpse, pixels.", lower=4)
-    separate_scales: bool = option(False, "Whether a glimpse's width and height are inferred apart. Paper: yes.")
-    mean_scale: float = option(0.3, "Prior mean of a glimpse's share of the canvas.", lower=0.01, upper=0.99)
-    scale_stddev: float = option(0.5, "Prior standard deviation of the log-odds of that share.", lower=0.01)
+    glimpse_size: int = option(20, "Side of a glimpse in pixels.", lower=4)
+    separate_scales: bool = option(
+        False, "Whether the width and height of a glimpse are inferred separately. Paper: yes."
+    )
+    mean_scale: float = option(
+        0.3, "Prior mean of a glimpse's scale, the fraction of the canvas that its side spans.", lower=0.01, upper=0.99
+    )
+    scale_stddev: float = option(
+        0.5, "Prior standard deviation of the log-odds of a glimpse's scale (see --attention.mean_scale).", lower=0.01
+    )
     translation_stddev: float = option(
         1.0, "Prior standard deviation of a glimpse's position before its tanh.", lower=0.01
     )
     surroundings: float = option(
-        1.5, "The second look takes in this multiple of the first guess; 0: no second look. Paper: 0.", lower=0.0
+        1.5,
+        "Size of the glimpse by which a second look corrects the first guess of an object's position and scale, as a "
+        "multiple of that guess; 0 for no second look. Paper: 0.",
+        lower=0.0,
     )
-    pixel_stddev: float = option(0.3, "Standard deviation of Gaussian pixels.", lower=0.01)
+    pixel_stddev: float = option(0.3, "Standard deviation of the Gaussian likelihood of pixels.", lower=0.01)
     estimator: str = option(
         "relaxed",
-        "Gradient of presence: relaxed (Gumbel-sigmoid), or nvil (the original AIR's; AIR only).",
+        "Gradient estimator of the presence of objects: relaxed (Gumbel-sigmoid) or nvil (as in the original AIR; only "
+        "for --model=air).",
         choices=("relaxed", "nvil"),
     )
-    presence_temperature: float = option(1.0, "Temperature of the relaxed presence.", lower=0.01)
+    presence_temperature: float = option(1.0, "Temperature of the relaxed presence of objects.", lower=0.01)
     prunes: bool = option(
         True,
-        "Whether descriptions leave out objects that gain less log-likelihood than they cost. Paper: no.",
+        "Whether scene descriptions leave out objects that raise the log-likelihood by less than their KL terms. "
+        "Paper: no.",
         affects_training=False,
     )
     continue_probability: float = option(
-        0.99, "Prior probability of one more object at the first optimisation step.", lower=1e-6, upper=0.999999
+        0.99,
+        "Prior probability of another object at the first optimisation step, before its annealing.",
+        lower=1e-6,
+        upper=0.999999,
     )
     continue_probability_final: float = option(
-        0.001, "Prior probability of one more object at the end of its annealing.", lower=1e-6, upper=0.999999
+        0.001, "Prior probability of another object at the end of its annealing.", lower=1e-6, upper=0.999999
     )
     continue_first_step: int = option(
         0,
-        "Step at which that probability begins to fall, and before which nvil credits no presence. Paper: 0.",
+        "Optimisation step at which the prior probability of another object begins to fall; before it, "
+        "--attention.estimator=nvil does not reward or punish presence. Paper: 0.",
         lower=0,
     )
-    continue_steps: int = option(3_000, "Steps over which that probability falls, exponentially.", lower=0)
+    continue_steps: int = option(
+        3_000,
+        "Number of optimisation steps over which the prior probability of another object falls exponentially.",
+        lower=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class AirOptions(Options, section="air"):
-    """AIR: section 2 of Discrete-AIR's paper."""
+    """Options of AIR: section 2 of Discrete-AIR's paper."""
 
-    what_dim: int = option(50, "Dimensions of an object's appearance. Paper: 50.", lower=1)
+    what_dim: int = option(50, "Number of dimensions of an object's appearance z_what. Paper: 50.", lower=1)

@@ -1,4 +1,4 @@
-"""NVIL's learned baseline for the presence of objects (Mnih and Gregor, 2014), as AIR uses it."""
+"""NVIL's learned baseline (Mnih and Gregor, 2014) for the presence of objects, as used by AIR."""
 
 from typing import Optional
 
@@ -6,24 +6,26 @@ import tensorflow as tf
 
 layers = tf.keras.layers
 
+# Decay rate of the running mean and variance of costs.
 _DECAY = 0.9
 
 
 class PresenceBaseline(layers.Layer):
-    """Predicts the cost of what follows a step, so that only what is better or worse than expected counts.
+    """Predicts the cost from a slot on, so that presence is only credited with being better or worse than expected.
 
-    The network's output is in units of the costs' running standard deviation, around their running mean: both are
-    given by the data. (In units of the advantages', an overshooting network enlarges its own unit without end.)
+    The network's output is in units of the costs' running standard deviation, around their running mean, both of which
+    depend on the data alone. (In units of the advantages' standard deviation, an overshooting network would enlarge its
+    own unit without end.)
     """
 
     def __init__(self, units: int = 256, name: Optional[str] = None):
         """Creates the network.
 
         Args:
-            units: of the hidden layer.
-            name: of the layer.
+            units: Number of units of the hidden layer.
+            name: Name of the layer.
         """
-        super().__init__(name=name, dtype="float32")  # Costs are hundreds of nats, their differences a few.
+        super().__init__(name=name, dtype="float32")  # Costs are hundreds of nats, but differ by a few.
         self._network = tf.keras.Sequential(
             [layers.Dense(units, activation="relu", dtype="float32"), layers.Dense(1, dtype="float32")], name="network"
         )
@@ -32,38 +34,43 @@ class PresenceBaseline(layers.Layer):
         self._variance = self.add_weight(name="variance", initializer="ones", **running)
 
     def call(self, images: tf.Tensor, state: tf.Tensor, step: int) -> tf.Tensor:
-        """The expected cost.
+        """Predicts the cost.
 
         Args:
-            images: float32 `[batch, height, width, channels]`.
-            state: float32 `[batch, units]`, of the recurrent network; no gradient should reach it.
-            step: number of the step.
+            images: Images, float32 `[batch, height, width, channels]`.
+            state: State of the recurrent network, float32 `[batch, units]`; the caller must stop its gradient.
+            step: Index of the slot, from 0.
 
         Returns:
-            float32 `[batch]`, nats.
+            The expected cost from this slot on, float32 `[batch]`, in nats.
         """
         pooled = tf.reshape(tf.nn.avg_pool2d(images, 4, 4, "SAME"), [tf.shape(images)[0], -1])
         number = tf.fill([tf.shape(images)[0], 1], tf.cast(step, pooled.dtype))
         inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), number], axis=-1)
-        inputs = tf.ensure_shape(inputs, [None, _width(images) + state.shape[-1] + 1])
-        return self._network(inputs)[:, 0] * _at_least_1(self._variance) + self._mean
+        inputs = tf.ensure_shape(inputs, [None, _num_pooled_values(images) + state.shape[-1] + 1])
+        return self._network(inputs)[:, 0] * _stddev_at_least_1(self._variance) + self._mean
 
     def loss(self, cost: tf.Tensor, baseline: tf.Tensor) -> tf.Tensor:
-        """Squared error of the prediction, in units of the costs' variance: `[batch]`."""
-        _follow(self._mean, cost)
-        _follow(self._variance, tf.square(cost - self._mean))
-        return 0.5 * tf.square((cost - baseline) / _at_least_1(self._variance))
+        """Squared error of the prediction in units of the costs' variance, `[batch]`; updates the running statistics.
+
+        Args:
+            cost: Actual costs, float32 `[batch]`, in nats.
+            baseline: Predicted costs, as returned by `call`.
+        """
+        _update_running_mean(self._mean, cost)
+        _update_running_mean(self._variance, tf.square(cost - self._mean))
+        return 0.5 * tf.square((cost - baseline) / _stddev_at_least_1(self._variance))
 
 
-def _follow(running_mean: tf.Variable, values: tf.Tensor) -> None:
+def _update_running_mean(running_mean: tf.Variable, values: tf.Tensor) -> None:
     running_mean.assign(_DECAY * running_mean + (1.0 - _DECAY) * tf.reduce_mean(values))
 
 
-def _at_least_1(variance: tf.Tensor) -> tf.Tensor:
-    """The standard deviation, or 1 where it is less."""
+def _stddev_at_least_1(variance: tf.Tensor) -> tf.Tensor:
+    """The standard deviation of that variance, or 1 if it is less."""
     return tf.maximum(1.0, tf.sqrt(variance))
 
 
-def _width(images: tf.Tensor) -> int:
+def _num_pooled_values(images: tf.Tensor) -> int:
     height, width, channels = images.shape[1:]
     return -(-height // 4) * -(-width // 4) * channels

@@ -1,4 +1,4 @@
-"""What inference of one object after another is made of: z_where, draws from posteriors, and what came of them."""
+"""Parts of the inference of one object after another: z_where, draws from posteriors, inferred objects and slots."""
 
 import dataclasses
 import math
@@ -15,28 +15,28 @@ tfd = tfp.distributions
 
 @dataclasses.dataclass(frozen=True)
 class Attention:
-    """What z_where is: (scale, x, y), or (scale of x, scale of y, x, y) where these have scales of their own.
+    """The layout of z_where: (scale, x, y), or (scale of x, scale of y, x, y) with a separate scale for each axis.
 
     Attributes:
-        options: of the loop.
+        options: Options of the loop over objects.
     """
 
     options: AttentionOptions
 
     @property
     def dimensions(self) -> int:
-        """How many numbers z_where is."""
+        """Number of dimensions of z_where."""
         return 4 if self.options.separate_scales else 3
 
     def prior(self) -> tfd.Distribution:
-        """p(z_where), before sigmoid and tanh: a Normal on each dimension."""
+        """p(z_where) before sigmoid and tanh: an independent Normal for each dimension."""
         scales = self.dimensions - 2
         return tfd.Normal(
             self.prior_mean(), [self.options.scale_stddev] * scales + [self.options.translation_stddev] * 2
         )
 
     def prior_mean(self) -> tf.Tensor:
-        """float32 `[dimensions]`."""
+        """Mean of p(z_where) before sigmoid and tanh: float32 `[dimensions]`."""
         log_odds = math.log(self.options.mean_scale / (1.0 - self.options.mean_scale))
         return tf.constant([log_odds] * (self.dimensions - 2) + [0.0, 0.0])
 
@@ -51,12 +51,13 @@ class SamplingOptions:
     """How latents are drawn from their posteriors.
 
     Attributes:
-        seed: int32 `[2]`; None takes each posterior's mode.
-        presence_temperature: of the relaxed presence; None draws 0 or 1.
-        category_temperature: of relaxed categories; None draws one-hot vectors.
-        sprite_gradient: factor of the gradient that reaches what makes the sprite, in [0, 1]; where it goes has all.
-        category_gradient: factor of the gradient that reaches categories through the sprite, in [0, 1].
-        core_ops_only: whether the graph must be free of custom ops, as an exported one.
+        seed: Random seed, int32 `[2]`; None to take each posterior's mode.
+        presence_temperature: Temperature of the relaxed presence; None to draw 0 or 1.
+        category_temperature: Temperature of relaxed categories; None to draw one-hot vectors.
+        sprite_gradient: Factor in [0, 1] of the gradient with respect to the sprite; the gradient with respect to the
+            sprite's place is not reduced. None for 1.
+        category_gradient: Factor in [0, 1] of the gradient that reaches categories through the sprite; None for 1.
+        core_ops_only: Whether the graph must be free of custom ops, as that of an exported model must.
     """
 
     seed: Optional[tf.Tensor] = None
@@ -67,22 +68,22 @@ class SamplingOptions:
     core_ops_only: bool = False
 
     def of_slot(self, number: int) -> "SamplingOptions":
-        """The same for one slot of the loop, with a seed of its own."""
+        """The options for one slot of the loop, with a seed of its own; `number` is its index."""
         if self.seed is None:
             return self
         return dataclasses.replace(self, seed=tf.random.experimental.stateless_fold_in(self.seed, number))
 
     def seed_of(self, name: str) -> tf.Tensor:
-        """The seed of one latent, int32 `[2]`; only where latents are drawn."""
+        """The seed of the latent of that name, int32 `[2]`; requires `seed`."""
         (seed,) = tfp.random.split_seed(self.seed, n=1, salt=name)
         return seed
 
     def gaussian(self, posterior: tfd.Normal, name: str) -> tf.Tensor:
-        """A sample of the latent of that name, reparameterised, or its mean."""
+        """A reparameterised sample of the latent of that name, or without a seed its mean."""
         return posterior.mean() if self.seed is None else posterior.sample(seed=self.seed_of(name))
 
     def latent(self, posterior: tfd.Normal, prior: tfd.Normal, name: str) -> "Latent":
-        """A Gaussian latent of independent dimensions, the last axis of both distributions."""
+        """Draws a Gaussian latent whose dimensions, the last axis of both distributions, are independent."""
         value = self.gaussian(posterior, name)
         return Latent(
             value,
@@ -92,23 +93,29 @@ class SamplingOptions:
 
 
 class Latent(NamedTuple):
-    """A draw from a posterior; shapes `[batch, ...]`, nats."""
+    """A draw from a posterior.
+
+    Attributes:
+        value: Values drawn, `[batch, ...]`.
+        kl: KL from the prior, exact given earlier draws, `[batch]`, in nats.
+        sampled_kl: Log q - log p at the value, `[batch]`, in nats.
+    """
 
     value: tf.Tensor
-    kl: tf.Tensor  # Exact, given the draws before it.
-    sampled_kl: tf.Tensor  # log q - log p at the value.
+    kl: tf.Tensor
+    sampled_kl: tf.Tensor
 
 
 class Object(NamedTuple):
-    """What one glimpse was taken for.
+    """The object inferred from a glimpse.
 
     Attributes:
-        latents: what a description holds of it beside its place, name to `[batch, ...]`.
-        features: float32 `[batch, features]`, what the LSTM sees of it before the next slot.
-        sprite: float32 `[batch, size, size, channels]`, what it looks like.
-        pose: what is done to the sprite before scale and translation, or None.
-        draws: the draws that the ELBO pays for beside z_where, by the name of their term.
-        loss_inputs: what the model's auxiliary loss needs, name to tensor.
+        latents: Fields of its description other than presence and glimpse, by name, each `[batch, ...]`.
+        features: Vector by which the LSTM knows this object when it infers the next slot, float32 `[batch, features]`.
+        sprite: Picture of the object, float32 `[batch, size, size, channels]`.
+        pose: Transformation of the sprite that precedes scale and translation; None for none.
+        draws: Draws other than z_where whose KL the ELBO contains, by the name of the KL term.
+        loss_inputs: Tensors that the model's auxiliary loss needs, by name.
     """
 
     latents: dict[str, tf.Tensor]
@@ -123,15 +130,15 @@ class Slot(NamedTuple):
     """One object of the loop, which may be absent.
 
     Attributes:
-        presence_logits: float32 `[batch]`, log-odds of its presence given that all before it are present.
-        relaxed_logits: float32 `[batch]`, its relaxed presence before the sigmoid, given that all before it are
-            present; None where presence is exact.
-        presence_before: float32 `[batch]`, presence of the slot before it.
-        presence: float32 `[batch]`, at most `presence_before`.
-        where: z_where, `[batch, dimensions]`.
-        state: float32 `[batch, units]`, what the LSTM gave.
-        object: what its glimpse was taken for.
-        drawing: float32 `[batch, height, width, channels]`, what it adds to the canvas where it is present.
+        presence_logits: Log-odds of its presence given that all objects before it are present, float32 `[batch]`.
+        relaxed_logits: Its relaxed presence before the sigmoid, given that all objects before it are present, float32
+            `[batch]`; None if presence is not relaxed.
+        presence_before: Presence of the previous slot, float32 `[batch]`.
+        presence: Presence of this slot, at most `presence_before`, float32 `[batch]`.
+        where: Draw of z_where, with values `[batch, dimensions]`.
+        state: Output of the LSTM, float32 `[batch, units]`.
+        object: Object inferred from its glimpse.
+        drawing: Picture that it adds to the canvas if present, float32 `[batch, height, width, channels]`.
     """
 
     presence_logits: tf.Tensor
@@ -144,7 +151,11 @@ class Slot(NamedTuple):
     drawing: tf.Tensor
 
     def kl(self, sampled: bool = False) -> dict[str, tf.Tensor]:
-        """KL terms of what was drawn for this object, name to `[batch]`, nats; see `SceneModel.elbo_terms`."""
+        """KL terms of this object's latents by name, each `[batch]` in nats.
+
+        Args:
+            sampled: Whether the terms are log q - log p at the sample, as in `SceneModel.elbo_terms`.
+        """
         of_pose = self.object.draws.get("kl_where", [])
         draws = {**self.object.draws, "kl_where": [*of_pose, self.where]}
         return {
@@ -154,11 +165,11 @@ class Slot(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """A posterior sample.
+    """The result of inference: all slots, and the canvas that they draw.
 
     Attributes:
-        canvas: float32 `[batch, height, width, channels]`, the sum of the present objects' drawings.
-        slots: the objects, in the order in which they were looked for.
+        canvas: Sum of the present objects' drawings, float32 `[batch, height, width, channels]`.
+        slots: Slots in the order of inference.
     """
 
     canvas: tf.Tensor
@@ -166,6 +177,6 @@ class Inference(NamedTuple):
 
 
 def scale_gradient(values: tf.Tensor, factor: Optional[tf.Tensor]) -> tf.Tensor:
-    """The values, whose gradient is multiplied by a factor; None leaves it."""
+    """Multiplies the gradient of values, which stay the same, by a factor; None for no change."""
     constant = tf.stop_gradient(values)
     return values if factor is None else constant + factor * (values - constant)
