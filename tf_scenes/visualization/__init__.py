@@ -1,1 +1,1 @@
-"""Pictures of what a model sees and draws, and of how its training went."""
+"""Figures of scenes as models infer and draw them, and of the course of training."""

@@ -1,4 +1,4 @@
-"""How a held-out measure went during training, read back from TensorBoard's logs."""
+"""The course of a held-out measure during training, read from TensorBoard's logs."""
 
 import os
 
@@ -10,17 +10,17 @@ from tf_scenes.errors import UserError
 
 
 def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A held-out measure by optimisation step.
+    """Reads a held-out measure by optimisation step.
 
     Args:
-        run_dir: folder of a run.
-        name: of the measure, e.g. `count_accuracy`.
+        run_dir: Folder of a run.
+        name: Name of the measure, e.g. `count_accuracy`.
 
     Returns:
         Steps, int `[reports]`, and values, float `[reports]`.
 
     Raises:
-        UserError: the folder holds no such curve.
+        UserError: If the folder has no logs, or if these have no such measure.
     """
     folder = os.path.join(run_dir, "logs", "validation")
     if not os.path.isdir(folder):
@@ -28,8 +28,8 @@ def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     events = EventAccumulator(folder, size_guidance={TENSORS: 0}).Reload()
     tag = f"epoch_{name}"
     if tag not in events.Tags()["tensors"]:
-        raise UserError(f"the logs in {folder} have no {name}: the data set needs ground truth for it")
-    # A run that was taken up again may have written a step twice: the later one counts.
+        raise UserError(f"the logs in {folder} have no {name}, which needs a data set with ground truth for it")
+    # A resumed run may have written a step twice; the later value counts.
     values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
     steps = sorted(values)
     return np.array(steps), np.array([values[step] for step in steps])

@@ -27,14 +27,14 @@ from tf_scenes.visualization import plots
 def reconstruction_sheet(
     model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 10, max_objects: Optional[int] = None
 ) -> Figure:
-    """The first images of a held-out split over their reconstructions, with what was found in them.
+    """The first images of a held-out split, their reconstructions below, and the objects found in them.
 
     Args:
-        model: the trained model.
-        dataset: the data set.
-        split_name: of the split.
-        num_images: how many.
-        max_objects: see `SceneModel.encode`.
+        model: Trained model.
+        dataset: Data set.
+        split_name: Name of the split.
+        num_images: Number of images.
+        max_objects: Most objects found in an image, see `SceneModel.encode`.
     """
     images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
     description = model.encode(images, max_objects)
@@ -47,12 +47,12 @@ def reconstruction_sheet(
 
 
 def generated_sheet(description: dict[str, np.ndarray], images: np.ndarray) -> Figure:
-    """Scenes drawn from the prior, each with its number of objects where the model has one."""
+    """Scenes drawn from the prior, each with its number of objects if the model finds objects."""
     return plots.image_grid(images, [f"n = {count}" for count in description.get(NUM_OBJECTS, ())])
 
 
 def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 5) -> Figure:
-    """Input with boxes, reconstruction and latent code of the first images of a held-out split with an object."""
+    """Input with boxes, reconstruction and latent codes of the first images with an object of a held-out split."""
     images = next(iter(dataset.evaluation_batches(split_name, 4 * num_images)))["images"]
     images = tf.boolean_mask(images, tf.reduce_any(images > 0.0, axis=[1, 2, 3]))[:num_images]
     description = model.encode(images)
@@ -63,12 +63,12 @@ def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_
 
 
 def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0)) -> Figure:
-    """Each category with its first attribute going through values, the others 0.
+    """An object of each category with different values of its first attribute, the other attributes being 0.
 
     Args:
-        model: a model with categories and attributes.
-        size: side of a picture, pixels.
-        values: of the attribute, from top to bottom.
+        model: Model with categories and attributes.
+        size: Side of each picture in pixels.
+        values: Values of the attribute, from top to bottom.
     """
     categories, levels = np.meshgrid(np.arange(model.num_categories), values)
     count = categories.size
@@ -87,13 +87,14 @@ def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.
 def edit_sheet(
     images: np.ndarray, inferred: Mapping[str, np.ndarray], script: Sequence[Edit], pictures: np.ndarray
 ) -> Figure:
-    """Input with the objects' numbers, reconstruction, and a row for each edit that is not a reset.
+    """Input with the numbers of its objects, reconstruction, and a row for each edit that is not a reset.
 
     Args:
-        images: float32 `[scenes, height, width, channels]` in [0, 1].
-        inferred: descriptions of them, before any edit.
-        script: the edits.
-        pictures: float32 `[1 + edits, scenes, height, width, channels]`, the reconstruction, then each edit's.
+        images: Images, float32 `[scenes, height, width, channels]` in [0, 1].
+        inferred: Descriptions of the images before any edit.
+        script: Edits.
+        pictures: Reconstructions, then the scenes after each edit, float32
+            `[1 + edits, scenes, height, width, channels]`.
     """
     rows = [0, *(row for row, edit in enumerate(script, start=1) if edit.word != "reset")]
     labels = ["reconstruction", *(script[row - 1].text for row in rows[1:])]
@@ -101,16 +102,16 @@ def edit_sheet(
 
 
 def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -> list[str]:
-    """Writes the figures of a model as PNG.
+    """Writes all figures of a model as PNG files.
 
     Args:
-        model: the trained model.
-        dataset: the data set.
-        folder: of the figures.
-        seed: of the samples from the prior.
+        model: Trained model.
+        dataset: Data set.
+        folder: Folder for the figures.
+        seed: Seed of the samples from the prior.
 
     Returns:
-        The files' paths.
+        Paths of the files.
     """
     sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.held_out}
     if model.num_categories:

@@ -1,4 +1,4 @@
-"""Rows and columns of pictures with outlines and words in them, with matplotlib."""
+"""Rows and columns of pictures with outlines and text on them, drawn with matplotlib."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,14 @@ from matplotlib import figure, patches
 
 _GAP = 0.06
 _TITLE = 0.16
-_LETTER_INCHES = 0.07  # Of a label's font, generously.
+_LETTER_INCHES = 0.07  # Upper bound of the mean width of a letter of a label.
 
 
 class PictureSheet:
-    """Square cells on one pair of axes; one for each picture, as is usual, takes many times as long.
+    """A grid of square cells, all on the same axes: separate axes for each picture, as usual, take many times as long.
 
     Attributes:
-        figure: the sheet.
+        figure: Figure of the sheet.
     """
 
     def __init__(
@@ -29,11 +29,11 @@ class PictureSheet:
         """Creates an empty sheet.
 
         Args:
-            rows: of cells.
-            columns: of cells.
-            labels: before the first rows.
-            cell_inches: side of a cell.
-            titles_in_all_rows: leaves room for titles in all rows, not only above the first.
+            rows: Number of rows of cells.
+            columns: Number of columns of cells.
+            labels: Labels to the left of the rows; there may be fewer than rows.
+            cell_inches: Side of a cell in inches.
+            titles_in_all_rows: Whether to leave room for titles above every row rather than only above the first.
         """
         self._row_pitch = 1.0 + _GAP + _TITLE * titles_in_all_rows
         self._column_pitch = 1.0 + _GAP
@@ -48,9 +48,13 @@ class PictureSheet:
             self._axes.text(-_GAP, row * self._row_pitch + 0.5, label, ha="right", va="center", fontsize=8)
 
     def show(self, row: int, column: int, image: np.ndarray, **options: Any) -> None:
-        """Puts a picture into a cell: float `[height, width, channels]` in [0, 1], or `[height, width]` with a `cmap`.
+        """Draws a picture into a cell, as large as its aspect ratio allows.
 
-        Pictures fill their cells, up to their aspect; `options` are those of matplotlib's `imshow`.
+        Args:
+            row: Row of the cell.
+            column: Column of the cell.
+            image: Picture, float `[height, width, channels]` in [0, 1], or `[height, width]` if `options` has a `cmap`.
+            **options: Options of matplotlib's `imshow`.
         """
         if image.ndim == 3 and image.shape[-1] == 1:
             image = np.repeat(image, 3, axis=-1)
@@ -69,12 +73,12 @@ class PictureSheet:
         """Draws a polygon over the picture of a cell.
 
         Args:
-            row: of the cell.
-            column: of the cell.
-            corners: float `[corners, 2]`, pixels of the picture, y then x.
-            image: the picture, `[height, width, ...]`.
-            color: of the line.
-            width: of the line, points.
+            row: Row of the cell.
+            column: Column of the cell.
+            corners: Corners of the polygon, float `[corners, 2]`, y then x in pixels of the picture.
+            image: Picture in the cell, `[height, width, ...]`.
+            color: Colour of the line.
+            width: Width of the line in points.
         """
         points = self._points(row, column, corners, image)
         outline = patches.Polygon(points, fill=False, edgecolor=color, linewidth=width)
@@ -83,25 +87,25 @@ class PictureSheet:
         outline.set_clip_path(cell)
 
     def write(self, row: int, column: int, point: np.ndarray, image: np.ndarray, text: str, **options: Any) -> None:
-        """Writes words over the picture of a cell, at a point in its pixels, y then x."""
+        """Writes text over the picture of a cell, at a point given as y then x in pixels of the picture."""
         ((x, y),) = self._points(row, column, np.array([point]), image)
         self._axes.text(x, y, text, **options)
 
     def write_in_cell(self, row: int, column: int, down: float, text: str, **options: Any) -> None:
-        """Writes words at the left of a cell, from so far down on, in cells."""
+        """Writes text at the left edge of a cell, `down` times the side of a cell below its top."""
         left, top = self._corner(row, column)
         self._axes.text(left, top + down, text, va="top", **options)
 
     def title(self, row: int, column: int, text: str) -> None:
-        """Writes above a cell."""
+        """Writes a title above a cell."""
         left, top = self._corner(row, column)
         self._axes.text(left + 0.5, top - 0.02, text, ha="center", va="bottom", fontsize=8)
 
     def _corner(self, row: int, column: int) -> tuple[float, float]:
-        """Left and top of a cell."""
+        """Left and top edge of a cell on the axes."""
         return column * self._column_pitch, row * self._row_pitch
 
     def _points(self, row: int, column: int, points: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Pixels of a cell's picture, y and x, to the sheet's x and y: `[points, 2]`."""
-        # The middle of the first pixel is half a pixel inside.
+        """Converts points from pixels of a cell's picture, y then x, to the axes, x then y: `[points, 2]`."""
+        # Pixel coordinates are 0 at the middle of the first pixel, half a pixel from the edge.
         return np.array(self._corner(row, column)) + (np.asarray(points)[:, ::-1] + 0.5) / max(image.shape[:2])

@@ -1,4 +1,4 @@
-"""Pictures of what a model sees and draws, with matplotlib."""
+"""Plots of scenes, descriptions and curves from arrays, with matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -24,21 +24,21 @@ def reconstructions(
     features: Optional[np.ndarray] = None,
     outlines: Optional[np.ndarray] = None,
 ) -> figure.Figure:
-    """Rows of pictures, a column for each image.
+    """Images, their reconstructions and the inferred objects, in a column for each image.
 
-    From the top: the input with a box where each inferred object is, the reconstruction, the location features where
-    there are any, and, unless there are too many for a page, the sprite of each object. Colours are those of the
-    objects' categories, or else of their order.
+    The rows are the input with a box around each inferred object, the reconstruction, the location features if given,
+    and the sprite of each object unless there are too many for a page. The colour of an object is that of its category
+    or, without categories, that of its slot.
 
     Args:
-        images: float `[images, height, width, channels]` in [0, 1].
-        pixel_means: float, the same shape.
-        description: `num_objects`, `locations` and, where there are any, `category`, as `SceneModel.encode` gives
-            them.
-        sprites: float `[images, objects, h, w, channels]` in [0, 1].
-        features: float `[images, height, width]`.
-        outlines: float `[images, objects, 4, 2]`, the corners of oriented boxes, pixels, y then x; upright boxes of the
-            sprites' size by default.
+        images: Images, float `[images, height, width, channels]` in [0, 1].
+        pixel_means: Reconstructions, float, of the same shape.
+        description: Descriptions of the images from `SceneModel.encode`, with `num_objects`, `locations` and, if the
+            model has categories, `category`.
+        sprites: Sprites of the objects, float `[images, slots, h, w, channels]` in [0, 1].
+        features: Location features, float `[images, height, width]`.
+        outlines: Corners of oriented boxes, float `[images, slots, 4, 2]`, y then x in pixels; None draws upright boxes
+            of the sprites' size.
     """
     if outlines is None:
         outlines = _upright_boxes(description[LOCATIONS], sprites.shape[2:4])
@@ -63,13 +63,13 @@ def reconstructions(
 def descriptions(
     images: np.ndarray, pixel_means: np.ndarray, description: Mapping[str, np.ndarray], outlines: np.ndarray
 ) -> figure.Figure:
-    """A column for each image: input with boxes, reconstruction, and the latent code of each object in words.
+    """Input with boxes, reconstruction, and the latent code of each object as text, in a column for each image.
 
     Args:
-        images: float `[images, height, width, channels]` in [0, 1].
-        pixel_means: float, the same shape.
-        description: as `SceneModel.encode` gives it, with `category`.
-        outlines: float `[images, objects, 4, 2]`, see `reconstructions`.
+        images: Images, float `[images, height, width, channels]` in [0, 1].
+        pixel_means: Reconstructions, float, of the same shape.
+        description: Descriptions of the images from `SceneModel.encode`, with `category` and `sizes`.
+        outlines: Corners of oriented boxes, float `[images, slots, 4, 2]`, see `reconstructions`.
     """
     counts = description[NUM_OBJECTS]
     sheet = PictureSheet(3, len(images), ["input", "reconstruction", "latent codes"], cell_inches=2.2)
@@ -85,7 +85,7 @@ def descriptions(
 
 
 def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
-    """An object's latent code in words."""
+    """An object's latent code as lines of text."""
     (y, x), (height, width) = code[LOCATIONS], code[SIZES]
     lines = [f"category {code[CATEGORY]}", f"x {x:5.1f}  y {y:5.1f}", f"size {width:.1f} x {height:.1f}"]
     for name, values in of_role(code, Role.APPEARANCE).items():
@@ -97,11 +97,11 @@ def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> figure.Figure:
-    """Lines over optimisation steps.
+    """Curves over optimisation steps.
 
     Args:
-        series: for each line's name its steps and values.
-        label: of the vertical axis.
+        series: Steps and values of each curve, by name.
+        label: Label of the vertical axis.
     """
     sheet = figure.Figure(figsize=(6, 4), layout="constrained")
     axis = sheet.subplots()
@@ -117,14 +117,14 @@ def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> f
 def numbered_rows(
     images: np.ndarray, locations: np.ndarray, presence: np.ndarray, rows: np.ndarray, labels: Sequence[str]
 ) -> figure.Figure:
-    """A column for each image: the input with a number on each inferred object, then rows of pictures.
+    """The input with a number on each inferred object, then further rows of pictures, in a column for each image.
 
     Args:
-        images: float `[images, height, width, channels]` in [0, 1].
-        locations: float `[images, objects, 2]`, pixels, y then x.
-        presence: `[images, objects]`, 0 or 1.
-        rows: float `[rows, images, height, width, channels]` in [0, 1].
-        labels: of the rows.
+        images: Images, float `[images, height, width, channels]` in [0, 1].
+        locations: Locations of the objects, float `[images, slots, 2]`, y then x in pixels.
+        presence: Whether there is an object in each slot, 0 or 1, `[images, slots]`.
+        rows: Further rows of pictures, float `[rows, images, height, width, channels]` in [0, 1].
+        labels: Labels of the further rows.
     """
     sheet = PictureSheet(1 + len(rows), len(images), ["input", *labels])
     style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
@@ -139,7 +139,7 @@ def numbered_rows(
 
 
 def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
-    """Images side by side: float `[images, height, width, channels]` in [0, 1]."""
+    """Images `[images, height, width, channels]` in [0, 1] in a grid, with titles above them if given."""
     rows = -(-len(images) // columns)
     sheet = PictureSheet(rows, min(columns, len(images)), titles_in_all_rows=bool(titles))
     for number, image in enumerate(images):
@@ -151,7 +151,7 @@ def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, colum
 
 
 def save(sheet: figure.Figure, path: str) -> None:
-    """Writes a figure as PNG; its folder is made where there is none."""
+    """Writes a figure as a PNG file; creates its folder if there is none."""
     write_whole(path, lambda file: sheet.savefig(file, dpi=120, format="png"))
 
 
@@ -165,7 +165,7 @@ def as_image(sheet: figure.Figure) -> np.ndarray:
 def _show_with_boxes(
     sheet: PictureSheet, column: int, image: np.ndarray, outlines: np.ndarray, colors: np.ndarray
 ) -> None:
-    """The first row: an input with what was found in it."""
+    """Draws an input with boxes around the objects found in it, in the first row."""
     sheet.show(0, column, image)
     for corners, color in zip(outlines, colors):
         sheet.outline(0, column, corners, image, _BOX_COLORS[color])
@@ -175,10 +175,10 @@ def _show_with_boxes(
 def _show_framed(sheet: PictureSheet, row: int, column: int, image: np.ndarray, color: tuple[float, ...]) -> None:
     sheet.show(row, column, image)
     corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * image.shape[:2] - 0.5
-    # Half of the line lies outside and is cut off.
+    # The line is wide because its outer half is clipped.
     sheet.outline(row, column, corners, image, color, width=4.0)
 
 
 def _upright_boxes(locations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Corners of boxes of one size around locations: `[..., 2]` -> `[..., 4, 2]`."""
+    """Corners of boxes of the same size around locations: `[..., 2]` -> `[..., 4, 2]`."""
     return locations[..., None, :] + np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * np.array(size) / 2.0
