@@ -1,1 +1,1 @@
-"""Changing scene descriptions: edits, and the scripts in which a user writes edits and scenes."""
+"""Edits of scene descriptions, and the edit scripts and scene scripts that users write."""

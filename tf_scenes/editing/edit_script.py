@@ -1,4 +1,4 @@
-"""Edits of scenes in a small text file that a user writes."""
+"""Edit scripts: text files in which a user writes edits of scenes."""
 
 import dataclasses
 import math
@@ -13,11 +13,12 @@ from tf_scenes.errors import UserError
 from tf_scenes.files import read_lines
 
 _HOW = (
-    "a line is one of: swap A B | move A DY DX | copy A B (A looks like B) | sample A (an appearance from the prior) | "
-    "blend A B WEIGHT | remove A | add Y X A (one more that looks like A) | reset (back to what was inferred); A and B "
-    "are numbers of objects, distances are pixels, # begins a comment"
+    "a line is one of: swap A B (exchanges their places) | move A DY DX | copy A B (makes A look like B) | sample A "
+    "(gives A an appearance from the prior) | blend A B WEIGHT (makes A look more like B) | remove A | add Y X A (adds "
+    "an object that looks like A) | reset (undoes all edits); A and B are numbers of objects, distances are in pixels, "
+    "# begins a comment"
 )
-# For each word, what follows it: objects (o) and numbers (n).
+# Kinds of the arguments of each command: object (o) or number (n).
 _ARGUMENTS = {
     "swap": "oo",
     "move": "onn",
@@ -29,19 +30,19 @@ _ARGUMENTS = {
     "reset": "",
 }
 
-# Draws appearances from the prior for a number of scenes.
+# Function that draws a given number of appearances from the prior.
 SampleAppearances = Callable[[int], Description]
 
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """One line of a script.
+    """One line of an edit script.
 
     Attributes:
-        text: the line.
-        word: what is done.
-        objects: the objects it names.
-        numbers: the numbers it gives.
+        text: Text of the line.
+        word: Command, the first word of the line.
+        objects: Object arguments of the command.
+        numbers: Number arguments of the command.
     """
 
     text: str
@@ -51,10 +52,10 @@ class Edit:
 
 
 def read_script(path: str) -> Sequence[Edit]:
-    """Reads a script.
+    """Reads an edit script.
 
     Raises:
-        UserError: no such file, or a line that cannot be read; the message names it.
+        UserError: If the file cannot be read, has no edit, or has an invalid line, which the message then names.
     """
     script = [_read_edit(words, where) for where, words in read_lines(path, "edit_path")]
     if not script:
@@ -76,27 +77,30 @@ def _read_edit(words: Sequence[str], where: str) -> Edit:
         except ValueError as error:
             raise UserError(f"{where} has '{argument}' where a number is needed: {_HOW}") from error
     if min(objects, default=0) < 0 or not all(map(math.isfinite, numbers)):
-        raise UserError(f"{where}: objects are numbered from 0 on, and numbers must be finite")
+        raise UserError(f"{where}: objects are numbered from 0, and numbers must be finite")
     return Edit(" ".join(words), word, tuple(objects), tuple(numbers))
 
 
 def most_objects(script: Sequence[Edit]) -> int:
-    """How many objects a scene must have at first for every edit to find its objects; edits that add may need fewer."""
+    """Number of inferred objects with which every edit finds its objects; if the script adds some, fewer may do."""
     return 1 + max((number for edit in script for number in edit.objects), default=-1)
 
 
 def apply_script(
     script: Sequence[Edit], inferred: Mapping[str, np.ndarray], sample_appearances: SampleAppearances
 ) -> list[Description]:
-    """The scenes after each edit, each made on top of those before it.
+    """Applies the edits of a script to scenes, each edit to the result of those before it.
 
     Args:
-        script: the edits.
-        inferred: descriptions, see `tf_scenes.editing.edits`.
-        sample_appearances: draws appearances from the prior.
+        script: Edits.
+        inferred: Descriptions of the scenes, see `tf_scenes.editing.edits`.
+        sample_appearances: Function that draws a given number of appearances from the prior.
+
+    Returns:
+        Descriptions of the scenes after each edit.
 
     Raises:
-        UserError: an edit names an object that a scene does not have.
+        UserError: If an edit names an object that a scene does not have.
     """
     after, scenes = [], inferred
     for edit in script:

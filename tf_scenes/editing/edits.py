@@ -1,9 +1,9 @@
 """Edits of scene descriptions: LAVAE, figures 3, 6 and 7.
 
-A description is a dictionary of arrays `[scenes, slots, ...]`, as every model that finds objects gives it and its
-decoder takes it, trained or exported. An object's *place* and its *appearance* are what `tf_scenes.descriptions`
-declares as such. Each function returns a new description and leaves every other object exactly as it is; boxes and the
-like, which would no longer be right, are left out.
+Descriptions here are dictionaries of arrays `[scenes, slots, ...]`, such as any model that finds objects, trained or
+exported, infers and decodes. Which fields are an object's *place* and which its *appearance* is declared in
+`tf_scenes.descriptions`. Each function returns a new description in which all other objects are exactly as before.
+Fields derived from others, such as boxes, are left out, because an edit can make them wrong.
 """
 
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from tf_scenes.descriptions import (
     of_role,
 )
 
-# A slot for all scenes, or one for each.
+# One slot for all scenes, or one for each scene, int [scenes].
 Slots = Union[int, np.ndarray]
 
 
 def appearance_of(description: Mapping[str, np.ndarray], slots: Slots) -> Description:
-    """What one object of each scene looks like: name to `[scenes, ...]`."""
+    """Appearance of one object of each scene: fields `[scenes, ...]` by name."""
     index = _each(description, slots)
     return {name: values[index] for name, values in of_role(description, Role.APPEARANCE).items()}
 
 
 def swap(description: Mapping[str, np.ndarray], first: Slots, second: Slots) -> Description:
-    """Two objects change places."""
+    """Exchanges the places of two objects of each scene."""
     edited = _copy(description)
     here, there = _each(description, first), _each(description, second)
     edited[LOCATIONS][here] = description[LOCATIONS][there]
@@ -44,7 +44,7 @@ def swap(description: Mapping[str, np.ndarray], first: Slots, second: Slots) -> 
 
 
 def move(description: Mapping[str, np.ndarray], slots: Slots, shift: np.ndarray) -> Description:
-    """One object of each scene moves by `shift`, `[2]` or `[scenes, 2]`, pixels, y then x."""
+    """Moves one object of each scene by `shift`, `[2]` or `[scenes, 2]`, y then x in pixels."""
     edited = _copy(description)
     edited[LOCATIONS][_each(description, slots)] += shift
     return edited
@@ -53,7 +53,7 @@ def move(description: Mapping[str, np.ndarray], slots: Slots, shift: np.ndarray)
 def restyle(
     description: Mapping[str, np.ndarray], slots: Slots, new_appearance: Mapping[str, np.ndarray]
 ) -> Description:
-    """One object of each scene looks like `new_appearance`, as `appearance_of` gives it, and stays where it is."""
+    """Gives one object of each scene a new appearance, in the form that `appearance_of` returns, at the same place."""
     edited = _copy(description)
     for name, values in new_appearance.items():
         edited[name][_each(description, slots)] = values
@@ -61,9 +61,9 @@ def restyle(
 
 
 def blend(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray], weight: float) -> Description:
-    """An appearance between two: 0 is the first, 1 the second.
+    """Interpolates between two appearances: a weight of 0 gives the first, 1 the second.
 
-    Angles go the shorter way round; categories, of which there is nothing between, change at one half.
+    Angles turn the shorter way; categories, which cannot be interpolated, change at a weight of 0.5.
     """
     return {name: _blended(name, one, second[name], weight) for name, one in first.items()}
 
@@ -77,12 +77,12 @@ def _blended(name: str, one: np.ndarray, other: np.ndarray, weight: float) -> np
 
 
 def shorter_turn(angles: np.ndarray) -> np.ndarray:
-    """The same angles, radians, within half a turn in either direction."""
+    """Equivalent angles within half a turn in either direction, in radians."""
     return np.remainder(angles + np.pi, 2.0 * np.pi) - np.pi
 
 
 def remove(description: Mapping[str, np.ndarray], slots: Slots) -> Description:
-    """One object of each scene is no longer there; the others keep their slots."""
+    """Removes one object of each scene; the others keep their slots."""
     edited, index = _copy(description), _each(description, slots)
     if NUM_OBJECTS in edited:
         edited[NUM_OBJECTS] -= is_present(description)[index].astype(edited[NUM_OBJECTS].dtype)
@@ -94,20 +94,20 @@ def remove(description: Mapping[str, np.ndarray], slots: Slots) -> Description:
 def add(
     description: Mapping[str, np.ndarray], location: np.ndarray, new_appearance: Mapping[str, np.ndarray]
 ) -> Description:
-    """One more object in each scene, in a slot of its own after all others.
+    """Adds an object to each scene, in a new slot after all others.
 
     Args:
-        description: of the scenes.
-        location: `[2]` or `[scenes, 2]`, pixels, y then x.
-        new_appearance: as `appearance_of` gives it.
+        description: Descriptions of the scenes.
+        location: Location of the object, `[2]` or `[scenes, 2]`, y then x in pixels.
+        new_appearance: Appearance of the object, in the form that `appearance_of` returns.
     """
     values, edited = {**new_appearance, PRESENCE: 1.0, LOCATIONS: location}, _copy(description)
     if NUM_OBJECTS in edited:
         edited[NUM_OBJECTS] += 1
     for name, old in by_object(edited).items():
-        slot = np.zeros_like(old[:, :1])
-        slot[:, 0] = values[name]
-        edited[name] = np.concatenate([old, slot], axis=1)
+        new_slot = np.zeros_like(old[:, :1])
+        new_slot[:, 0] = values[name]
+        edited[name] = np.concatenate([old, new_slot], axis=1)
     return edited
 
 
@@ -117,6 +117,6 @@ def _copy(description: Mapping[str, np.ndarray]) -> Description:
 
 
 def _each(description: Mapping[str, np.ndarray], slots: Slots) -> tuple[np.ndarray, np.ndarray]:
-    """The index of one slot in each scene."""
+    """NumPy index that selects one slot of each scene."""
     scenes = np.arange(len(description[PRESENCE]))
     return scenes, np.broadcast_to(slots, scenes.shape)

@@ -1,4 +1,4 @@
-"""Edits of a user's or a data set's images by a trained or an exported model: LAVAE, figures 3, 6 and 7."""
+"""Edits of images, a user's or a data set's, with a trained or exported model: LAVAE, figures 3, 6 and 7."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -18,16 +18,16 @@ _SEED = 40_400
 
 
 class Codec(Protocol):
-    """What editing needs of a model; shapes as in `SceneModel`, arrays of NumPy."""
+    """The interface of a model that edits need; shapes are those of `SceneModel`, with NumPy arrays for tensors."""
 
     def encode(self, images: np.ndarray) -> Description:
-        """Scene descriptions of images."""
+        """Scene descriptions of images, see `SceneModel.encode`."""
 
     def decode(self, description: Description, height: int, width: int) -> np.ndarray:
-        """Images of scene descriptions."""
+        """Images of scene descriptions, see `SceneModel.decode`."""
 
     def sample_appearances(self, count: int) -> Description:
-        """Appearances of objects from the prior."""
+        """Appearances of `count` objects from the prior: fields `[count, ...]` by name."""
 
 
 class TrainedCodec(Codec):
@@ -37,8 +37,8 @@ class TrainedCodec(Codec):
         """Creates the codec.
 
         Args:
-            model: a trained model that finds objects.
-            image_size: height and width of canvases from the prior, pixels.
+            model: Trained model that finds objects.
+            image_size: Height and width in pixels of the canvases on which objects are drawn from the prior.
         """
         self._model = model
         self._image_size = image_size
@@ -65,10 +65,19 @@ class TrainedCodec(Codec):
 
 
 def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count: int) -> np.ndarray:
-    """The first test images in which enough objects are found for a script: float32 `[count, height, width, channels]`.
+    """The first test images in which enough objects for a script are found.
+
+    Args:
+        dataset: Data set.
+        codec: Model that finds the objects.
+        script: Edits.
+        count: Most images to return.
+
+    Returns:
+        Images, float32 `[images, height, width, channels]` in [0, 1].
 
     Raises:
-        UserError: there are none.
+        UserError: If there are no such images.
     """
     chosen, needed = [], most_objects(script)
     for batch in dataset.evaluation_batches("test", 50, limit=1_000):
@@ -84,23 +93,23 @@ def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count
 def edit_images(
     codec: Codec, images: np.ndarray, script: Sequence[Edit]
 ) -> tuple[Description, list[Description], np.ndarray]:
-    """Infers scenes, edits them, and draws what came of each edit.
+    """Infers scenes, edits them, and draws the result of each edit.
 
     Args:
-        codec: the model.
-        images: float32 `[scenes, height, width, channels]` in [0, 1].
-        script: the edits.
+        codec: Model.
+        images: Images, float32 `[scenes, height, width, channels]` in [0, 1].
+        script: Edits.
 
     Returns:
-        What was inferred, the descriptions after each edit, and pictures, float32
-        `[1 + edits, scenes, height, width, channels]`: the reconstruction, then each edit's.
+        The inferred descriptions, the descriptions after each edit, and pictures of all of them in this order, float32
+        `[1 + edits, scenes, height, width, channels]`.
 
     Raises:
-        UserError: an edit names an object that an image does not have.
+        UserError: If the model does not find objects, or if an edit names an object that an image does not have.
     """
     inferred = codec.encode(images)
     if not has_objects(inferred):
-        raise UserError("--mode=edit needs a model that finds objects, which this one does not")
+        raise UserError("--mode=edit needs a model that finds objects, and this one does not")
     after = apply_script(script, inferred, codec.sample_appearances)
     height, width = images.shape[1:3]
     return inferred, after, np.stack([codec.decode(scenes, height, width) for scenes in (inferred, *after)])

@@ -1,4 +1,4 @@
-"""Scenes that a user writes down, in a small text file: a scene script."""
+"""Scene scripts: text files in which a user describes a scene."""
 
 import dataclasses
 import math
@@ -20,8 +20,8 @@ from tf_scenes.errors import UserError
 from tf_scenes.files import read_lines
 
 _HOW = (
-    "a line is: category x y size angle [attributes], e.g. 'square 20 45 24 30'; x and y of its middle and size in "
-    "pixels, angle in degrees; # begins a comment"
+    "a line is: category x y size angle [attributes], e.g. 'square 20 45 24 30'; x and y (of the object's middle) and "
+    "size are in pixels, angle is in degrees; # begins a comment"
 )
 
 
@@ -30,12 +30,12 @@ class ScriptedObject:
     """One line of a scene script.
 
     Attributes:
-        category: number of the category.
-        x: of the object's middle, pixels.
-        y: of the object's middle, pixels, downwards.
-        size: side of the object's frame, pixels.
-        angle: radians.
-        attributes: values of z_attr.
+        category: Number of the category.
+        x: Horizontal position of the object's middle in pixels.
+        y: Vertical position of the object's middle in pixels, downwards.
+        size: Side of the object's square frame in pixels.
+        angle: Angle in radians.
+        attributes: Values of z_attr.
     """
 
     category: int
@@ -52,14 +52,14 @@ def read_scene(
     """Reads a scene script.
 
     Args:
-        path: of the file: a line for each object, with its category (a name or a number), x, y, size, angle in degrees
-            and up to `num_attributes` attributes (0 where they are left out); `#` begins a comment.
-        categories: number of the category of each name.
-        num_categories: numbers from 0 to this, exclusive, are allowed too.
-        num_attributes: most attributes of an object.
+        path: Path of the file, which has a line for each object with its category (a name or a number), x, y, size,
+            angle in degrees and up to `num_attributes` attributes (0 if left out); `#` begins a comment.
+        categories: Numbers of the categories that have names, by name.
+        num_categories: Number of categories; each may also be given by its number, from 0.
+        num_attributes: Number of attributes of an object.
 
     Raises:
-        UserError: no such file, or a line that cannot be read; the message names it.
+        UserError: If the file cannot be read, has no object, or has an invalid line, which the message then names.
     """
     objects = [
         _read_object(words, where, categories, num_categories, num_attributes)
@@ -74,7 +74,9 @@ def _read_object(
     words: Sequence[str], where: str, categories: dict[str, int], num_categories: int, num_attributes: int
 ) -> ScriptedObject:
     if not 5 <= len(words) <= 5 + num_attributes:
-        raise UserError(f"{where} has {len(words)} values, {5 + num_attributes} at most are needed: {_HOW}")
+        raise UserError(
+            f"{where} has {len(words)} values, 5 at least and {5 + num_attributes} at most are needed: {_HOW}"
+        )
     name = words[0]
     if name in categories:
         category = categories[name]
@@ -86,7 +88,7 @@ def _read_object(
     try:
         x, y, size, angle, *attributes = (float(word) for word in words[1:])
     except ValueError as error:
-        raise UserError(f"{where} has something that is not a number: {_HOW}") from error
+        raise UserError(f"{where} has a value that is not a number: {_HOW}") from error
     if not all(map(math.isfinite, (x, y, size, angle, *attributes))) or size <= 0:
         raise UserError(f"{where}: numbers must be finite, and the size above 0")
     attributes = tuple(attributes) + (0.0,) * (num_attributes - len(attributes))
@@ -94,12 +96,12 @@ def _read_object(
 
 
 def scripted_description(objects: Sequence[ScriptedObject], example: Mapping[str, np.ndarray]) -> Description:
-    """The description of one scene that has these objects, in the model's fields.
+    """The description of the scene in a script, with the fields of a model.
 
     Args:
-        objects: what is in it.
-        example: any description by the model, `[scenes, len(objects), ...]`; fields that a script says nothing of are
-            0.
+        objects: Objects of the scene.
+        example: Any description by the model, `[scenes, len(objects), ...]`, whose fields the result has. Fields that
+            scene scripts do not specify are 0.
     """
     description = {name: np.zeros_like(values[:1]) for name, values in example.items()}
     description[NUM_OBJECTS][:] = len(objects)
