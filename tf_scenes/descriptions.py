@@ -1,8 +1,8 @@
-"""Scene descriptions: what a model says about a scene, and what its decoder takes.
+"""Scene descriptions: what a model says about a scene, and what its decoder draws.
 
-A description is a dictionary of tensors or arrays, one for each field, whose names are those of the exported models.
-Here every field is declared once, with all that the rest of the package needs to know of it: what an edit may change,
-how distances are measured, what a decoder takes. A model of your own declares its new fields with `declare`.
+A description is a dictionary of tensors or arrays by field name; exported models use the same names. Every field is
+declared here once, with all that the rest of the package needs to know about it: whether edits may change it, how
+distances are measured, whether decoders take it. If your own model has new fields, declare them with `declare`.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ class Role(enum.Enum):
 
     PRESENCE = "whether there is an object in a slot, 1 or 0"
     PLACE = "where an object is"
-    APPEARANCE = "everything else about an object: what an edit carries along when an object moves"
-    DERIVED = "what follows from the other fields: no decoder takes it"
-    SCENE = "the whole scene, without objects"
+    APPEARANCE = "everything about an object that is not its place: edits that move the object leave it as it is"
+    DERIVED = "a consequence of other fields, which decoders therefore do not take"
+    SCENE = "the scene as a whole, not divided into objects"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Field:
     """One field of scene descriptions.
 
     Attributes:
-        name: key of the description, and name of the exported models' input or output.
-        role: what it says.
-        by_object: whether it is `[batch, slots, ...]`, a value for each object, and 0 where there is none.
-        circular: whether values are angles, in radians: those that differ by a full turn are the same.
-        categorical: whether values are whole numbers without an order, from 0 on.
+        name: Key in descriptions, and name of the input or output of exported models.
+        role: What the field says about a scene.
+        by_object: Whether the field has a value for each object, `[batch, slots, ...]`, which is 0 in empty slots.
+        circular: Whether values are angles in radians, so that those that differ by a full turn are equal.
+        categorical: Whether values are numbers of categories, from 0, without an order.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Field:
 
     @property
     def decoded(self) -> bool:
-        """Whether a decoder takes it."""
+        """Whether decoders take the field."""
         return self.role is not Role.DERIVED
 
 
@@ -56,10 +56,10 @@ _FIELDS: dict[str, Field] = {}
 
 
 def declare(field: Field) -> str:
-    """Adds a field to those that descriptions may have, and gives its name.
+    """Declares a field that descriptions may have, and returns its name.
 
     Raises:
-        ValueError: there is another field of that name.
+        ValueError: If a different field with that name was declared before.
     """
     if _FIELDS.setdefault(field.name, field) != field:
         raise ValueError(f"there is another field '{field.name}': {_FIELDS[field.name]}")
@@ -70,9 +70,9 @@ def declare(field: Field) -> str:
 NUM_OBJECTS = declare(Field("num_objects", Role.DERIVED, by_object=False))
 # float32 [batch, slots].
 PRESENCE = declare(Field("presence", Role.PRESENCE))
-# float32 [batch, slots, 2], pixels, y then x.
+# float32 [batch, slots, 2], y then x in pixels.
 LOCATIONS = declare(Field("locations", Role.PLACE))
-# float32 [batch, slots, 2], height and width of the glimpse, pixels.
+# float32 [batch, slots, 2], height and width of the glimpse in pixels.
 SIZES = declare(Field("sizes", Role.APPEARANCE))
 # float32 [batch, slots, D], a Gaussian vector.
 APPEARANCE = declare(Field("appearance", Role.APPEARANCE))
@@ -80,31 +80,31 @@ APPEARANCE = declare(Field("appearance", Role.APPEARANCE))
 CATEGORY = declare(Field("category", Role.APPEARANCE, categorical=True))
 # float32 [batch, slots], radians.
 ANGLES = declare(Field("angles", Role.APPEARANCE, circular=True))
-# float32 [batch, slots, 2 or 4], before their tanh.
+# float32 [batch, slots, 2 or 4], before tanh.
 DEFORMATIONS = declare(Field("deformations", Role.APPEARANCE))
 # float32 [batch, slots, attributes].
 ATTRIBUTES = declare(Field("attributes", Role.APPEARANCE))
-# float32 [batch, slots, 4]: ymin, xmin, ymax, xmax, shares of the canvas.
+# float32 [batch, slots, 4]: ymin, xmin, ymax, xmax as fractions of the canvas.
 BOXES = declare(Field("boxes", Role.DERIVED))
-# float32 [batch, slots, 2, 3], the affine map of a sprite to the canvas.
+# float32 [batch, slots, 2, 3], the affine map from a sprite to the canvas.
 WHERE = declare(Field("where", Role.DERIVED))
 # float32 [batch, h, w, channels].
 LATENTS = declare(Field("latents", Role.SCENE, by_object=False))
 
 
 def field(name: str) -> Field:
-    """The field of a name.
+    """The field with a name.
 
     Raises:
-        KeyError: no field of that name was declared.
+        KeyError: If no field with that name was declared.
     """
     if name not in _FIELDS:
-        raise KeyError(f"'{name}' is no field of scene descriptions: declare it, see tf_scenes/descriptions.py")
+        raise KeyError(f"'{name}' is not a field of scene descriptions: declare it, see tf_scenes/descriptions.py")
     return _FIELDS[name]
 
 
 def has_objects(description: Mapping[str, Values]) -> bool:
-    """Whether a description says what objects there are."""
+    """Whether a description consists of objects, as those of all models that find objects do."""
     return PRESENCE in description
 
 
@@ -119,26 +119,26 @@ def by_object(description: Mapping[str, Values]) -> dict[str, Values]:
 
 
 def of_role(description: Mapping[str, Values], role: Role) -> dict[str, Values]:
-    """The fields of one role."""
+    """The fields with a given role."""
     return {name: values for name, values in description.items() if field(name).role is role}
 
 
 def decoded(description: Mapping[str, Values]) -> dict[str, Values]:
-    """The fields that a decoder takes."""
+    """The fields that decoders take."""
     return {name: values for name, values in description.items() if field(name).decoded}
 
 
 def as_arrays(description: Mapping[str, tf.Tensor]) -> Description:
-    """A description's tensors as arrays of NumPy."""
+    """A description with NumPy arrays in place of tensors."""
     return {name: value.numpy() for name, value in description.items()}
 
 
 def describe(presence: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """A description of objects, in which everything about an object that is not present is 0.
+    """A description of objects, with 0 in all fields of empty slots.
 
     Args:
-        presence: float32 `[batch, slots]`, 0 or 1.
-        values: the fields beside presence and number of objects, `[batch, slots, ...]`.
+        presence: Whether there is an object in each slot, 0 or 1, float32 `[batch, slots]`.
+        values: All other fields by name, except the number of objects, `[batch, slots, ...]`.
     """
     return {
         NUM_OBJECTS: tf.cast(tf.reduce_sum(presence, axis=1), tf.int32),
@@ -148,10 +148,10 @@ def describe(presence: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, 
 
 
 def only_present(presence: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Fields with 0 where no object is present; `presence` as in `describe`."""
+    """Sets fields to 0 in empty slots; the arguments are those of `describe`."""
     return {name: value * tf.cast(_expanded(presence, value), value.dtype) for name, value in values.items()}
 
 
 def _expanded(presence: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Presence with axes of 1 behind, as many as the value has: `[batch, slots, 1, ...]`."""
+    """Presence with trailing axes of length 1, as many as the value has: `[batch, slots, 1, ...]`."""
     return presence[(..., *[tf.newaxis] * (len(value.shape) - 2))]

@@ -1,9 +1,9 @@
-"""The one exception for everything that a user can get wrong."""
+"""The exception for all errors that a user can make."""
 
 
 class UserError(ValueError):
-    """Bad input: a flag, a file, an image or a checkpoint.
+    """Invalid input, such as a flag, a file, an image or a checkpoint.
 
-    The message is one line that names what is wrong and what is allowed; `main.py` prints it without a traceback and
-    exits with a non-zero status.
+    The message is a single line that says what is wrong and what is allowed. `main.py` prints it without a traceback
+    and exits with a non-zero status.
     """

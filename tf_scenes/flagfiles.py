@@ -1,6 +1,7 @@
-"""Flagfiles that build on others: a `--flagfile` line within one is relative to the file that it stands in.
+"""Flagfiles that include others by paths relative to themselves.
 
-absl takes it relative to the working folder, so that a flagfile would work from one folder only.
+absl resolves a `--flagfile` line relative to the working directory, so that a flagfile that includes another would work
+in one directory only.
 """
 
 import os
@@ -13,13 +14,16 @@ _WORDS = ("--flagfile", "-flagfile")
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
-    """A command line with the flags of its flagfiles in their place, so that flags after a flagfile override it.
+    """Replaces each flagfile on a command line by its flags, so that flags after a flagfile override its flags.
 
     Args:
-        arguments: the command line.
+        arguments: Arguments of the command line.
+
+    Returns:
+        Arguments without flagfiles.
 
     Raises:
-        UserError: a flagfile cannot be read, or includes itself.
+        UserError: If a flagfile cannot be read, or includes itself.
     """
     return list(_expanded(arguments, folder="", including=()))
 
@@ -37,7 +41,7 @@ def _expanded(arguments: Sequence[str], folder: str, including: tuple[str, ...])
 
 
 def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
-    """The flags of one flagfile: a flag a line; `#` and `//` begin lines that are comments."""
+    """The flags in a flagfile, which has one flag on each line; lines that begin with `#` or `//` are comments."""
     if os.path.realpath(path) in including:
         raise UserError(f"--flagfile={path} includes itself")
     try:

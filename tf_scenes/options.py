@@ -1,7 +1,7 @@
-"""What options are made of; free of TensorFlow, so that `--help` takes no time.
+"""The base of all options. This module does not import TensorFlow, so that `--help` is fast.
 
-An option stands once, as a field of a frozen dataclass: its type, its default, the values allowed and its help text.
-Flags are derived from the fields, and values are checked whether they come from flags or from Python.
+An option is defined once, as a field of a frozen dataclass, with its type, default, allowed values and help text. Flags
+are derived from the fields, and values are checked in the same way whether they come from flags or from Python.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ def option(
     choices: Optional[tuple[str, ...]] = None,
     affects_training: Optional[bool] = None,
 ) -> Any:
-    """A dataclass field with what its flag needs.
+    """Defines an option, as a dataclass field from which its flag can be derived.
 
     Args:
-        default: value of the option where none is given.
-        help_text: what the option is, with its unit and, where it has one, the paper's value.
-        lower: smallest value allowed.
-        upper: largest value allowed.
-        choices: the only values allowed.
-        affects_training: whether what is learned depends on the option; as the section says by default.
+        default: Default value.
+        help_text: Description of the option, with its unit and, if there is one, the paper's value.
+        lower: Smallest value allowed.
+        upper: Largest value allowed.
+        choices: The only values allowed.
+        affects_training: Whether the result of training depends on the option; None takes `Options.affects_training`.
     """
     metadata = {
         "help": help_text,
@@ -43,56 +43,56 @@ def option(
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Base of every section of options: a frozen dataclass whose fields are made by `option`.
+    """Base class of all sections of options, which are frozen dataclasses whose fields are made by `option`.
 
-    `class LavaeOptions(Options, section="lavae")` has the flags `--lavae.latent_dim` and so on.
+    For example, the flags of `class LavaeOptions(Options, section="lavae")` are `--lavae.latent_dim` and so on.
 
     Attributes:
-        section: prefix of the flags; empty for sections that every model has.
-        affects_training: whether what is learned depends on these options, unless a field says otherwise.
+        section: Prefix of the flags; empty for sections that do not belong to one model.
+        affects_training: Whether the result of training depends on these options, unless `option` says otherwise.
 
     Raises:
-        UserError: on creation, a value is not allowed, or two of them do not go together.
+        UserError: On creation, if a value is not allowed or values cannot be combined.
     """
 
     section: ClassVar[str] = ""
     affects_training: ClassVar[bool] = True
 
     def __init_subclass__(cls, section: str = "", affects_training: bool = True) -> None:
-        """Sets what all instances have in common."""
+        """Sets the class attributes of a section."""
         super().__init_subclass__()
         cls.section = section
         cls.affects_training = affects_training
 
     def __post_init__(self) -> None:
-        """Checks every value, then what the section says of combinations."""
+        """Checks every value, then their combination."""
         for name, field in self.flags():
             _check_value(name, field, getattr(self, field.name))
         self.check()
 
     def check(self) -> None:
-        """Checks combinations of this section's values; a section overrides it where some do not go together.
+        """Checks the combination of values; overridden by sections in which not all combinations are allowed.
 
         Raises:
-            UserError: a combination that cannot work; the message names the flags.
+            UserError: If values cannot be combined; the message names their flags.
         """
 
     @classmethod
     def flags(cls) -> Iterator[tuple[str, dataclasses.Field]]:
-        """Every option's flag name and field, in the order of their definitions."""
+        """Flag name and field of every option, in the order of definition."""
         prefix = f"{cls.section}." if cls.section else ""
         for field in dataclasses.fields(cls):
             yield prefix + field.name, field
 
     @classmethod
     def flags_of_training(cls) -> set[str]:
-        """Names of the flags that what is learned depends on."""
+        """Names of the flags on which the result of training depends."""
         by_field = ((name, field.metadata["affects_training"]) for name, field in cls.flags())
         return {name for name, affects in by_field if (cls.affects_training if affects is None else affects)}
 
 
 def plain_type(field: dataclasses.Field) -> type:
-    """The type of an option's values: `int` for an `int` and for an `Optional[int]`."""
+    """The type of an option's values without None: `int` for both `int` and `Optional[int]`."""
     if typing.get_origin(field.type) is Union:
         return next(each for each in typing.get_args(field.type) if each is not type(None))
     return field.type
@@ -102,7 +102,7 @@ def _check_value(name: str, field: dataclasses.Field, value: Any) -> None:
     expected = plain_type(field)
     if value is None and expected is not field.type:
         return
-    # A bool is an int to Python, and an int is as good as a float to anyone.
+    # An int is accepted as a float. A bool is not accepted as an int, although it is one in Python.
     accepted = (int, float) if expected is float else expected
     if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
         raise UserError(f"--{name}={value!r} must be {_NAMES[expected]}")
@@ -115,7 +115,7 @@ def _check_value(name: str, field: dataclasses.Field, value: Any) -> None:
         raise UserError(f"--{name}={value} must be {_range(lower, upper)}")
 
 
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def _range(lower: Optional[float], upper: Optional[float]) -> str:
