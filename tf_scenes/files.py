@@ -1,4 +1,4 @@
-"""Reading and writing files: whole or not at all, and never a pickle."""
+"""Reading and writing files, without incomplete files and without pickles."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from tf_scenes.errors import UserError
 
 
 def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file beside its place, then renames it, so that nobody ever finds half of it.
+    """Writes a temporary file and renames it, so that there is never an incomplete file at the path.
 
     Args:
-        path: of the file; its folder is made where there is none.
-        write: writes the contents into an open file.
+        path: Path of the file; its folder is created if there is none.
+        write: Function that writes the contents into an open binary file.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.tmp"
@@ -26,25 +26,25 @@ def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8."""
+    """Writes a text file in UTF-8, as `write_whole` does."""
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def write_json(path: str, contents: Mapping[str, Any]) -> None:
-    """Writes a dictionary as JSON."""
+    """Writes a dictionary as a JSON file, as `write_whole` does."""
     write_text(path, json.dumps(contents, indent=2) + "\n")
 
 
 def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays by name as NumPy's `.npz`."""
+    """Writes named arrays as an `.npz` file, as `write_whole` does."""
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """Reads what `write_json` wrote; an empty dictionary where there is no file.
+    """Reads a file written by `write_json`; returns an empty dictionary if there is no file.
 
     Raises:
-        UserError: the file holds something else.
+        UserError: If the file is not a JSON object.
     """
     if not os.path.exists(path):
         return {}
@@ -52,24 +52,24 @@ def read_json(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             contents = json.load(file)
     except ValueError as error:
-        raise UserError(f"{path} is damaged, it is not JSON ({error}): delete it") from error
+        raise UserError(f"{path} is damaged: it is not JSON ({error}); delete it") from error
     if not isinstance(contents, dict):
-        raise UserError(f"{path} is damaged, it holds no JSON object: delete it")
+        raise UserError(f"{path} is damaged: it is not a JSON object; delete it")
     return contents
 
 
 def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
-    """The lines of a text file that a user writes; `#` begins a comment, empty lines do not count.
+    """Reads a text file that a user writes, without comments, which begin with `#`, and without empty lines.
 
     Args:
-        path: of the file.
-        flag: that names it, for the error's message.
+        path: Path of the file.
+        flag: Name of the flag that gives the path, for error messages.
 
     Returns:
-        For each line that says something, its place in words (`line 3 of edits.txt`) and the words in it.
+        For each line, its place for error messages (`line 3 of edits.txt`) and the words in it.
 
     Raises:
-        UserError: no such file, or not a text.
+        UserError: If the file does not exist or is not a text file.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -81,10 +81,19 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
 
 
 def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Named arrays of an `.npz`; pickled objects in it are refused.
+    """Reads named arrays from an `.npz` file; pickled objects are refused.
+
+    Args:
+        path: Path of the file.
+        required: Names of arrays that the file must have.
+        optional: Names of further arrays to read if the file has them.
+
+    Returns:
+        Arrays by name.
 
     Raises:
-        UserError: no such file, not an `.npz`, a required array is missing, or an array needs unpickling.
+        UserError: If the file does not exist or is not an `.npz` file, if a required array is missing, or if an array
+            to read is pickled.
     """
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: an .npz file with {', '.join(required)} is needed")
