@@ -9,10 +9,10 @@ ENTRY = ModelEntry(
     name="discrete_air",
     options=(AttentionOptions, DiscreteAirOptions),
     model="tf_scenes.models.discrete_air.model:DiscreteAIR",
-    summary="Discrete-AIR: one object after another, each with position, size, rotation and a category.",
+    summary="Discrete-AIR finds one object after another, each with a position, a size, a rotation and a category.",
     limits=(
         *air.ENTRY.limits,
-        "Categories have no names of their own: `category_labels` in report.json says which label each stands for.",
+        "Categories are only numbers: `category_labels` in report.json says which label each of them stands for.",
     ),
     check=check,
 )

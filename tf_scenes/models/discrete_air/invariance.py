@@ -1,8 +1,8 @@
-"""Invariant information clustering: a category is what stays the same when an object is moved (Ji et al., 2019).
+"""Invariant information clustering (Ji et al., 2019): a category is what stays the same when an object is moved.
 
 An addition to the paper, whose categories have to emerge from the likelihood alone. The mutual information between the
-categories of two randomly transformed views of one glimpse is large if views agree and all categories are in use. The
-transformations are those that z_where stands for, so that the category is left with the rest. No labels take part.
+categories of two randomly transformed views of the same glimpse is large if the two agree and all categories are in
+use. The transformations are those that z_where describes, so that the category describes the rest. No labels are used.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from tf_scenes.layers.spatial_transformer import SpatialTransformer
 
 @dataclasses.dataclass(frozen=True)
 class ViewRange:
-    """How far random views differ from the glimpse; uniform in both directions.
+    """Largest random transformations from a glimpse to a view; each is uniform from minus its limit to its limit.
 
     Attributes:
-        rotation: radians.
-        skew: shear factor.
-        log_scale: natural logarithm of the scale.
-        translation: in halves of the glimpse's side.
+        rotation: Largest rotation in radians.
+        skew: Largest shear factor.
+        log_scale: Largest natural logarithm of the scale.
+        translation: Largest translation as a multiple of half the glimpse's side.
     """
 
     rotation: float = math.radians(25.0)
@@ -34,12 +34,12 @@ class ViewRange:
 
 
 def random_views(glimpses: tf.Tensor, view_range: ViewRange, seed: tf.Tensor) -> tf.Tensor:
-    """A random affine view of each glimpse, the same shape; what comes in from outside is 0.
+    """A random affine view of each glimpse, of the glimpse's shape; pixels from outside the glimpse are 0.
 
     Args:
-        glimpses: float32 `[batch, size, size, channels]`.
-        view_range: how far views differ.
-        seed: int32 `[2]`.
+        glimpses: Glimpses, float32 `[batch, size, size, channels]`.
+        view_range: Largest transformations.
+        seed: Random seed, int32 `[2]`.
     """
     count = tf.shape(glimpses)[0]
     seeds = tfp.random.split_seed(seed, n=4, salt="views")
@@ -57,15 +57,15 @@ def random_views(glimpses: tf.Tensor, view_range: ViewRange, seed: tf.Tensor) ->
 
 
 def mutual_information(first: tf.Tensor, second: tf.Tensor, weights: Optional[tf.Tensor] = None) -> tf.Tensor:
-    """Mutual information of the categories of paired views, whose joint distribution the batch estimates.
+    """Mutual information between the categories of paired views, with their joint distribution estimated on the batch.
 
     Args:
-        first: float32 `[batch, heads, categories]`, probabilities of the one views.
-        second: of the other views, the same shape.
-        weights: float32 `[batch]`, how much each pair counts; all alike by default.
+        first: Category probabilities of the first view of each pair, float32 `[batch, heads, categories]`.
+        second: Category probabilities of the second view of each pair, of the same shape.
+        weights: Weight of each pair, float32 `[batch]`; equal weights by default.
 
     Returns:
-        float32 `[heads]`, nats, from 0 to log(categories).
+        Mutual information of each head, float32 `[heads]`, in nats, from 0 to log(categories).
     """
     weights = tf.ones_like(first[:, 0, 0]) if weights is None else weights
     joint = tf.einsum("b,bhi,bhj->hij", weights, first, second)

@@ -1,4 +1,4 @@
-"""Discrete-AIR (section 3): an object is of a category, and has attributes, a rotation and a skew of its own."""
+"""Discrete-AIR (section 3): each object has a category and, depending on the options, attributes, rotation and skew."""
 
 import dataclasses
 import math
@@ -29,21 +29,23 @@ from tf_scenes.training.schedules import values_at
 
 tfd = tfp.distributions
 
-# The group of variables of the decoder, which has a learning rate of its own.
+# The variable group of the decoder, which has a learning rate of its own.
 DECODER = "decoder"
 _ENCODER_CHANNELS = (32, 64)
-# A free matrix stays this close to the identity in each entry, so that its determinant stays positive.
+# Largest difference between an entry of the `joint` pose's matrix and the identity's; keeps the determinant positive.
 _JOINT_LIMIT = 0.45
-# Prior standard deviation of skew factors and of a free matrix's entries, before their tanh.
+# Prior standard deviation of skew factors and of the `joint` pose's matrix entries, before their tanh.
 _DEFORMATION_STDDEV = 0.5
+# Upper limit of the angle's posterior standard deviation, radians.
 _ANGLE_STDDEV_LIMIT = 0.5
+# Rate at which template matching's log-prior is moved towards balanced categories.
 _BALANCE_RATE = 0.3
-# Of the cross-entropy to the posterior of template matching, against the KL of the category, which it has to overcome.
+# Weight of the cross-entropy to template matching's posterior; it has to overcome the KL of the category.
 _TEACHING_WEIGHT = 3.0
 
 
 class DiscreteAIR(AttendInferRepeat):
-    """Discrete-AIR."""
+    """Attend-Infer-Repeat whose objects have discrete categories."""
 
     def __init__(
         self,
@@ -55,10 +57,10 @@ class DiscreteAIR(AttendInferRepeat):
         """Creates the model.
 
         Args:
-            attention: options of the loop.
-            options: of Discrete-AIR.
-            scenes: that it is for.
-            name: of the model.
+            attention: Options of the loop over objects.
+            options: Options of Discrete-AIR.
+            scenes: Scenes that the model is for.
+            name: Name of the model.
         """
         super().__init__(attention, scenes, name=name)
         self.options = options
@@ -78,7 +80,7 @@ class DiscreteAIR(AttendInferRepeat):
         self.category_posterior = CategoryPosterior(name="category_posterior")
         self._schedules = DiscreteAirSchedules.from_options(options)
         self._view_range = ViewRange(rotation=math.radians(options.view_rotation))
-        self._category_heads = _head(options.invariance_heads * options.num_categories, "categories")
+        self._category_heads = _dense_head(options.invariance_heads * options.num_categories, "categories")
         self._head_information = self.add_weight(
             name="head_information",
             shape=[options.invariance_heads],
@@ -89,12 +91,12 @@ class DiscreteAIR(AttendInferRepeat):
             experimental_autocast=False,
         )
         if options.num_attributes:
-            self._attribute_head = _head(2 * options.num_attributes, "attributes")
+            self._attribute_head = _dense_head(2 * options.num_attributes, "attributes")
         if options.rotates:
-            self._rotation_head = _head(options.num_categories * num_rotations, "rotations")
-            self._angle_head = _head(options.num_categories + 1, "angles")
+            self._rotation_head = _dense_head(options.num_categories * num_rotations, "rotations")
+            self._angle_head = _dense_head(options.num_categories + 1, "angles")
         if self._num_deformations:
-            self._deformation_head = _head(2 * self._num_deformations, "deformations")
+            self._deformation_head = _dense_head(2 * self._num_deformations, "deformations")
 
     @property
     @override
@@ -108,12 +110,12 @@ class DiscreteAIR(AttendInferRepeat):
 
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
-        """The decoder has a learning rate of its own."""
+        """The decoder's variables are a group of their own, with their own learning rate."""
         return self.group_apart(DECODER, self.decoder.trainable_variables)
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
-        """Adam for both groups."""
+        """Creates Adam for both groups."""
         rate = optimizers.falling_rate(options, self.options.decoder_learning_rate_factor)
         decoder = optimizers.Adam(rate, global_clipnorm=optimizers.clip_norm(options), name="decoder_adam")
         return {**super().make_optimizers(options), DECODER: decoder}
@@ -173,7 +175,7 @@ class DiscreteAIR(AttendInferRepeat):
         )
 
     def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
-        """float32 `[batch, heads, categories]`."""
+        """Category logits of all heads: float32 `[batch, heads, categories]`."""
         return tf.reshape(self._category_heads(features), [-1, self.options.invariance_heads, self.num_categories])
 
     def _draw_category(self, logits: tf.Tensor, sampling: SamplingOptions) -> Latent:
@@ -188,10 +190,13 @@ class DiscreteAIR(AttendInferRepeat):
     def _draw_angle(
         self, encoded: tf.Tensor, categories: tf.Tensor, sampling: SamplingOptions
     ) -> tuple[Latent, tf.Tensor]:
-        """The angle given the category, under a uniform prior on the circle, and the logits of all rotations.
+        """Draws the angle given the category, under a uniform prior on the circle.
 
-        A departure from the paper, which has the angle before the glimpse: it is the most likely one of the angles of
-        template matching, and an offset of up to half the distance between two.
+        A departure from the paper, where the angle precedes the glimpse. The posterior's mean is the most likely angle
+        of template matching plus an offset of up to half the spacing of these angles.
+
+        Returns:
+            The angle; the logits of all angles of template matching, `[batch, categories, rotations]`.
         """
         shape = [-1, self.num_categories, self.matching.num_rotations]
         rotation_logits = tf.reshape(self._rotation_head(encoded), shape)
@@ -204,12 +209,12 @@ class DiscreteAIR(AttendInferRepeat):
         )
         posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
         angle, log_circle = sampling.gaussian(posterior, "angle"), math.log(2.0 * math.pi)
-        # So narrow a normal distribution loses nothing when it is wrapped around the circle.
+        # The normal distribution is so narrow that wrapping it around the circle would change nothing.
         return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
 
     @override
     def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
-        """T_r T_k of equation 6, or both as one."""
+        """T_r T_k of equation 6, or with `joint` one matrix for both."""
         if self.options.pose == "none":
             return None
         if self.options.pose == "joint":
@@ -237,13 +242,13 @@ class DiscreteAIR(AttendInferRepeat):
             latents[ATTRIBUTES] = tf.random.stateless_normal([num_objects, self.num_attributes], seeds[3])
         return latents
 
-    # What makes categories reliable.
+    # Auxiliary losses, which make categories reliable.
 
     @override
     def auxiliary_loss(
         self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Template matching and invariance, on the objects that are present."""
+        """Losses of template matching and invariant information clustering on the objects that are present."""
         matching_seed, *view_seeds = tfp.random.split_seed(seed, n=3, salt="auxiliary_loss")
         schedules = values_at(self._schedules, step)
         slots = inference.slots
@@ -265,7 +270,7 @@ class DiscreteAIR(AttendInferRepeat):
             lambda: self._information(glimpses, weights, view_seeds),
             lambda: tf.zeros([self.options.invariance_heads]),
         )
-        # Once the categories are in use they stay those of one head.
+        # Once the ELBO's gradient reaches categories, the choice of the head is final.
         choosing = tf.cast(schedules["category_gradient"] < 1.0, tf.float32)
         self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
         total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
@@ -280,10 +285,10 @@ class DiscreteAIR(AttendInferRepeat):
         noise: tf.Tensor,
         seed: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Negative likelihood of the templates' mixture, with the networks' cross-entropy to its posterior.
+        """Negative log-likelihood of the mixture of templates, plus the networks' cross-entropy to its posterior.
 
         Returns:
-            float32 `[objects]`, and each category's share of use, float32 `[categories]`.
+            The loss of each object, float32 `[objects]`; each category's share of the objects, float32 `[categories]`.
         """
         bank = self.matching.bank(self.decoder.templates())
         match = self.matching.match(glimpses, bank, noise)
@@ -301,12 +306,12 @@ class DiscreteAIR(AttendInferRepeat):
         return is_object * loss, use
 
     def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Mutual information of the categories of two random views of each glimpse: `[heads]`, nats."""
+        """Mutual information between the categories of two random views of each glimpse: `[heads]`, in nats."""
         views = [random_views(glimpses, self._view_range, seed) for seed in seeds]
         logits = self._all_category_logits(self.encoder(tf.concat(views, axis=0)))
         first, second = tf.split(tf.nn.softmax(logits), 2)
         return mutual_information(first, second, weights)
 
 
-def _head(units: int, name: str) -> tf.keras.layers.Dense:
+def _dense_head(units: int, name: str) -> tf.keras.layers.Dense:
     return tf.keras.layers.Dense(units, dtype="float32", name=name)

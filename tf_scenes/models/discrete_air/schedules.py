@@ -1,4 +1,4 @@
-"""What changes while Discrete-AIR trains."""
+"""Schedules of Discrete-AIR's training."""
 
 import dataclasses
 
@@ -8,16 +8,18 @@ from tf_scenes.training.schedules import Ramp, Schedule, switched_on
 
 @dataclasses.dataclass(frozen=True)
 class DiscreteAirSchedules:
-    """Values by optimisation step.
+    """The schedules of Discrete-AIR.
 
     Attributes:
-        temperature: of relaxed categories.
-        matching_noise: standard deviation of pixels in template matching: large values try everything, small ones
-            choose.
-        matching_weight: of template matching.
-        invariance_weight: of invariant information clustering.
-        sprite_gradient: see `SamplingOptions`; 0 leaves templates and categories to template matching.
-        category_gradient: see `SamplingOptions`; 0 leaves categories to template matching and clustering.
+        temperature: Temperature of relaxed categories.
+        matching_noise: Standard deviation of pixels in template matching: with large values all templates and angles
+            match alike, with small ones the best match wins.
+        matching_weight: Weight of template matching.
+        invariance_weight: Weight of invariant information clustering.
+        sprite_gradient: Factor of the sprite's gradient, as in `SamplingOptions`; 0 leaves templates and categories to
+            template matching.
+        category_gradient: Factor of the category's gradient, as in `SamplingOptions`; 0 leaves categories to template
+            matching and clustering.
     """
 
     temperature: Schedule
@@ -44,7 +46,7 @@ class DiscreteAirSchedules:
             ),
             matching_weight=Ramp(options.matching_weight, options.matching_weight, 0, 0),
             invariance_weight=switched_on(options.invariance_first_step, options.invariance_weight),
-            # Without template matching only the ELBO trains templates.
+            # Without template matching nothing but the ELBO trains templates.
             sprite_gradient=switched_on(options.elbo_first_step if options.matching_weight else 0, 1.0),
             category_gradient=switched_on(options.elbo_first_step, 1.0),
         )

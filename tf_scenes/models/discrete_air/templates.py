@@ -1,4 +1,4 @@
-"""What an object looks like: a template by category, modified by attributes (Discrete-AIR, section 3.2)."""
+"""Decoder of objects: the template of a category, modified by attributes (Discrete-AIR, section 3.2)."""
 
 import math
 from typing import Optional
@@ -11,19 +11,20 @@ layers = tf.keras.layers
 
 COMBINATIONS = ("additive", "multiplicative", "convolutional")
 
+# Side of the kernel of the convolutional combination, pixels.
 _FILTER_SIZE = 5
 
 
 class TemplateDecoder(layers.Layer):
-    """f_dec(z_cat, z_attr): category and attributes to an image in (0, 1).
+    """f_dec(z_cat, z_attr): from category and attributes to an image in (0, 1), by one of three combinations.
 
     - additive: f(f_t(z_cat) + f_a(z_attr))
     - multiplicative: f(f_t(z_cat) * f_a(z_attr)), elementwise
-    - convolutional: f(f_t(z_cat) convolved with f_a(z_attr)), where the template is an image and f_a gives one kernel
+    - convolutional: f(f_t(z_cat) convolved with f_a(z_attr)), where f_t gives an image and f_a a kernel
 
-    The paper leaves f, f_t and f_a open. For the first two, templates are vectors of features and f is a network from
-    features to pixels, so that one attribute may mean something else for each category; for the third, f is a sigmoid.
-    Without attributes all three are f(f_t(z_cat)).
+    The paper does not specify f, f_t and f_a. In the first two combinations, templates are feature vectors and f is a
+    network from features to pixels, so that an attribute may have a different effect for each category. In the third, f
+    is a sigmoid. Without attributes all three are f(f_t(z_cat)).
     """
 
     def __init__(
@@ -39,13 +40,13 @@ class TemplateDecoder(layers.Layer):
         """Creates the decoder.
 
         Args:
-            num_categories: K.
-            num_attributes: dimensions of z_attr, 0 for none.
-            glimpse_size: side of the image, pixels.
-            channels: of the image.
-            combination: one of `COMBINATIONS`.
-            units: features of a template, and of the layer after it.
-            name: of the layer.
+            num_categories: Number of categories, K.
+            num_attributes: Number of dimensions of z_attr; 0 for no attributes.
+            glimpse_size: Side of the image in pixels.
+            channels: Number of channels of the image.
+            combination: Combination of template and attributes, one of `COMBINATIONS`.
+            units: Number of features of a template and of the layer after it.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self.num_categories = num_categories
@@ -69,11 +70,11 @@ class TemplateDecoder(layers.Layer):
         """Draws objects.
 
         Args:
-            categories: float32 `[batch, categories]`, one-hot or relaxed.
-            attributes: float32 `[batch, num_attributes]`.
+            categories: Categories, one-hot or relaxed, float32 `[batch, categories]`.
+            attributes: Attributes, float32 `[batch, num_attributes]`.
 
         Returns:
-            float32 `[batch, size, size, channels]`.
+            Pictures of the objects, float32 `[batch, size, size, channels]`.
         """
         template = self._templates(categories)
         if self.num_attributes:
@@ -81,8 +82,8 @@ class TemplateDecoder(layers.Layer):
             if self._combination == "additive":
                 template = template + modification
             elif self._combination == "multiplicative":
-                template = template * (1.0 + modification)  # Begins near 1: the template itself.
-        # Without a leak all units of so few inputs can die, and all templates become the last layer's bias.
+                template = template * (1.0 + modification)  # The initial factor is near 1.
+        # With so few different inputs all units of a ReLU could die, which would reduce templates to the last bias.
         hidden = tf.nn.leaky_relu(self._hidden(tf.nn.leaky_relu(template)))
         logits = tf.reshape(self._pixels(hidden), (-1, *self._image_shape))
         if self.num_attributes and self._combination == "convolutional":
@@ -90,7 +91,7 @@ class TemplateDecoder(layers.Layer):
         return tf.sigmoid(logits)
 
     def _filtered(self, logits: tf.Tensor, modification: tf.Tensor) -> tf.Tensor:
-        """Each image convolved with its own kernel, which begins near the one that changes nothing."""
+        """Convolves each image with its own kernel, which is initially near the identity."""
         identity = tf.one_hot(_FILTER_SIZE**2 // 2, _FILTER_SIZE**2)
         patches = tf.image.extract_patches(
             tf.reshape(tf.transpose(logits, [0, 3, 1, 2]), [-1, *self._image_shape[:2], 1]),
@@ -105,5 +106,5 @@ class TemplateDecoder(layers.Layer):
         return tf.transpose(tf.reshape(filtered, [-1, channels, size, size]), [0, 2, 3, 1])
 
     def templates(self) -> tf.Tensor:
-        """Every category's object with all attributes 0: float32 `[categories, size, size, channels]`."""
+        """The object of each category with all attributes 0: float32 `[categories, size, size, channels]`."""
         return self(tf.eye(self.num_categories), tf.zeros([self.num_categories, self.num_attributes]))
