@@ -10,7 +10,7 @@ import numpy as np
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_arrays
 
-_MNIST_HOW = (
+_HOW_TO_PROVIDE = (
     "set --mnist_path to a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
     "...-labels-idx1-ubyte.gz) or to Keras's mnist.npz, or let Keras download it on a machine with internet access"
 )
@@ -31,7 +31,7 @@ def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
     if path is None:
         return _mnist_from_keras()
     if not os.path.exists(path):
-        raise UserError(f"--mnist_path={path} does not exist: {_MNIST_HOW}")
+        raise UserError(f"--mnist_path={path} does not exist: {_HOW_TO_PROVIDE}")
     if path.endswith(".npz"):
         names = ("x_train", "y_train", "x_test", "y_test")
         arrays = read_arrays(path, required=names)
@@ -50,7 +50,7 @@ def _mnist_from_keras() -> tuple[np.ndarray, np.ndarray]:
     try:
         (train_images, train_labels), (test_images, test_labels) = keras.datasets.mnist.load_data()
     except Exception as error:  # Keras raises a plain Exception if the download fails.
-        raise UserError(f"Keras could not download MNIST: {_MNIST_HOW}") from error
+        raise UserError(f"Keras could not download MNIST: {_HOW_TO_PROVIDE}") from error
     images = np.concatenate([train_images, test_images])
     return images, np.concatenate([train_labels, test_labels]).astype(np.int32)
 
@@ -62,7 +62,7 @@ def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray]:
     else:
         image_files = [path]
     if not image_files:
-        raise UserError(f"--mnist_path={path} holds no ...-images-idx3-ubyte.gz: {_MNIST_HOW}")
+        raise UserError(f"--mnist_path={path} holds no ...-images-idx3-ubyte.gz: {_HOW_TO_PROVIDE}")
     images, labels = [], []
     for image_file in image_files:
         folder, name = os.path.split(image_file)
@@ -79,7 +79,7 @@ def _read_idx(path: str, dimensions: int) -> np.ndarray:
         with gzip.open(path, "rb") as file:
             content = file.read()
     except (OSError, EOFError) as error:
-        raise UserError(f"cannot read {path} as a gzipped IDX file ({error}): {_MNIST_HOW}") from error
+        raise UserError(f"cannot read {path} as a gzipped IDX file ({error}): {_HOW_TO_PROVIDE}") from error
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
         raise UserError(f"{path} is not an IDX file of unsigned bytes with {dimensions} dimensions")

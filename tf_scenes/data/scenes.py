@@ -127,7 +127,7 @@ class SceneGenerator:
     def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
         """Random top left corners at which no two frames overlap, `[objects, 2]`; None if none were found."""
         corners = np.zeros((len(frames), 2), np.int64)
-        positions = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2], how many there are.
+        positions = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2], numbers of corners.
         for i, frame in enumerate(frames):
             tries = (random.random((_PLACE_ATTEMPTS, 2)) * positions[i]).astype(np.int64)
             gap_after = tries[:, None] >= corners[:i] + frames[:i, None]  # [attempts, placed, 2]

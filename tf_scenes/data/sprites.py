@@ -171,7 +171,7 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
     digits, labels = load_mnist(path)
     if pool > len(digits):
         where = f"in {path}" if path else "in Keras's copy"
-        raise UserError(f"a pool of {pool} MNIST digits was asked for, but there are only {len(digits)} {where}")
+        raise UserError(f"a pool of {pool} MNIST digits was requested, but there are only {len(digits)} {where}")
     chosen = np.sort(np.random.RandomState(_MNIST_POOL_SEED).permutation(len(digits))[:pool])
     return _binary_digits(digits[chosen], labels[chosen], size)
 

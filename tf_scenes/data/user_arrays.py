@@ -30,7 +30,7 @@ def as_uint8_images(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def as_counts(array: np.ndarray, length: int, what: str) -> np.ndarray:
-    """Checks whole numbers from 0 on, one for each example, and converts them to int32.
+    """Checks non-negative whole numbers, one for each example, and converts them to int32.
 
     Args:
         array: Integers, `[length]`.
@@ -42,6 +42,6 @@ def as_counts(array: np.ndarray, length: int, what: str) -> np.ndarray:
     """
     if not np.issubdtype(array.dtype, np.integer) or array.shape != (length,) or (length and array.min() < 0):
         raise UserError(
-            f"{what} are not valid ({array.dtype}, shape {array.shape}): {length} whole numbers from 0 on are needed"
+            f"{what} are wrong ({array.dtype}, shape {array.shape}): {length} whole numbers of at least 0 are needed"
         )
     return array.astype(np.int32)

@@ -12,7 +12,7 @@ from tf_scenes.editing import edits
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_lines
 
-_HOW = (
+_SYNTAX = (
     "a line is one of: swap A B (exchanges their places) | move A DY DX | copy A B (makes A look like B) | sample A "
     "(gives A an appearance from the prior) | blend A B WEIGHT (makes A look more like B) | remove A | add Y X A (adds "
     "an object that looks like A) | reset (undoes all edits); A and B are numbers of objects, distances are in pixels, "
@@ -59,23 +59,23 @@ def read_script(path: str) -> Sequence[Edit]:
     """
     script = [_read_edit(words, where) for where, words in read_lines(path, "edit_path")]
     if not script:
-        raise UserError(f"{path} holds no edit: {_HOW}")
+        raise UserError(f"{path} holds no edit: {_SYNTAX}")
     return script
 
 
 def _read_edit(words: Sequence[str], where: str) -> Edit:
     word, *arguments = words
     if word not in _ARGUMENTS:
-        raise UserError(f"{where} begins with '{word}': {_HOW}")
+        raise UserError(f"{where} begins with '{word}', which is not an edit: {_SYNTAX}")
     kinds = _ARGUMENTS[word]
     if len(arguments) != len(kinds):
-        raise UserError(f"{where} has {len(arguments)} values after '{word}', {len(kinds)} are needed: {_HOW}")
+        raise UserError(f"{where} has {len(arguments)} values after '{word}', {len(kinds)} are needed: {_SYNTAX}")
     objects, numbers = [], []
     for kind, argument in zip(kinds, arguments):
         try:
             (objects if kind == "o" else numbers).append(int(argument) if kind == "o" else float(argument))
         except ValueError as error:
-            raise UserError(f"{where} has '{argument}' where a number is needed: {_HOW}") from error
+            raise UserError(f"{where} has '{argument}' where a number is needed: {_SYNTAX}") from error
     if min(objects, default=0) < 0 or not all(map(math.isfinite, numbers)):
         raise UserError(f"{where}: objects are numbered from 0, and numbers must be finite")
     return Edit(" ".join(words), word, tuple(objects), tuple(numbers))

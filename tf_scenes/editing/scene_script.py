@@ -19,7 +19,7 @@ from tf_scenes.descriptions import (
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_lines
 
-_HOW = (
+_SYNTAX = (
     "a line is: category x y size angle [attributes], e.g. 'square 20 45 24 30'; x and y (of the object's middle) and "
     "size are in pixels, angle is in degrees; # begins a comment"
 )
@@ -66,7 +66,7 @@ def read_scene(
         for where, words in read_lines(path, "scene_path")
     ]
     if not objects:
-        raise UserError(f"{path} describes no object: {_HOW}")
+        raise UserError(f"{path} describes no object: {_SYNTAX}")
     return objects
 
 
@@ -75,7 +75,7 @@ def _read_object(
 ) -> ScriptedObject:
     if not 5 <= len(words) <= 5 + num_attributes:
         raise UserError(
-            f"{where} has {len(words)} values, 5 at least and {5 + num_attributes} at most are needed: {_HOW}"
+            f"{where} has {len(words)} values, 5 at least and {5 + num_attributes} at most are needed: {_SYNTAX}"
         )
     name = words[0]
     if name in categories:
@@ -88,7 +88,7 @@ def _read_object(
     try:
         x, y, size, angle, *attributes = (float(word) for word in words[1:])
     except ValueError as error:
-        raise UserError(f"{where} has a value that is not a number: {_HOW}") from error
+        raise UserError(f"{where} has a value that is not a number: {_SYNTAX}") from error
     if not all(map(math.isfinite, (x, y, size, angle, *attributes))) or size <= 0:
         raise UserError(f"{where}: numbers must be finite, and the size above 0")
     attributes = tuple(attributes) + (0.0,) * (num_attributes - len(attributes))

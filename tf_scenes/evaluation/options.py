@@ -66,4 +66,6 @@ class EvaluationOptions(Options, affects_training=False):
     def check(self) -> None:
         words = self.canvas_sizes.split(",")
         if not all(word.strip().isdecimal() and int(word) >= 8 for word in words):
-            raise UserError(f"--canvas_sizes={self.canvas_sizes} must be whole numbers from 8 on with commas between")
+            raise UserError(
+                f"--canvas_sizes={self.canvas_sizes} must be whole numbers of at least 8, separated by commas"
+            )

@@ -57,7 +57,7 @@ def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: in
 
 
 def checked_description(description: Mapping[str, tf.Tensor], num_categories: int) -> dict[str, tf.Tensor]:
-    """Checks a scene description: as many scenes and slots in every field, and valid values.
+    """Checks a scene description: equal numbers of scenes and slots in all fields, and valid values.
 
     Args:
         description: Fields by name, `[batch, slots, ...]`.
