@@ -1,4 +1,4 @@
-"""The auxiliary VAE whose KL map tells where there is something to see: LAVAE, Appendix B, "Training warm-up"."""
+"""The auxiliary VAE whose KL map hints at where objects are: LAVAE, Appendix B, "Training warm-up"."""
 
 import math
 from typing import Optional
@@ -14,25 +14,26 @@ layers = tf.keras.layers
 tfd = tfp.distributions
 
 _DOWNSAMPLING = 4
-# Nats: peaks of the KL map well above this are normalised to 1, those of an empty image stay near 0.
+# In nats; normalised peaks of the KL map are near 1 if well above this, while those of an empty image stay near 0.
 _PEAK_FLOOR = 1.0
 
 
 class AuxiliaryVAE(layers.Layer):
-    """Fully convolutional VAE; its location-wise KL is a rough proxy for where objects are (Nash et al. 2017)."""
+    """Fully convolutional VAE, whose KL at each location roughly indicates where objects are (Nash et al. 2017)."""
 
     def __init__(self, image_channels: int, channels: int, latent_dim: int, name: Optional[str] = None):
         """Creates the VAE.
 
         Args:
-            image_channels: channels of the images.
-            channels: channels inside.
-            latent_dim: channels of the latent map, which has a quarter of the image's height and width.
-            name: of the layer.
+            image_channels: Number of channels of the images.
+            channels: Number of channels of the inner layers.
+            latent_dim: Number of channels of the latent map, which has a quarter of the image's height and width.
+            name: Name of the layer.
         """
-        # Inputs are not cast to half precision here: the likelihood needs them as they are. Inner layers do as they do.
+        # The likelihood needs images in full precision, so they are not cast here; inner layers follow the global
+        # precision policy.
         super().__init__(name=name, dtype="float32")
-        # Normalised over each device's own images, since all of this runs within `tf.cond` in the warm-up only.
+        # Batches are normalised on each device separately (`local`), since devices cannot synchronise within `tf.cond`.
         self._encoder = tf.keras.Sequential(
             [
                 ConvUnit(channels, 4, strides=2, local=True),
@@ -40,7 +41,7 @@ class AuxiliaryVAE(layers.Layer):
                 ConvUnit(channels, 4, strides=2, local=True),
                 ResidualBlock(channels, local=True),
                 ResidualBlock(channels, local=True),
-                # Small weights: Glorot's make a KL of 100,000 nats at first.
+                # Small initial weights: with Glorot's the KL would start at 100,000 nats.
                 layers.Conv2D(
                     2 * latent_dim,
                     3,
@@ -68,13 +69,13 @@ class AuxiliaryVAE(layers.Layer):
         """Encodes, samples and decodes.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-            seed: int32 `[2]`.
-            training: whether batch statistics are used and updated.
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            seed: Random seed, int32 `[2]`.
+            training: Whether batch statistics are used and updated.
 
         Returns:
-            The negative ELBO, `[batch]`, nats per image, and the KL by location, `[batch, h', w']`, nats, at a quarter
-            of the image's size (rounded up).
+            The negative ELBO, `[batch]`, in nats per image; the KL at each location, `[batch, h', w']`, in nats, at a
+            quarter of the image's size (rounded up).
         """
         shape = tf.shape(images)
         parameters = self._encoder(pad_to_multiple(images, _DOWNSAMPLING), training=training)
@@ -88,21 +89,21 @@ class AuxiliaryVAE(layers.Layer):
 
 
 def location_target(kl_map: tf.Tensor, height: tf.Tensor, width: tf.Tensor, sigma: float) -> tf.Tensor:
-    """What the location features follow during warm-up, from the auxiliary VAE's KL map.
+    """The target of the location features during warm-up, from the auxiliary VAE's KL map.
 
-    The map is brought to the image's size, blurred, so that the parts of an object make one peak, and divided by its
+    The map is resized to the image's size, blurred, so that the parts of an object form one peak, and divided by its
     highest value, so that peaks are near 1 whatever the KL's magnitude.
 
     Args:
-        kl_map: float32 `[batch, h', w']`, nats.
-        height: of the image, pixels.
-        width: of the image, pixels.
-        sigma: of the Gaussian blur, pixels; about a quarter of a sprite.
+        kl_map: KL at each location, float32 `[batch, h', w']`, in nats.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        sigma: Standard deviation of the Gaussian blur in pixels; about a quarter of a sprite's side.
 
     Returns:
-        float32 `[batch, height, width]` in [0, 1].
+        The target, float32 `[batch, height, width]` in [0, 1].
     """
     target = tf.image.resize(kl_map[..., None], _DOWNSAMPLING * tf.shape(kl_map)[1:])[:, :height, :width]
-    width_of_kernel = 2 * math.ceil(3.0 * sigma) + 1
-    target = gaussian_filter2d(target, width_of_kernel, sigma, padding="CONSTANT")[..., 0]
+    kernel_side = 2 * math.ceil(3.0 * sigma) + 1
+    target = gaussian_filter2d(target, kernel_side, sigma, padding="CONSTANT")[..., 0]
     return target / (tf.reduce_max(target, axis=[1, 2], keepdims=True) + _PEAK_FLOOR)

@@ -1,21 +1,21 @@
-"""Local maxima of a map: how LAVAE counts objects (Appendix B)."""
+"""Local maxima of a map, by which LAVAE counts objects (Appendix B)."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:
-    """Where a map has a maximum above a threshold.
+    """Where a map has local maxima above a threshold.
 
-    Of equal maxima within one window only the last pixel, in row-major order, counts, so that a plateau is one maximum.
+    Of equal maxima within one window only the last pixel in row-major order counts, so that a plateau is one maximum.
 
     Args:
-        values: float32 `[batch, height, width]`.
-        window: side of the square neighbourhood in pixels, odd.
-        threshold: scalar; maxima that are not above it do not count.
+        values: Map, float32 `[batch, height, width]`.
+        window: Side of the square neighbourhood in pixels, odd.
+        threshold: Value that a maximum must exceed, scalar.
 
     Returns:
-        bool `[batch, height, width]`.
+        Whether each pixel is such a maximum, bool `[batch, height, width]`.
     """
     shape = tf.shape(values)
     index = tf.cast(tf.reshape(tf.range(1, shape[1] * shape[2] + 1), [1, shape[1], shape[2]]), values.dtype)
@@ -25,30 +25,36 @@ def local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Ten
 
 
 def _window_maximum(values: tf.Tensor, window: int) -> tf.Tensor:
-    """Highest value in the square around each pixel, columns first and then rows: 2 x window steps, not window^2."""
+    """Highest value in the square around each pixel; pooling columns, then rows, takes 2 window reads, not window^2."""
     rows = tf.nn.max_pool2d(values[..., None], [window, 1], strides=1, padding="SAME")
     return tf.nn.max_pool2d(rows, [1, window], strides=1, padding="SAME")[..., 0]
 
 
 def count_local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:
-    """How many maxima above the threshold a map has: int32 `[batch]`."""
+    """Number of local maxima above the threshold of each map: int32 `[batch]`; arguments as for `local_maxima`."""
     return tf.reduce_sum(tf.cast(local_maxima(values, window, threshold), tf.int32), axis=[1, 2])
 
 
 def highest_local_maxima(
     values: tf.Tensor, window: int, threshold: tf.Tensor, max_objects: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The highest maxima above the threshold, in falling order.
+    """The highest local maxima above the threshold, in descending order.
+
+    Args:
+        values: Map, float32 `[batch, height, width]`.
+        window: Side of the square neighbourhood in pixels, odd.
+        threshold: Value that a maximum must exceed, scalar.
+        max_objects: Maximum number of maxima to return.
 
     Returns:
-        int32 `[batch, max_objects, 2]`, y then x, 0 where there are no more; and bool `[batch, max_objects]`, whether
-        there is one.
+        Positions, int32 `[batch, max_objects, 2]`, y then x, and 0 beyond the last maximum; whether each is a maximum,
+        bool `[batch, max_objects]`.
     """
     shape = tf.shape(values)
     maxima = local_maxima(values, window, threshold)
     heights = tf.where(maxima, values, tf.fill(shape, tf.float32.min))
     flat = tf.reshape(heights, [shape[0], -1])
-    # A canvas of fewer pixels than max_objects is padded, so that top_k finds enough of them.
+    # top_k needs at least max_objects values, and the map may have fewer pixels.
     flat = tf.pad(flat, [[0, 0], [0, tf.maximum(0, max_objects - tf.shape(flat)[1])]], constant_values=tf.float32.min)
     highest, index = tf.math.top_k(flat, k=max_objects)
     present = highest > tf.float32.min
@@ -57,17 +63,17 @@ def highest_local_maxima(
 
 
 def best_threshold(values: np.ndarray, is_object: np.ndarray) -> float:
-    """The threshold on values that tells objects from the rest with the fewest errors.
+    """The threshold on values that separates objects from the rest with the fewest errors.
 
-    Of equally good ones, the middle of the widest gap between neighbouring values.
+    Of equally good thresholds, it is the middle of the widest gap between neighbouring values.
 
     Args:
-        values: float `[values]`, at least one.
-        is_object: bool `[values]`, at least one true.
+        values: Values, float `[values]`, at least one.
+        is_object: Whether each value belongs to an object, bool `[values]`, at least one true.
     """
     order = np.argsort(values)
     values, is_object = values[order].astype(np.float64), is_object[order]
-    # Threshold number i lies below value i; the first and last lie outside all values, by the mean gap's width.
+    # Threshold i lies just below value i; the first lies below and the last above all values, by the mean gap's width.
     missed = np.concatenate([[0], np.cumsum(is_object)])
     false = np.concatenate([np.cumsum(~is_object[::-1])[::-1], [0]])
     margin = max(1e-3, float(np.ptp(values)) / len(values))

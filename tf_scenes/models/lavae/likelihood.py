@@ -1,4 +1,4 @@
-"""What LAVAE's pixels are distributed as, given the sprites: equations 4 and 12."""
+"""The distribution of LAVAE's pixels given the sprites: equations 4 and 12."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -13,12 +13,12 @@ def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
     """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
 
     Args:
-        pixel_sums: sum of the placed sprites, any shape; clipped to the open interval (0, 1), since sprites that
-            overlap add up to more than 1 and Fourier transforms leave errors of rounding.
+        pixel_sums: Sum of the placed sprites, of any shape; clipped to the open interval (0, 1), since overlapping
+            sprites can add up to more than 1 and Fourier transforms leave rounding errors.
     """
     return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
 
 
 def log_likelihood(images: tf.Tensor, pixel_sums: tf.Tensor) -> tf.Tensor:
-    """Log p(x | n, l, z), nats per image: `[..., height, width, channels]` -> `[...]`."""
+    """Log p(x | n, l, z) in nats per image: `[..., height, width, channels]` -> `[...]`."""
     return tf.reduce_sum(pixel_likelihood(pixel_sums).log_prob(images), axis=[-3, -2, -1])

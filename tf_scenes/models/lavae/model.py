@@ -1,8 +1,8 @@
-"""LAVAE: a VAE that disentangles where objects are from what they look like.
+"""LAVAE: a VAE that disentangles the locations of objects from their appearance.
 
-Generative model (equations 1-4): a number of objects n, locations l_1..l_n without replacement on the pixel grid,
-appearances z_1..z_n, a sprite from each appearance, the sum of the sprites convolved with their one-hot locations as
-the means of Bernoulli pixels. Inference (equations 5-11): location features L and appearance features A of the whole
+Generative model (equations 1-4): a number of objects n; locations l_1..l_n, drawn without replacement from the pixel
+grid; appearances z_1..z_n, and a sprite from each; Bernoulli pixels, whose means are the sum of the sprites convolved
+with their one-hot locations. Inference (equations 5-11): location features L and appearance features A of the whole
 image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
@@ -35,24 +35,36 @@ from tf_scenes.training.trainable_model import TrainingLoss
 
 tfd = tfp.distributions
 
-# The group of variables of the location network, which has a learning rate of its own.
+# The variable group of the location network, which has a learning rate of its own.
 LOCATION = "location"
-# Calibration looks at maxima of the location features down to this height, and at so many more than N of an image.
+# Calibration considers local maxima of the location features above this height.
 _LOWEST_MAXIMUM = 0.1
+# Number of local maxima of an image that calibration considers beyond N, the maximum number of objects.
 _SPARE_SLOTS = 3
 
 
 class _Posterior(NamedTuple):
-    """A sample from q(n, l, z | x) with its distributions; shapes for `objects` slots."""
+    """A sample from q(n, l, z | x), with its KL terms and what it was drawn from.
 
-    features: tf.Tensor  # [batch, height, width]
-    logit_scale: tf.Tensor  # scalar
-    count: tf.Tensor  # int32 [batch], what the features say
-    presence: tf.Tensor  # float32 [batch, objects], 1 for the slots in use: the first n
-    locations: tf.Tensor  # [batch, objects, height, width]
-    appearance: tf.Tensor  # [batch, objects, D]
-    kl_location: tf.Tensor  # [batch, objects]
-    kl_appearance: tf.Tensor  # [batch, objects]
+    Attributes:
+        features: Location features L, float32 `[batch, height, width]`.
+        logit_scale: Factor from location features to logits, float32 scalar.
+        count: Number of objects counted in the features, int32 `[batch]`.
+        presence: 1 for the slots in use, the first n, and 0 for the others, float32 `[batch, slots]`.
+        locations: Location maps, float32 `[batch, slots, height, width]`.
+        appearance: Appearances, float32 `[batch, slots, D]`.
+        kl_location: KL of each location, float32 `[batch, slots]`, in nats.
+        kl_appearance: KL of each appearance, float32 `[batch, slots]`, in nats.
+    """
+
+    features: tf.Tensor
+    logit_scale: tf.Tensor
+    count: tf.Tensor
+    presence: tf.Tensor
+    locations: tf.Tensor
+    appearance: tf.Tensor
+    kl_location: tf.Tensor
+    kl_appearance: tf.Tensor
 
 
 class LAVAE(SceneModel):
@@ -62,9 +74,9 @@ class LAVAE(SceneModel):
         """Creates the model.
 
         Args:
-            options: of LAVAE.
-            scenes: that it is for.
-            name: of the model.
+            options: Options of LAVAE.
+            scenes: Scenes that the model is for.
+            name: Name of the model.
         """
         super().__init__(scenes, name=name)
         self.options = options
@@ -88,8 +100,8 @@ class LAVAE(SceneModel):
         )
         self.count_prior = CountPrior(self.max_objects, name="count_prior")
         self._schedules = LavaeSchedules.from_options(options)
-        # The paper has the threshold on the logits follow the image size as the logits do; a fixed threshold on the
-        # features, before that factor, is the same thing. It stays until `calibrate` finds a better one.
+        # The paper's threshold applies to the logits and grows with the image size as they do, which is the same as a
+        # fixed threshold on the features before scaling. `calibrate` replaces the initial value after training.
         self._count_threshold = self.add_weight(
             name="count_threshold",
             shape=[],
@@ -106,12 +118,12 @@ class LAVAE(SceneModel):
 
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
-        """The location network has a learning rate of its own."""
+        """The location network's variables are a group of their own, with their own learning rate."""
         return self.group_apart(LOCATION, self.location_network.trainable_variables)
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
-        """Adamax for both groups, Appendix B."""
+        """Creates Adamax for both groups, Appendix B."""
         location_rate = tf.keras.optimizers.schedules.ExponentialDecay(
             self.options.location_learning_rate, self.options.location_decay_steps, self.options.location_decay
         )
@@ -126,7 +138,7 @@ class LAVAE(SceneModel):
 
     @override
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
-        """The negative ELBO with what Appendix B adds to it."""
+        """The negative ELBO, with the auxiliary loss of Appendix B and the presence loss."""
         posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
         schedules = values_at(self._schedules, step)
         posterior = self._sample_posterior(
@@ -139,7 +151,7 @@ class LAVAE(SceneModel):
         )
         sprites = self._sprites(posterior.appearance, training=True)
         present = posterior.locations * posterior.presence[..., None, None]
-        with tf.name_scope("placing"):  # For profiles.
+        with tf.name_scope("placing"):  # Makes this part easy to find in profiles.
             pixel_sums = convolve_sprites(present, sprites)
         terms = self._elbo_terms(images, posterior, pixel_sums)
 
@@ -168,7 +180,7 @@ class LAVAE(SceneModel):
 
     @override
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """L, and what A is made of."""
+        """Location features L, and the features that A is computed from."""
         return self.location_network(images), self.appearance_network(images)
 
     @override
@@ -188,8 +200,9 @@ class LAVAE(SceneModel):
         return self._elbo_terms(images, posterior, pixel_means)
 
     def _elbo_terms(self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The terms of equation 6 as Appendix A splits them, each `[batch]`, nats."""
-        # The learned prior has no mass on more objects than it was trained with: KL_n = -log p(n).
+        """The terms of equation 6, split as in Appendix A, each `[batch]` in nats."""
+        # q(n | x) has all its mass on the counted n, so KL_n = -log p(n). The learned prior has no mass on more objects
+        # than in training, so `for_range` gives a uniform prior for another number of slots.
         slots = posterior.presence.shape[1]
         count = tf.minimum(posterior.count, slots)
         return {
@@ -230,8 +243,8 @@ class LAVAE(SceneModel):
             location_log_prob = location_posterior.log_prob_by_object(locations)
             kl_appearance = appearance_posterior.log_prob(appearance) - prior.log_prob(appearance)
         else:
-            # Given the locations before it, a location's KL to the uniform prior is known exactly: only the sequence is
-            # sampled, which has less variance than the log-probability of the sample.
+            # Given the locations before it, a location's KL from the uniform prior is known exactly. So only the
+            # sequence is sampled, which has less variance than using the log-probability of the sample.
             location_log_prob = -location_posterior.conditional_entropy(locations)
             kl_appearance = tfd.kl_divergence(appearance_posterior, prior)
         num_pixels = tf.reduce_prod(tf.shape(features)[1:])
@@ -247,19 +260,19 @@ class LAVAE(SceneModel):
         )
 
     def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:
-        """Features to logits: proportional to log(HW), Appendix B, "Rescaling location logits"."""
+        """Factor from location features to logits, proportional to log(HW): Appendix B, "Rescaling location logits"."""
         return self.options.logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
 
     def _appearance_prior(self) -> tfd.Distribution:
         zeros = tf.zeros([self.options.latent_dim])
         return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
 
-    # What training adds to the ELBO.
+    # Losses besides the ELBO, and calibration.
 
     def _auxiliary_loss(
         self, images: tf.Tensor, features: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """The warm-up's loss, `[batch]`, and its scalars; the auxiliary VAE does not run when the weight is 0."""
+        """The warm-up's loss, `[batch]`, and scalars to report; the auxiliary VAE does not run if the weight is 0."""
 
         def run() -> tuple[tf.Tensor, tf.Tensor]:
             negative_elbo, kl_map = self.auxiliary_vae(images, seed=seed, training=True)
@@ -278,16 +291,16 @@ class LAVAE(SceneModel):
         return negative_elbo + weight * distance, scalars
 
     def _presence_loss(self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor) -> tf.Tensor:
-        """Ties the level of the location features, on which counting rests, to what objects gain in log-likelihood.
+        """Ties the level of location features, by which objects are counted, to the objects' gain in log-likelihood.
 
-        Not in the paper. The softmax over locations does not see a constant added to L, and counting passes no
-        gradient, so nothing in the ELBO holds L's level, and counts drift once the warm-up is over. But the generative
-        model itself knows whether an object is there (`gains_more_than_it_costs`). So each sampled location is taken as
-        present or absent by that test, given all sprites before it in the sequence, and the features there are trained
-        to be above or below the threshold accordingly, by logistic loss. No labels are used.
+        Not in the paper. The softmax over locations is invariant to a constant added to L, and counting passes no
+        gradient, so nothing in the ELBO fixes the level of L, and counts drift once the warm-up is over. But the
+        generative model itself can tell whether there is an object at a location (`gains_more_than_it_costs`). Each
+        sampled location is put to that test, given all sprites before it in the sequence, and a logistic loss moves the
+        features there above or below the threshold accordingly. No labels are used.
 
         Returns:
-            float32 `[batch]`, nats.
+            The loss, float32 `[batch]`, in nats.
         """
         centers = hot_pixels(posterior.locations)
         is_object = gains_more_than_it_costs(
@@ -302,13 +315,13 @@ class LAVAE(SceneModel):
 
     @override
     def calibrate(self, images: Iterable[tf.Tensor]) -> None:
-        """Sets the threshold of counting, from images alone.
+        """Sets the threshold for counting objects, from images alone.
 
-        Not in the paper. Training leaves a gap between the features' maxima at objects and those beside them, but not
-        always around the threshold that it began with. A maximum stands for an object if it gains more than it costs,
-        tried on a canvas of the objects above it that did (the presence loss tries it on one of all sprites before it:
-        in training the sequence is sampled, and a rejected sprite is still drawn by the ELBO); the threshold is put
-        where it agrees with that test most often.
+        Not in the paper. Training leaves a gap between the features' maxima at objects and all other maxima, but the
+        initial threshold is not always in that gap. A maximum counts as an object if drawing it gains more than it
+        costs, on a canvas with the higher maxima that passed this test. (In the presence loss the canvas also has the
+        sprites that failed, since the ELBO draws every sprite of a sampled sequence.) The threshold is set where it
+        agrees with this test most often.
         """
         heights, is_object = zip(*(self._weigh_maxima(batch) for batch in images))
         heights, is_object = np.concatenate(heights), np.concatenate(is_object)
@@ -317,7 +330,7 @@ class LAVAE(SceneModel):
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _weigh_maxima(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Heights of the images' local maxima, and whether each is an object given those above it: `[maxima]`."""
+        """Heights of the images' local maxima, and whether each is an object given the higher ones: `[maxima]` each."""
         slots = self.max_objects + _SPARE_SLOTS
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
@@ -342,9 +355,9 @@ class LAVAE(SceneModel):
     def encode(
         self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
     ) -> dict[str, tf.Tensor]:
-        """Beside the common names, descriptions have `appearance`, float32 `[batch, max_objects, D]`.
+        """Besides the fields of all models, descriptions have `appearance`, float32 `[batch, max_objects, D]`.
 
-        Without a seed, locations are the counted maxima themselves, highest first: samples could take one object twice.
+        Without a seed, locations are the counted maxima, highest first; samples could contain the same object twice.
         """
         max_objects = max_objects or self.max_inferred_objects
         if seed is not None:
@@ -360,7 +373,7 @@ class LAVAE(SceneModel):
     def geometry(
         self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Boxes are around what the sprites show."""
+        """Boxes around the visible part of each sprite."""
         presence = description[PRESENCE]
         present, sprites = self._present_sprites(presence, description[APPEARANCE])
         centers = tf.cast(tf.round(tf.gather_nd(description[LOCATIONS], present)), tf.int32)
@@ -370,7 +383,7 @@ class LAVAE(SceneModel):
 
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """Locations are rounded to whole pixels."""
+        """Draws scene descriptions, with locations rounded to whole pixels."""
         centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
         pixel_sums = self._draw(centers, description[PRESENCE], description[APPEARANCE], height, width)
         return tf.clip_by_value(pixel_sums, 0.0, 1.0)
@@ -389,7 +402,7 @@ class LAVAE(SceneModel):
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """`features` are the location features."""
+        """Sprites, and the location features as `features`."""
         return {
             "sprites": self._sprites(description[APPEARANCE], training=False),
             "features": self.location_network(images),
@@ -403,15 +416,16 @@ class LAVAE(SceneModel):
     def _draw(
         self, centers: tf.Tensor, presence: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
     ) -> tf.Tensor:
-        """Sum of the present objects' sprites at whole-pixel locations: `[batch, height, width, channels]`."""
+        """Sum of the present objects' sprites, placed at whole pixels: `[batch, height, width, channels]`."""
         present, sprites = self._present_sprites(presence, appearance)
         layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites[:, None], height, width)[:, 0]
         return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
 
     def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scene and slot of each object that is present, int64 `[sprites, 2]`, and its sprite.
+        """Scene and slot of each present object, int64 `[sprites, 2]`, and its sprite.
 
-        Only sprites that are present are made, and one more: oneDNN's convolutions fail on an empty batch.
+        Sprites of absent objects are not generated; one extra sprite is, since oneDNN's convolutions fail on an empty
+        batch.
         """
         present = tf.where(presence > 0.5)
         appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])

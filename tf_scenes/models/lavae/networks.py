@@ -16,33 +16,33 @@ _LOG_VARIANCE_RANGE = (-10.0, 4.0)
 
 
 class LocationNetwork(layers.Layer):
-    """Image to location features L, one value a pixel.
+    """From an image to location features L, one value per pixel.
 
     A residual trunk and a convolutional network of three layers with one output channel (Appendix B).
 
-    Departure from the paper, off by default: with `strides` 2 the trunk works on half the resolution, at a quarter of
-    the cost, and a subpixel convolution (four output channels, then depth to space) gives each pixel its value.
+    A departure from the paper, off by default: with `strides` 2 the trunk works at half the resolution, for a quarter
+    of the cost, and a subpixel convolution (four output channels, then depth to space) restores one value per pixel.
     """
 
     def __init__(self, channels: int, num_blocks: int = 4, strides: int = 1, name: Optional[str] = None):
         """Creates the network.
 
         Args:
-            channels: channels inside.
-            num_blocks: residual blocks of two convolutions each.
-            strides: 1, or by how much the resolution is reduced inside.
-            name: of the layer.
+            channels: Number of channels of the inner layers.
+            num_blocks: Number of residual blocks, each of two convolutions.
+            strides: Factor by which the inner layers reduce the resolution; 1 for no reduction.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._trunk = ResidualTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
-        # Small weights, so that the map starts flat.
+        # Small initial weights, so that the map is flat at first.
         initializer = tf.keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
         self._head = layers.Conv2D(
             strides**2, 3, padding="same", kernel_initializer=initializer, dtype="float32", name="head"
         )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, height, width, channels]` -> float32 `[batch, height, width]`."""
+        """Computes L: `[batch, height, width, channels]` -> float32 `[batch, height, width]`."""
         shape = tf.shape(images)
         maps = self._head(self._trunk(images, training=training))
         if self._trunk.strides > 1:
@@ -51,11 +51,11 @@ class LocationNetwork(layers.Layer):
 
 
 class AppearanceNetwork(layers.Layer):
-    """Image to appearance features, and from them the posterior of an object's appearance at its location.
+    """From an image to appearance features, and from these to the posterior of an object's appearance at its location.
 
-    The paper's map A has 2 D channels at every pixel, of which only sums weighted by location maps are used (equation
-    10). Its last layer is linear, so these sums are taken over the layer's inputs, and the layer is applied to them:
-    the same values, without the map. The last layer is a 1 x 1 convolution to that end.
+    The paper's map A has 2 D channels at every pixel, but only its sums weighted by location maps are used (equation
+    10). Its last layer is linear, so the layer can be applied to the weighted sums of its inputs instead: this gives
+    the same values without computing the map. For this the last layer has to be a 1 x 1 convolution.
     """
 
     def __init__(
@@ -70,13 +70,14 @@ class AppearanceNetwork(layers.Layer):
         """Creates the network.
 
         Args:
-            latent_dim: D, dimensions of an object's appearance.
-            channels: channels inside.
-            num_blocks: residual blocks of two convolutions each.
-            strides: 1, or by how much the resolution is reduced inside; each pixel still has a 1 x 1 convolution of its
-                own within its cell (a subpixel convolution).
-            scale: the last layer's initial weights as a multiple of Glorot's; at 1 the KL starts in the thousands.
-            name: of the layer.
+            latent_dim: Number of dimensions of an object's appearance, D.
+            channels: Number of channels of the inner layers.
+            num_blocks: Number of residual blocks, each of two convolutions.
+            strides: Factor by which the inner layers reduce the resolution; 1 for no reduction. The last layer is then
+                a subpixel convolution, with separate weights for each pixel of a strides x strides cell.
+            scale: Initial weights of the last layer as a multiple of Glorot's; with 1 the KL would start at thousands
+                of nats.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._trunk = ResidualTrunk(channels, num_blocks, strides=strides, name="trunk")
@@ -92,18 +93,26 @@ class AppearanceNetwork(layers.Layer):
         )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, height, width, channels]` -> float32 `[batch, height / strides, width / strides, channels]`."""
+        """Computes appearance features.
+
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            training: Whether batch statistics are used and updated.
+
+        Returns:
+            Features, float32 `[batch, height / strides, width / strides, channels]`, with sizes rounded up.
+        """
         return tf.cast(self._trunk(images, training=training), tf.float32)
 
     def posterior(self, features: tf.Tensor, locations: tf.Tensor) -> tfd.Distribution:
         """q(z_i | l_i, x), equation 10.
 
         Args:
-            features: what `call` gave.
-            locations: float32 `[batch, objects, height, width]`, exact or relaxed one-hot maps.
+            features: Features as returned by `call`.
+            locations: Exact or relaxed one-hot location maps, float32 `[batch, objects, height, width]`.
 
         Returns:
-            Distribution with batch shape `[batch, objects]` and event shape `[D]`.
+            A distribution with batch shape `[batch, objects]` and event shape `[D]`.
         """
         cells = self._split_cells(locations, tf.shape(features))  # [batch, objects * strides^2, h * w]
         flat = tf.reshape(features, [tf.shape(features)[0], -1, self._channels])
@@ -111,7 +120,7 @@ class AppearanceNetwork(layers.Layer):
         return self._posterior(self._head(sums))
 
     def _split_cells(self, locations: tf.Tensor, feature_shape: tf.Tensor) -> tf.Tensor:
-        """Each location map as strides^2 maps of the features' size, one for each place within a cell."""
+        """Splits each location map into strides^2 maps of the features' size, one for each place within a cell."""
         strides = self._trunk.strides
         batch, objects, height, width = tf.unstack(tf.shape(locations))
         rows, columns = feature_shape[1], feature_shape[2]

@@ -1,4 +1,4 @@
-"""What changes while LAVAE trains: Appendix B."""
+"""Schedules of LAVAE's training: Appendix B."""
 
 import dataclasses
 
@@ -8,14 +8,14 @@ from tf_scenes.training.schedules import Ramp, Schedule
 
 @dataclasses.dataclass(frozen=True)
 class LavaeSchedules:
-    """Values by optimisation step.
+    """The schedules of LAVAE.
 
     Attributes:
-        temperature: of the Gumbel-softmax relaxation.
-        forced_probability: of forcing n = N.
-        auxiliary_weight: of the squared distance between location features and the auxiliary VAE's KL map.
-        kl_weight: of the location and appearance KL.
-        presence_weight: of the presence loss.
+        temperature: Temperature of the Gumbel-softmax relaxation of locations.
+        forced_probability: Probability of forcing n = N, the maximum number of objects.
+        auxiliary_weight: Weight of the squared distance between location features and the auxiliary VAE's KL map.
+        kl_weight: Weight of the location and appearance KL terms.
+        presence_weight: Weight of the presence loss.
     """
 
     temperature: Schedule
@@ -27,13 +27,14 @@ class LavaeSchedules:
     @classmethod
     def from_options(cls, options: LavaeOptions) -> "LavaeSchedules":
         """The schedules that options describe."""
-        warm, faded = options.warm_up_steps, options.warm_up_steps + options.warm_up_decay_steps
+        warm_up_end = options.warm_up_steps
+        decay_end = warm_up_end + options.warm_up_decay_steps
         return cls(
             temperature=Ramp(
                 options.temperature, options.temperature_final, 0, options.temperature_steps, geometric=True
             ),
-            forced_probability=Ramp(1.0, options.forced_probability, warm, faded),
-            auxiliary_weight=Ramp(options.auxiliary_weight, 0.0, warm, faded),
+            forced_probability=Ramp(1.0, options.forced_probability, warm_up_end, decay_end),
+            auxiliary_weight=Ramp(options.auxiliary_weight, 0.0, warm_up_end, decay_end),
             kl_weight=Ramp(options.kl_weight, 1.0, 0, options.kl_steps),
-            presence_weight=Ramp(0.0, options.presence_weight, warm, (warm + faded) // 2),
+            presence_weight=Ramp(0.0, options.presence_weight, warm_up_end, (warm_up_end + decay_end) // 2),
         )

@@ -1,4 +1,4 @@
-"""The decoder of one object's appearance: LAVAE, Appendix B."""
+"""The decoder from an object's appearance to its sprite: LAVAE, Appendix B."""
 
 from typing import Optional
 
@@ -10,10 +10,10 @@ layers = tf.keras.layers
 
 
 class SpriteGenerator(layers.Layer):
-    """Appearance vector to sprite.
+    """From an appearance vector to a sprite.
 
-    A dense and a convolutional layer, bilinear interpolation to the sprite's size, the vector again on every pixel,
-    residual blocks, and a last convolution with a sigmoid.
+    A dense and a convolutional layer, bilinear interpolation to the sprite's size, concatenation of the vector at every
+    pixel, residual blocks, and a last convolution with a sigmoid.
     """
 
     def __init__(
@@ -28,12 +28,12 @@ class SpriteGenerator(layers.Layer):
         """Creates the generator.
 
         Args:
-            sprite_size: side of a sprite, pixels, odd.
-            sprite_channels: channels of a sprite.
-            channels: channels inside.
-            num_blocks: residual blocks of two convolutions each.
-            seed_size: side of the map that the dense layer makes, pixels.
-            name: of the layer.
+            sprite_size: Side of a sprite in pixels, odd.
+            sprite_channels: Number of channels of a sprite.
+            channels: Number of channels of the inner layers.
+            num_blocks: Number of residual blocks, each of two convolutions.
+            seed_size: Side in pixels of the feature map that the dense layer produces.
+            name: Name of the layer.
         """
         super().__init__(name=name)
         self._sprite_size = sprite_size
@@ -48,14 +48,14 @@ class SpriteGenerator(layers.Layer):
             sprite_channels,
             3,
             padding="same",
-            # Sprites are mostly dark.
+            # Sprites are mostly dark, and should be so from the start.
             bias_initializer=tf.keras.initializers.Constant(-2.0),
             dtype="float32",
             name="out",
         )
 
     def call(self, appearance: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Float `[batch, D]` -> float32 `[batch, sprite_size, sprite_size, sprite_channels]` in (0, 1)."""
+        """Generates sprites: `[batch, D]` -> float32 `[batch, sprite_size, sprite_size, sprite_channels]` in (0, 1)."""
         features = tf.reshape(self._dense(appearance), (-1, *self._seed_shape))
         features = self._seed_unit(features, training=training)
         size = self._sprite_size

@@ -7,7 +7,7 @@ ENTRY = ModelEntry(
     name="vae",
     options=(VaeOptions,),
     model="tf_scenes.models.vae.model:VAE",
-    summary="The VAE baseline of LAVAE's paper: a spatial tensor of Gaussian latents, without objects.",
-    limits=("It cannot say what objects there are.", "Images are padded to multiples of 8 pixels."),
+    summary="LAVAE's VAE baseline describes an image by a spatial tensor of Gaussian latents, without objects.",
+    limits=("It does not find objects.", "Images are padded to multiples of 8 pixels."),
     check=check,
 )

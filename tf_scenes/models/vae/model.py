@@ -1,4 +1,4 @@
-"""The baseline of LAVAE's paper (section 3 and Appendix B): a fully convolutional beta-VAE without objects."""
+"""The VAE baseline of LAVAE's paper (section 3 and Appendix B): a fully convolutional beta-VAE without objects."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ tfd = tfp.distributions
 
 
 class VAE(SceneModel):
-    """p(z) = Normal(0, I) on a spatial tensor, p(x | z) Bernoulli pixels; q(z | x) Gaussian, independent by element."""
+    """VAE with a spatial latent tensor: p(z) standard normal, p(x | z) Bernoulli pixels, q(z | x) diagonal Gaussian."""
 
     def __init__(self, options: VaeOptions, scenes: SceneSpec, name: str = "vae"):
         """Creates the model.
 
         Args:
-            options: of the VAE.
-            scenes: that it is for; there are no objects to limit.
-            name: of the model.
+            options: Options of the VAE.
+            scenes: Scenes that the model is for; limits on the number of objects are ignored.
+            name: Name of the model.
         """
         super().__init__(dataclasses.replace(scenes, max_objects=0, max_inferred_objects=0), name=name)
         self.options = options
@@ -49,13 +49,13 @@ class VAE(SceneModel):
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
-        """Adamax, as LAVAE's."""
+        """Creates Adamax, the optimiser of LAVAE."""
         rate, clip_norm = optimizers.falling_rate(options), optimizers.clip_norm(options)
         return {optimizers.DEFAULT: optimizers.Adamax(rate, global_clipnorm=clip_norm, name="default_adamax")}
 
     @override
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
-        """The negative ELBO with its KL weighted by beta."""
+        """The negative ELBO, with the KL term weighted by beta."""
         posterior = self._posterior((self.encoder(images, training=True),))
         terms = self._elbo_terms(images, posterior, posterior.sample(seed=seed), training=True)
         weight = self._kl_weight(step)
@@ -75,7 +75,7 @@ class VAE(SceneModel):
         sampled_kl: bool = False,
         features: tuple[tf.Tensor, ...] = (),
     ) -> dict[str, tf.Tensor]:
-        """`reconstruction` and `kl_latents`; there are no objects to limit."""
+        """`reconstruction` and `kl_latents`; `max_objects` is ignored."""
         posterior = self._posterior(features or self.inference_features(images))
         return self._elbo_terms(images, posterior, posterior.sample(seed=seed), sampled_kl=sampled_kl)
 
@@ -103,13 +103,13 @@ class VAE(SceneModel):
     def encode(
         self, images: tf.Tensor, max_objects: Optional[int] = None, seed: Optional[tf.Tensor] = None
     ) -> dict[str, tf.Tensor]:
-        """`latents`, float32 `[batch, height / 8, width / 8, latent_channels]`, rounded up."""
+        """Infers `latents`, float32 `[batch, height / 8, width / 8, latent_channels]`, with sizes rounded up."""
         posterior = self._posterior(self.inference_features(images))
         return {LATENTS: posterior.mean() if seed is None else posterior.sample(seed=seed)}
 
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """The canvas may not be larger than what the latents cover."""
+        """Decodes latents and crops the result to the canvas, which must not be larger than the area they cover."""
         logits = self.decoder(description[LATENTS])
         covered = tf.shape(logits)[1:3]
         tf.debugging.assert_less_equal(
@@ -121,11 +121,11 @@ class VAE(SceneModel):
     def sample_description(
         self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:
-        """There are no objects to limit."""
+        """Draws latents from the prior; `max_objects` is ignored."""
         shape = [num_scenes, -(-height // DOWNSAMPLING), -(-width // DOWNSAMPLING), self.options.latent_channels]
         return {LATENTS: tf.random.stateless_normal(shape, seed)}
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """There is nothing more to show."""
+        """Nothing besides images and reconstructions."""
         return {}

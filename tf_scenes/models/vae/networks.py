@@ -1,8 +1,7 @@
 """Encoder and decoder of the VAE baseline, fully convolutional: LAVAE, Appendix B, "Baseline implementation".
 
-The paper gives the arrangement; its widths and the size of the latent tensor are missing from the text that this
-follows. Here the resolution is halved three times: by the first layer, and between the first and second and the second
-and third block.
+The paper specifies the layers, but the text available to this project lacks their widths and the size of the latent
+tensor. Here the resolution is halved three times: by the first layer, and after each of the first two blocks.
 """
 
 from typing import Optional
@@ -17,19 +16,19 @@ DOWNSAMPLING = 8
 
 
 class SpatialEncoder(layers.Layer):
-    """Images to the parameters of a spatial tensor of Gaussian latents."""
+    """From images to the parameters of a spatial tensor of Gaussian latents."""
 
     def __init__(self, channels: int, latent_channels: int, name: Optional[str] = None):
         """Creates the encoder.
 
         Args:
-            channels: of all layers inside.
-            latent_channels: latents at each place of the latent tensor.
-            name: of the layer.
+            channels: Number of channels of the inner layers.
+            latent_channels: Number of channels of the latent tensor.
+            name: Name of the layer.
         """
-        # Inputs are not cast to half precision here: the likelihood needs them as they are. Inner layers do as they do.
+        # Inputs are cast to half precision not here but by the inner layers, which follow the global precision policy.
         super().__init__(name=name, dtype="float32")
-        # Small weights: Glorot's make a KL of many thousand nats at first.
+        # Small initial weights: with Glorot's the KL would start at many thousand nats.
         small = tf.keras.initializers.VarianceScaling(0.01)
         self._network = tf.keras.Sequential(
             [
@@ -46,32 +45,33 @@ class SpatialEncoder(layers.Layer):
         )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Encodes.
+        """Encodes images.
 
         Args:
-            images: float32 `[batch, height, width, channels]`.
-            training: whether batch statistics are used and updated.
+            images: Images, float32 `[batch, height, width, channels]`.
+            training: Whether batch statistics are used and updated.
 
         Returns:
-            Means and then log-variances, float32 `[batch, height / 8, width / 8, 2 * latent_channels]`, rounded up.
+            Means, then log-variances of the latents, float32 `[batch, height / 8, width / 8, 2 * latent_channels]`,
+            with sizes rounded up.
         """
         return self._network(pad_to_multiple(images, DOWNSAMPLING), training=training)
 
 
 class SpatialDecoder(layers.Layer):
-    """Latents to the logits of Bernoulli pixels; loosely mirrors the encoder.
+    """From latents to the logits of Bernoulli pixels; loosely mirrors the encoder.
 
-    A transposed convolution without strides is a convolution, so that blocks are the encoder's; the last upsampling is
-    bilinear, with an ordinary convolution after it.
+    Residual blocks are like the encoder's, since a transposed convolution without strides is a convolution. The last
+    upsampling is bilinear, followed by an ordinary convolution.
     """
 
     def __init__(self, channels: int, image_channels: int, name: Optional[str] = None):
         """Creates the decoder.
 
         Args:
-            channels: of all layers inside.
-            image_channels: channels of the images.
-            name: of the layer.
+            channels: Number of channels of the inner layers.
+            image_channels: Number of channels of the images.
+            name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")
         self._network = tf.keras.Sequential(
@@ -90,5 +90,5 @@ class SpatialDecoder(layers.Layer):
         )
 
     def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """float32 `[batch, h, w, latent_channels]` -> float32 `[batch, 8 h, 8 w, image_channels]`."""
+        """Decodes latents: float32 `[batch, h, w, latent_channels]` -> float32 `[batch, 8 h, 8 w, image_channels]`."""
         return self._network(latents, training=training)

@@ -1,4 +1,4 @@
-"""The VAE's options: Appendix B of LAVAE's paper, "Baseline implementation"."""
+"""Options of the VAE baseline."""
 
 import dataclasses
 from typing import Any
@@ -9,23 +9,29 @@ from tf_scenes.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class VaeOptions(Options, section="vae"):
-    """The VAE baseline: Appendix B of LAVAE's paper, "Baseline implementation"."""
+    """Options of the VAE baseline: Appendix B of LAVAE's paper, "Baseline implementation"."""
 
-    channels: int = option(64, "Channels inside encoder and decoder. Paper: about 1M parameters in all.", lower=1)
-    latent_channels: int = option(16, "Latents at each place of the latent tensor.", lower=1)
+    channels: int = option(
+        64,
+        "Number of channels of the inner layers of the VAE's encoder and decoder. Paper: about 1M parameters in total.",
+        lower=1,
+    )
+    latent_channels: int = option(16, "Number of channels of the VAE's spatial latent tensor.", lower=1)
     kl_steps: int = option(
-        100_000, "Steps over which beta, the weight of the KL, rises from 0 to 1, linearly. Paper: 100,000.", lower=0
+        100_000,
+        "Number of steps over which beta, the weight of the VAE's KL term, rises linearly from 0 to 1. Paper: 100,000.",
+        lower=0,
     )
 
 
 def check(config: Any) -> None:
-    """Refuses what only a model that finds objects can do.
+    """Checks that no option needs a model that finds objects.
 
     Args:
-        config: a `Config`.
+        config: Configuration, a `Config`.
 
     Raises:
-        UserError: it asks for such a thing.
+        UserError: If an option does.
     """
     if config.evaluation.generated_max_objects is not None:
         raise UserError("--generated_max_objects needs a model that finds objects: --model=vae does not")
