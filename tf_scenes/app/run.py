@@ -53,16 +53,16 @@ class Run:
             self.model: SceneModel = build_model(config, self.dataset.image_shape)
             self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         checkpoint = tf.train.Checkpoint(model=self.model, train_seconds=self._train_seconds)
-        restore_newest(checkpoint, self._manager_of(checkpoint, self._checkpoints))
+        restore_newest(checkpoint, self._checkpoint_manager(checkpoint, self._checkpoints))
         own_folder = strategies.checkpoint_folder(strategy, self._checkpoints)
-        self._manager = self._manager_of(checkpoint, own_folder)
+        self._manager = self._checkpoint_manager(checkpoint, own_folder)
         strategies.require_same_step(strategy, self.steps_taken)
 
     @property
     def _checkpoints(self) -> str:
         return os.path.join(self.folder, "checkpoints")
 
-    def _manager_of(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
+    def _checkpoint_manager(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
         keep = self.config.training.keep_checkpoints
         return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=keep, checkpoint_name="step")
 
@@ -96,9 +96,9 @@ class Run:
             print(f"Going on from step {self.steps_taken} of {options.train_steps}.")
         if self.is_chief:
             self._write_flags()
-        in_whole_reports = options.train_steps - options.train_steps % options.steps_per_report
-        self._fit(options.steps_per_report, in_whole_reports)
-        self._fit(options.train_steps - in_whole_reports, options.train_steps)
+        last_full_report = options.train_steps - options.train_steps % options.steps_per_report
+        self._fit(options.steps_per_report, last_full_report)
+        self._fit(options.train_steps - last_full_report, options.train_steps)
         if self.steps_taken < options.train_steps:
             raise UserError(
                 f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
@@ -139,16 +139,16 @@ class Run:
         options, logs = self.config.training, os.path.join(self.folder, "logs")
         calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
         calibration = calibration.take(-(-options.calibration_size // options.batch_size))
-        everywhere = [
+        on_all_workers = [
             callbacks.Calibrate(calibration, options.train_steps),
             callbacks.TrainingTime(self._train_seconds),
             callbacks.SaveCheckpoint(self._manager),
             keras.callbacks.TerminateOnNaN(),
         ]
         if not self.is_chief:
-            return everywhere
+            return on_all_workers
         return [
-            *everywhere,
+            *on_all_workers,
             callbacks.ScalarsToTensorBoard(logs, write_graph=False),
             callbacks.PicturesToTensorBoard(logs, self._reconstructions),
             callbacks.ProgressBar(self.steps_taken, options.train_steps),

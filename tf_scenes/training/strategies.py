@@ -52,11 +52,11 @@ def _check_cluster(text: str) -> None:
     try:
         described = json.loads(text)
         workers, task = described["cluster"]["worker"], described["task"]
-        known = {"chief", "worker"} >= set(described["cluster"])
-        good = known and workers and task["index"] < len(described["cluster"][task["type"]])
+        known_types = {"chief", "worker"} >= set(described["cluster"])
+        valid = known_types and workers and task["index"] < len(described["cluster"][task["type"]])
     except (ValueError, KeyError, TypeError):
-        good = False
-    if not good:
+        valid = False
+    if not valid:
         raise UserError(
             f"--strategy=multi_worker needs the environment variable TF_CONFIG={_CLUSTER_EXAMPLE}; got '{text}'"
         )
@@ -105,11 +105,11 @@ def distribute(
     if strategy.num_replicas_in_sync == 1:
         return batches(0, 1, 1)
 
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    def worker_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         workers = context.num_input_pipelines
         return batches(context.input_pipeline_id, workers, context.num_replicas_in_sync // workers)
 
-    return strategy.distribute_datasets_from_function(of_worker)
+    return strategy.distribute_datasets_from_function(worker_batches)
 
 
 def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:

@@ -136,10 +136,10 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        own_size = self._to_own_size(images)
-        inference = self.infer(own_size, 1, SamplingOptions(seed))
+        resized = self._to_training_size(images)
+        inference = self.infer(resized, 1, SamplingOptions(seed))
         if self.baseline is not None:
-            self.baseline(own_size, inference.slots[0].state, 0)
+            self.baseline(resized, inference.slots[0].state, 0)
 
     def infer(self, images: tf.Tensor, num_slots: int, sampling: SamplingOptions) -> Inference:
         """Infers one object after another.
@@ -156,13 +156,13 @@ class AttendInferRepeat(SceneModel):
         slots = []
         for number in range(num_slots):
             logits, guess, state = self.localization(images - canvas, latents, state)
-            own_sampling = sampling.of_slot(number)
-            relaxed_logits, present = _draw_presence(logits, own_sampling)
+            slot_sampling = sampling.of_slot(number)
+            relaxed_logits, present = _draw_presence(logits, slot_sampling)
             posterior = self._where_posterior(images, guess, sampling.core_ops_only)
-            where = own_sampling.latent(posterior, self.attention.prior(), "where")
+            where = slot_sampling.latent(posterior, self.attention.prior(), "where")
             placed = scale_and_translation(*self.attention.scale_and_translation(where.value))
             glimpses = self.transformer.read(images, placed, sampling.core_ops_only)
-            found = self.infer_object(glimpses, own_sampling)
+            found = self.infer_object(glimpses, slot_sampling)
             drawing = self.transformer.write(
                 scale_gradient(found.sprite, sampling.sprite_gradient),
                 _with_pose(placed, found.pose),
@@ -229,7 +229,7 @@ class AttendInferRepeat(SceneModel):
         features: tuple[tf.Tensor, ...] = (),
     ) -> dict[str, tf.Tensor]:
         """Terms under the fitted prior of counts instead of training's geometric one."""
-        images, num_slots = self._to_own_size(images), max_objects or self.max_objects
+        images, num_slots = self._to_training_size(images), max_objects or self.max_objects
         inference = self.infer(images, num_slots, SamplingOptions(seed))
         probabilities = self.count_prior.for_range(max_objects).probs_parameter()
         prior_logits = presence_logits_of_counts(tf.maximum(probabilities, _LEAST_COUNT_PROBABILITY))
@@ -313,7 +313,7 @@ class AttendInferRepeat(SceneModel):
             `num_objects`, `presence`, `locations` (centres of the glimpses), `sizes` (height and width of the glimpses,
             float32 `[batch, max_objects, 2]`, in pixels), and the fields of `Object.latents`.
         """
-        shape, images = tf.shape(images), self._to_own_size(images)
+        shape, images = tf.shape(images), self._to_training_size(images)
         num_slots = max_objects or self.max_inferred_objects
         inference = self.infer(images, num_slots, SamplingOptions(seed, core_ops_only=True))
         presence = self._pruned_presence(images, inference) if self.attention_options.prunes else _presence(inference)
@@ -416,7 +416,7 @@ class AttendInferRepeat(SceneModel):
         placed = to_canvas.to_pixels(height, width).apply(tf.constant(points))[..., ::-1]
         return tf.reshape(placed, tf.concat([tf.shape(description[PRESENCE]), [len(points), 2]], axis=0))
 
-    def _to_own_size(self, images: tf.Tensor) -> tf.Tensor:
+    def _to_training_size(self, images: tf.Tensor) -> tf.Tensor:
         if tuple(images.shape[1:3]) == self._image_size:
             return images
         resized = tf.image.resize(images, self._image_size, antialias=True)

@@ -156,8 +156,8 @@ class Slot(NamedTuple):
         Args:
             sampled: Whether the terms are log q - log p at the sample, as in `SceneModel.elbo_terms`.
         """
-        of_pose = self.object.draws.get("kl_where", [])
-        draws = {**self.object.draws, "kl_where": [*of_pose, self.where]}
+        pose_draws = self.object.draws.get("kl_where", [])
+        draws = {**self.object.draws, "kl_where": [*pose_draws, self.where]}
         return {
             name: tf.add_n([latent.sampled_kl if sampled else latent.kl for latent in latents])
             for name, latents in draws.items()
