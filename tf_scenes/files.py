@@ -98,9 +98,10 @@ def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: an .npz file with {', '.join(required)} is needed")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):  # A single array, which cannot be closed.
+            raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
+        with archive:
             missing = [name for name in required if name not in archive]
             if missing:
                 found = ", ".join(archive.files) or "nothing"

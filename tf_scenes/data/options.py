@@ -17,31 +17,32 @@ class DataOptions(Options):
     dataset: str = option("multi_dsprites", f"Data set. {registry.contents()}.", choices=registry.names())
     mnist_path: Optional[str] = option(
         None,
-        "Folder with MNIST's IDX .gz files, or an mnist.npz. Default: Keras's copy, downloaded if necessary.",
+        "Folder with MNIST's IDX .gz files, or path of an mnist.npz. Default: Keras's copy, downloaded if necessary.",
         affects_training=False,
     )
     sprites_path: Optional[str] = option(
         None,
-        "For --dataset=multi_custom: an .npz with sprites (K x h x w [x C], uint8 or float in [0, 1]) and optionally "
-        "labels.",
+        "Sprites for --dataset=multi_custom: an .npz file with an array 'sprites' (K x h x w [x C], uint8 or float in "
+        "[0, 1]) and optionally 'labels'.",
         affects_training=False,
     )
     images_path: Optional[str] = option(
         None,
-        "For --dataset=images: an .npz with images (N x H x W [x C], uint8 or float in [0, 1]) and optionally counts.",
+        "Images for --dataset=images: an .npz file with an array 'images' (N x H x W [x C], uint8 or float in [0, 1]) "
+        "and optionally 'counts', the number of objects in each.",
         affects_training=False,
     )
     image_size: int = option(64, "Side of the square canvas in pixels. Paper: 64.", lower=8, upper=4096)
     sprite_size: int = option(18, "Side of the largest object in pixels. Paper: 18.", lower=8, upper=1024)
     train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
     test_size: int = option(
-        10_000, "Number of test scenes; the split with many objects has the same number. Paper: 10,000.", lower=1
+        10_000, "Number of scenes in each test split, the one of --many_objects included. Paper: 10,000.", lower=1
     )
-    min_objects: int = option(0, "Fewest objects in a training or test scene. Paper: 0.", lower=0)
-    max_objects: int = option(3, "Most objects in a training or test scene. Paper: 3.", lower=1)
+    min_objects: int = option(0, "Minimum number of objects in a training or test scene. Paper: 0.", lower=0)
+    max_objects: int = option(3, "Maximum number of objects in a training or test scene. Paper: 3.", lower=1)
     many_objects: int = option(
         7,
-        "Objects in each scene of a second test split, which is named after it, e.g. test_7. LAVAE's paper: 7.",
+        "Number of objects in each scene of a second test split, named after that number: test_7. LAVAE's paper: 7.",
         lower=1,
     )
 

@@ -87,16 +87,16 @@ class PresenceSequence(tfd.Distribution):
         return at_least[..., :-1] - at_least[..., 1:]
 
 
-def geometric_presence(continue_probability: tf.Tensor, num_steps: int) -> PresenceSequence:
-    """The geometric prior of the number of objects, truncated at `num_steps`: section 3.4.
+def geometric_presence(continue_probability: tf.Tensor, num_slots: int) -> PresenceSequence:
+    """The geometric prior of the number of objects, truncated at `num_slots`: section 3.4.
 
     Args:
         continue_probability: Probability of one more object, scalar in (0, 1); annealed in training, from many objects
             to few.
-        num_steps: Number of slots, which is the most objects there can be.
+        num_slots: Number of slots, which is the most objects there can be.
     """
     logit = tf.math.log(continue_probability) - tf.math.log1p(-continue_probability)
-    return PresenceSequence(tf.fill([num_steps], logit))
+    return PresenceSequence(tf.fill([num_slots], logit))
 
 
 def presence_logits_of_counts(probabilities: tf.Tensor) -> tf.Tensor:

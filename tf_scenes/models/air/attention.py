@@ -123,18 +123,13 @@ def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) 
         normalize: Whether each layer's outputs are normalised, separately for each glimpse: batch statistics would mix
             glimpses of objects with empty ones.
     """
-    trunk = tf.keras.Sequential(name="trunk")
-    for layer in (
-        *(layers.Conv2D(count, 4, 2, padding="same") for count in channels),
-        layers.Dense(units),
-    ):
-        if isinstance(layer, layers.Dense):
-            trunk.add(layers.Flatten())
-        trunk.add(layer)
-        if normalize:
-            trunk.add(layers.LayerNormalization(axis=[-1] if isinstance(layer, layers.Dense) else [1, 2, 3]))
-        trunk.add(layers.ReLU())
-    return trunk
+
+    def activated(layer: layers.Layer, axes: list[int]) -> list[layers.Layer]:
+        return [layer, *([layers.LayerNormalization(axis=axes)] if normalize else []), layers.ReLU()]
+
+    stages = [activated(layers.Conv2D(count, 4, 2, padding="same"), [1, 2, 3]) for count in channels]
+    stages += [[layers.Flatten()], activated(layers.Dense(units), [-1])]
+    return tf.keras.Sequential([layer for stage in stages for layer in stage], name="trunk")
 
 
 def _small_head(units: int, name: str) -> layers.Dense:

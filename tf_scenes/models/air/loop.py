@@ -24,7 +24,7 @@ from tf_scenes.distributions.presence import (
 from tf_scenes.layers.affine import Affine, scale_and_translation
 from tf_scenes.layers.boxes import boxes_of_corners
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
-from tf_scenes.layers.worth import gains_more_than_it_costs
+from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.models.air.attention import Localization, Refinement, Where
 from tf_scenes.models.air.options import AttentionOptions
 from tf_scenes.models.air.presence_baseline import PresenceBaseline

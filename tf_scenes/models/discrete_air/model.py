@@ -65,12 +65,12 @@ class DiscreteAIR(AttendInferRepeat):
         super().__init__(attention, scenes, name=name)
         self.options = options
         self.decoder = TemplateDecoder(
-            options.num_categories,
-            options.num_attributes,
-            attention.glimpse_size,
-            scenes.image_shape[-1],
-            options.combination,
-            attention.decoder_units,
+            num_categories=options.num_categories,
+            num_attributes=options.num_attributes,
+            glimpse_size=attention.glimpse_size,
+            channels=scenes.image_shape[-1],
+            combination=options.combination,
+            units=attention.decoder_units,
             name="decoder",
         )
         num_rotations = options.num_rotations if options.rotates else 1

@@ -18,7 +18,7 @@ from tf_scenes.descriptions import APPEARANCE, BOXES, LOCATIONS, PRESENCE, descr
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers.boxes import boxes_of_sprites
-from tf_scenes.layers.worth import gains_more_than_it_costs
+from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import log_likelihood
@@ -82,21 +82,31 @@ class LAVAE(SceneModel):
         self.options = options
         channels = scenes.image_shape[-1]
         self.location_network = LocationNetwork(
-            options.location_channels, options.inference_blocks, options.strides, name="location_network"
+            channels=options.location_channels,
+            num_blocks=options.inference_blocks,
+            strides=options.strides,
+            name="location_network",
         )
         self.appearance_network = AppearanceNetwork(
-            options.latent_dim,
-            options.appearance_channels,
-            options.inference_blocks,
-            options.strides,
-            options.appearance_scale,
+            latent_dim=options.latent_dim,
+            channels=options.appearance_channels,
+            num_blocks=options.inference_blocks,
+            strides=options.strides,
+            scale=options.appearance_scale,
             name="appearance_network",
         )
         self.sprite_generator = SpriteGenerator(
-            options.generated_size, channels, options.generator_channels, options.generator_blocks, name="generator"
+            sprite_size=options.generated_size,
+            sprite_channels=channels,
+            channels=options.generator_channels,
+            num_blocks=options.generator_blocks,
+            name="generator",
         )
         self.auxiliary_vae = AuxiliaryVAE(
-            channels, options.auxiliary_channels, options.auxiliary_latent_dim, name="auxiliary_vae"
+            image_channels=channels,
+            channels=options.auxiliary_channels,
+            latent_dim=options.auxiliary_latent_dim,
+            name="auxiliary_vae",
         )
         self.count_prior = CountPrior(self.max_objects, name="count_prior")
         self._schedules = LavaeSchedules.from_options(options)

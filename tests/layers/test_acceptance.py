@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_scenes.layers.worth import gains_more_than_it_costs
+from tf_scenes.layers.acceptance import gains_more_than_it_costs
 
 SCENES, OBJECTS, SIDE, STDDEV = 200, 5, 6, 0.4
 
