@@ -1,11 +1,11 @@
-# make train    sets up and runs the project's main job
-# make test     sets up and runs all tests
-# make demo     shows in seconds what the shipped models do
-# make reproduce makes every experiment of docs/results.md and writes that page; started again, it goes on
-# make lint     ruff, both ways
-# make lock     renews requirements.lock (needs uv: pip install uv)
+# make train      sets up the environment and runs the main job
+# make test       sets up the environment and runs all tests
+# make demo       shows in seconds what the shipped models do
+# make reproduce  makes every experiment of docs/results.md and writes that page; started again, it resumes
+# make lint       checks style and formatting with ruff
+# make lock       updates requirements.lock (needs uv: pip install uv)
 #
-# PYTHON=/path/to/python3.10 make ... chooses the interpreter; VENV=folder the environment.
+# PYTHON=/path/to/python3.10 make ... chooses the interpreter, VENV=folder the environment.
 
 VENV ?= .venv
 CONFIG ?= configs/lavae.cfg

@@ -1,4 +1,4 @@
-"""Measures one model: time, arithmetic, memory, and by TensorFlow's profiler where the time goes."""
+"""Measures one model: time, arithmetic, memory, and, with TensorFlow's profiler, where the time goes."""
 
 import collections
 import glob
@@ -22,7 +22,7 @@ _MATRIX = 4096
 _PROFILED_STEPS = 3
 # A call of a function within a graph: a training step is traced as one.
 _CALL = "StatefulPartitionedCall"
-# Beginnings of the names of operations, and what they belong to; what begins with none of them is "other".
+# What operations belong to, by the prefixes of their names; operations with none of these prefixes are "other".
 _KINDS = {
     "convolutions": ("Conv2D", "_MklNativeConv2D", "_MklNativeFusedConv2D"),
     "matrix products": ("MatMul", "BatchMatMul", "_MklMatMul", "_MklNativeMatMul", "_MklBatchMatMul", "_FusedMatMul"),
@@ -39,14 +39,15 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
     """Measures the model that flags of `main.py` describe.
 
     Args:
-        flags: as on the command line.
-        repeats: timed calls.
+        flags: Flags as on the command line.
+        repeats: Number of timed calls.
 
     Returns:
-        By name: `batch`; `step_seconds` and `inferred_per_second`, medians; `step_operations`, multiplications and
-        additions in the convolutions and matrix products of a step; `step_rate` and `matrix_product_rate`, GFLOP/s;
-        `peak_memory` of the process in training, bytes; `first_step_seconds` from the start of building the model; and
-        `parts` and `kinds`, shares of the time of a step's operations by the place in the model and by what they do.
+        Measurements by name: `batch`; `step_seconds` and `inferred_per_second`, medians; `step_operations`,
+        multiplications and additions in the convolutions and matrix products of a step; `step_rate` and
+        `matrix_product_rate`, GFLOP/s; `peak_memory` of the process in training, bytes; `first_step_seconds`, from the
+        start of building the model; and `parts` and `kinds`, shares of the time of a step's operations by their place
+        in the model and by what they do.
     """
     config.define_flags()
     absl_flags.FLAGS(flagfiles.expand(["speed", *flags]))
@@ -59,7 +60,7 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
     step = tf.function(model.train_step)
     step(batch)
     first_step_seconds = time.perf_counter() - start
-    # Past all warm-ups: what most steps are like.
+    # After all warm-ups, as most steps are.
     model.optimizer.iterations.assign(settings.training.train_steps)
     step_seconds = _seconds(lambda: step(batch), repeats)
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -84,14 +85,14 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
 
 
 def _matrix_product_rate() -> float:
-    """Of float32, GFLOP/s."""
+    """The rate of a large matrix product in float32, GFLOP/s."""
     matrix = tf.random.stateless_normal([_MATRIX, _MATRIX], [0, 4])
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
     return 2 * _MATRIX**3 / _seconds(product, 3) / 1e9
 
 
 def _seconds(function: Callable[[], Any], repeats: int) -> float:
-    """The median of some calls, after one that is not timed."""
+    """The median time of several calls, after one that is not timed."""
     function()
     times = []
     for _ in range(repeats):
@@ -102,7 +103,7 @@ def _seconds(function: Callable[[], Any], repeats: int) -> float:
 
 
 def _float_operations(graph: tf.Graph) -> int:
-    """Multiplications and additions of a graph's convolutions and matrix products, those of gradients included."""
+    """Multiplications and additions of a graph's convolutions and matrix products, including those of gradients."""
     total = 0
     for operation in graph.get_operations():
         inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
@@ -121,7 +122,7 @@ def _float_operations(graph: tf.Graph) -> int:
 
 
 def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Shares of the time of all operations of a step, the largest first: by name scope, and by kind."""
+    """Shares of the total time of a step's operations, the largest first: by name scope, and by kind."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
             for _ in range(_PROFILED_STEPS):
@@ -132,13 +133,13 @@ def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float
     parts, kinds = collections.Counter(), collections.Counter()
     for plane in space.planes:
         for line in plane.lines:
-            # TensorFlow's own threads; the others wait for them.
+            # The threads that run operations; the others wait for them.
             if not line.name.startswith("tf_Compute"):
                 continue
             for event in line.events:
                 name, colon, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
                 if not colon or name.endswith(":"):
-                    continue  # The executor's own events hold those of operations, which would count twice.
+                    continue  # An event of the executor, which contains those of operations: they would count twice.
                 parts[_part(name)] += event.duration_ps
                 kinds[_kind(kind)] += event.duration_ps
     return _shares(parts), _shares(kinds)
@@ -148,7 +149,7 @@ def _part(name: str) -> str:
     scopes = [scope for scope in name.split("/") if scope not in ("gradient_tape", _CALL)]
     if "adam" in scopes[0]:
         return "optimisers"
-    if len(scopes) == 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Written by Grappler.
+    if len(scopes) == 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Added by Grappler.
         return "other"
     return re.sub(r"_\d+$", "", scopes[0]).replace("_", " ")
 

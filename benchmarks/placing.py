@@ -1,4 +1,4 @@
-"""Ways to place sprites, forward and backward, side by side: python benchmarks/placing.py."""
+"""Compares ways to place sprites, forward and backward: python benchmarks/placing.py."""
 
 import time
 from typing import Callable
@@ -12,7 +12,7 @@ _REPEATS = 5
 
 
 def depthwise(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
-    """The same as `convolve_sprites` by a depthwise convolution, with batch and objects as channels."""
+    """Does the same as `convolve_sprites` by a depthwise convolution, with batch and objects as channels."""
     maps = tf.reshape(tf.transpose(locations, [2, 3, 0, 1]), [1, _SIDE, _SIDE, _BATCH * _OBJECTS])
     kernels = tf.transpose(sprites[:, :, ::-1, ::-1], [2, 3, 0, 1, 4])
     kernels = tf.reshape(kernels, [_SPRITE, _SPRITE, _BATCH * _OBJECTS, _CHANNELS])
@@ -22,7 +22,7 @@ def depthwise(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
 
 
 def seconds(place: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *inputs: tf.Tensor) -> float:
-    """Mean time of value and gradients, compiled, after one call that is not timed."""
+    """Mean time of computing value and gradients, compiled, after one call that is not timed."""
 
     @tf.function
     def both_ways(locations: tf.Tensor, sprites: tf.Tensor) -> list[tf.Tensor]:
@@ -39,7 +39,7 @@ def seconds(place: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *inputs: tf.Tens
 
 
 def main() -> None:
-    """Prints milliseconds for each way, after checking that they agree."""
+    """Checks that all ways agree, and prints the milliseconds that each one takes."""
     logits = tf.random.stateless_normal([_BATCH, _OBJECTS, _SIDE**2], [0, 1])
     locations = tf.reshape(tf.nn.softmax(logits), [_BATCH, _OBJECTS, _SIDE, _SIDE])
     sprites = tf.random.stateless_uniform([_BATCH, _OBJECTS, _SPRITE, _SPRITE, _CHANNELS], [0, 2])

@@ -1,9 +1,9 @@
-"""What several machines should gain: python benchmarks/scaling.py --flagfile=configs/lavae.cfg .
+"""Estimates what several machines should gain: python benchmarks/scaling.py --flagfile=configs/lavae.cfg .
 
-Times a training step at a worker's share of the global batch, and, between two processes over the loopback interface,
-the all-reduce of the gradients and of one normalisation's statistics. The rest is arithmetic: a ring of n workers sends
-each gradient 2 (n - 1) / n times, and every synchronised normalisation waits once forward and once backward.
-`--gigabits` puts another bandwidth in the place of the loopback's, `--latency` another latency.
+It times a training step at a worker's share of the global batch, and, between two processes over the loopback
+interface, the all-reduce of the gradients and of one normalisation's statistics. The rest is arithmetic: a ring of n
+workers sends each gradient 2 (n - 1) / n times, and every synchronised normalisation waits once forward and once
+backward. `--gigabits` replaces the loopback's bandwidth, `--latency` its latency.
 """
 
 import json
@@ -21,7 +21,9 @@ from tf_scenes.errors import UserError
 _WORKERS = (1, 2, 4, 8)
 _REPEATS = 10
 _GIGABITS = flags.DEFINE_float("gigabits", None, "Bandwidth between machines, Gbit/s; the loopback's by default.")
-_LATENCY = flags.DEFINE_float("latency", None, "Of a small all-reduce, milliseconds; the loopback's by default.")
+_LATENCY = flags.DEFINE_float(
+    "latency", None, "Latency of a small all-reduce, milliseconds; the loopback's by default."
+)
 _SHAPES = "TF_SCENES_GRADIENT_SHAPES"
 
 
@@ -37,7 +39,7 @@ def main(_: list[str]) -> None:
     model = build_model(settings, dataset.image_shape)
     model.optimizer.iterations.assign(settings.training.train_steps)  # Past the warm-up.
     layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization)]
-    # The auxiliary network's are each device's own.
+    # Those of the auxiliary network are not synchronised.
     local = getattr(model, "auxiliary_vae", tf.Module()).submodules
     waits = 2 * sum(layer not in local for layer in layers)
     whole = settings.training.batch_size
@@ -70,7 +72,7 @@ def main(_: list[str]) -> None:
 
 
 def _all_reduce(shapes: list[list[int]]) -> dict[str, float]:
-    """Seconds of an all-reduce between two processes: of tensors of these shapes, and of 64 numbers."""
+    """Seconds that an all-reduce between two processes takes, of tensors of these shapes and of 64 numbers."""
     addresses = [f"localhost:{_free_port()}" for _ in range(2)]
     processes = []
     for index in range(2):

@@ -1,7 +1,7 @@
-"""Latency and throughput of exported encoders, beside the same network from Python: python benchmarks/serving.py.
+"""Compares exported encoders with the same networks called from Python: python benchmarks/serving.py.
 
-Each number is the median over calls, with the 95th percentile for latency. Export and Python take turns, so that what
-else the machine does falls on both.
+Numbers are medians over calls; for latency there is also the 95th percentile. Export and Python take turns, so that
+other load on the machine affects both.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def _measure(folder: str) -> list[str]:
 
 
 def _from_python(model: SceneModel, slots: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """What a user of the package would call; its weights are not the trained ones, which changes no time."""
+    """What a user of the package would call. Its weights are not the trained ones, which does not affect the time."""
 
     @tf.function
     def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -77,7 +77,7 @@ def _from_python(model: SceneModel, slots: int) -> Callable[[tf.Tensor], dict[st
 
 
 def _seconds(calls: list[Callable[[], dict[str, tf.Tensor]]], repeats: int) -> np.ndarray:
-    """Times of each call, in turns, after three that are not timed: `[calls, repeats]`."""
+    """Times of the calls, which take turns, after three rounds that are not timed: `[calls, repeats]`."""
     times = np.zeros((len(calls), repeats))
     for repeat in range(-3, repeats):
         for number, call in enumerate(calls):

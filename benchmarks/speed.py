@@ -1,7 +1,8 @@
 """Speed of training and inference, model by model, and where a step's time goes: python benchmarks/speed.py .
 
-Each model is measured in a process of its own, so that its peak memory is its own. A large matrix product is timed in
-the same process, before and after: the machine's speed drifts, and what counts is the share of it.
+Each model is measured in a process of its own, so that peak memory is the model's own. A large matrix product is timed
+in the same process, before and after: the machine's speed drifts, and the share of the matrix product's rate is what
+can be compared.
 """
 
 import argparse
@@ -22,11 +23,11 @@ _HEADER = (
 def main() -> None:
     """Prints the table, and below it the parts of each model's step, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--configs", default=CONFIGS, help="names of flagfiles in configs/, with commas between")
-    parser.add_argument("--precisions", default="float32", help="of --precision, with commas between")
-    parser.add_argument("--flags", default="", help="more flags, as of main.py, for all of them")
-    parser.add_argument("--repeats", type=int, default=10, help="timed calls")
-    parser.add_argument("--report", help="a JSON file to write, with all that was measured")
+    parser.add_argument("--configs", default=CONFIGS, help="names of flagfiles in configs/, separated by commas")
+    parser.add_argument("--precisions", default="float32", help="values of --precision, separated by commas")
+    parser.add_argument("--flags", default="", help="further flags of main.py, for all configs")
+    parser.add_argument("--repeats", type=int, default=10, help="number of timed calls")
+    parser.add_argument("--report", help="JSON file to write all measurements to")
     arguments = parser.parse_args()
 
     measured = []
@@ -35,13 +36,13 @@ def main() -> None:
         for name in arguments.configs.split(","):
             flagfile = os.path.join(os.path.dirname(__file__), os.pardir, "configs", f"{name}.cfg")
             flags = [f"--flagfile={flagfile}", f"--precision={precision}", *shlex.split(arguments.flags)]
-            # Not forked: TensorFlow's memory and threads are to be the model's own.
+            # Not forked: each model must have TensorFlow's memory and threads to itself.
             with multiprocessing.get_context("spawn").Pool(1) as process:
                 values = process.apply(_measure, (flags, arguments.repeats))
             measured.append({"config": name, "precision": precision, **values})
             print(_row(measured[-1]), flush=True)
     for values in measured:
-        print(f"\n`{values['config']}`, {values['precision']}: share of its operations' time\n")
+        print(f"\n`{values['config']}`, {values['precision']}: share of the time of all operations\n")
         for title in ("parts", "kinds"):
             shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in values[title].items() if share > 0.01)
             print(f"- {title}: {shares}")

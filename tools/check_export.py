@@ -1,4 +1,4 @@
-"""Loads an exported encoder and decoder with plain TensorFlow and runs them: python tools/check_export.py FOLDER."""
+"""Loads an exported encoder and decoder with plain TensorFlow and runs both: python tools/check_export.py FOLDER."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from tf_scenes.serving.versions import newest
 
 
 def main(folder: str) -> None:
-    """Encodes and decodes noise of two sizes, and prints the outputs."""
+    """Encodes and decodes noise of two sizes, and prints what the encoder returns."""
     paths = [newest(os.path.join(folder, part)) for part in ("encoder", "decoder")]
     if None in paths:
         sys.exit(f"Error: {folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")

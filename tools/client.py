@@ -1,6 +1,6 @@
-"""Asks TensorFlow Serving what is in image files, and draws boxes on them: python tools/client.py IMAGE ...
+"""Asks TensorFlow Serving what image files show, and draws boxes on them: python tools/client.py IMAGE ...
 
-Needs Pillow; for gRPC also the package tensorflow-serving-api. The server is started as docs/serving.md says.
+Needs Pillow; for gRPC also the package tensorflow-serving-api. docs/serving.md says how to start the server.
 """
 
 import argparse
@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 Outputs = dict[str, np.ndarray]
-# Beside the drawn pixels a box of 64 pixels' canvas would be hard to see.
+# Boxes on a canvas of 64 pixels would be hard to see at its own size.
 _SMALLEST_SHOWN = 256
 
 
 def main() -> None:
-    """Draws each image's boxes beside it, and prints what was found."""
+    """Writes a copy of each image with boxes next to it, and prints what was found."""
     arguments = _parse()
     predict = {"rest": predict_rest, "grpc": predict_grpc}[arguments.protocol]
     server = arguments.server or {"rest": "localhost:8501", "grpc": "localhost:8500"}[arguments.protocol]
@@ -41,26 +41,26 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="+", help="PNG or JPEG files")
-    parser.add_argument("--model", default="lavae_encoder", help="its name in models.config")
+    parser.add_argument("--model", default="lavae_encoder", help="the model's name in models.config")
     parser.add_argument("--protocol", choices=("rest", "grpc"), default="rest")
     parser.add_argument("--server", help="host:port; by default this machine's 8501 (REST) or 8500 (gRPC)")
     return parser.parse_args()
 
 
 def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
-    """The REST API's columnar format: https://www.tensorflow.org/tfx/serving/api_rest.
+    """Asks by REST, in its columnar format: https://www.tensorflow.org/tfx/serving/api_rest.
 
     Args:
-        server: host:port.
-        model: name of an encoder.
-        image_bytes: an image file.
+        server: The server's host:port.
+        model: Name of an encoder.
+        image_bytes: Contents of an image file.
 
     Returns:
-        Each output by name, a batch of 1.
+        Outputs by name, for a batch of 1.
 
     Raises:
-        ValueError: the server refuses the request; the message is the server's.
-        OSError: there is no server.
+        ValueError: If the server refuses the request; the message is the server's.
+        OSError: If there is no server.
     """
     body = {
         "signature_name": "encoded",
@@ -80,18 +80,18 @@ def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
 
 
 def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
-    """The same by gRPC.
+    """Does the same as `predict_rest` over gRPC.
 
     Args:
-        server: host:port.
-        model: name of an encoder.
-        image_bytes: an image file.
+        server: The server's host:port.
+        model: Name of an encoder.
+        image_bytes: Contents of an image file.
 
     Returns:
-        Each output by name, a batch of 1.
+        Outputs by name, for a batch of 1.
 
     Raises:
-        ValueError: the server refuses the request or does not answer.
+        ValueError: If the server refuses the request or does not answer.
     """
     import grpc
     import tensorflow as tf
@@ -110,12 +110,12 @@ def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
 
 
 def draw_boxes(picture: Image.Image, boxes: np.ndarray, presence: np.ndarray) -> Image.Image:
-    """A copy, enlarged if it is small, with a box around each object that is present.
+    """A copy of a picture, enlarged if it is small, with a box around each object that is present.
 
     Args:
-        picture: what was sent.
-        boxes: float `[objects, 4]`, ymin, xmin, ymax, xmax as shares of the picture.
-        presence: float `[objects]`, 0 or 1.
+        picture: The picture that was sent.
+        boxes: Boxes, float `[objects, 4]`: ymin, xmin, ymax, xmax as fractions of the picture's height and width.
+        presence: Whether each box has an object, float `[objects]`, 0 or 1.
     """
     factor = max(1, -(-_SMALLEST_SHOWN // min(picture.size)))
     width, height = (side * factor for side in picture.size)

@@ -1,7 +1,7 @@
 """Shows what the shipped models do, in seconds: python tools/demo.py, or make demo.
 
-Each model in saved_models/ infers a few held-out scenes, draws them again, and edits an object of each. The pictures
-are in runs/demo/index.html. Only the exported models are used, as any program could.
+Each model in saved_models/ infers a few held-out scenes, reconstructs them, and edits an object of each. The pictures
+are in runs/demo/index.html. Only the exported models are used, as any program could use them.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tf_scenes.visualization import plots
 from tf_scenes.visualization.figures import edit_sheet
 
 NUM_IMAGES = 6
-# What each picture shows: edits of the first two objects, each from what was inferred.
+# What each picture shows: edits of the first two objects, each applied to what was inferred.
 EDITS = (
     Edit("swap 0 1", "swap", (0, 1), ()),
     Edit("reset", "reset", (), ()),
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _show(name: str, folder: str, page: str) -> str:
-    """Writes one model's picture; gives its part of the page."""
+    """Writes the picture of one model and returns its section of the page."""
     report = read_json(os.path.join(folder, "report.json"))
     dataset, model = load_bundled_dataset(report["flags"]), ExportedModel(folder)
     images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
@@ -77,7 +77,7 @@ def _show(name: str, folder: str, page: str) -> str:
 
 
 def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:
-    """Scenes of two objects and more, edited; a model that finds no two anywhere shows what it reconstructs."""
+    """Scenes of two or more objects, edited; if the model finds two objects nowhere, their reconstructions only."""
     edits = EDITS if (counts >= 2).any() else ()
     images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
     inferred, _, pictures = edit_images(model, images, edits)

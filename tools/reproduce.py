@@ -1,7 +1,7 @@
-"""Every experiment of the results page: python tools/reproduce.py, or make reproduce.
+"""Makes every experiment of the results page: python tools/reproduce.py, or make reproduce.
 
-Each run is what `main.py` would do by hand. What is there already is not done again, so that a killed run goes on where
-it stopped, and more seeds are one flag: python tools/reproduce.py --seeds=5.
+Each run is a call of `main.py`. Whatever exists already is not made again, so a reproduction that was killed resumes
+where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.files import read_json, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Config: how many seeds by default, and the experiments beside training and evaluation.
+# By config: the default number of seeds, and the experiments besides training and evaluation.
 OBJECTS = ("likelihood", "disentanglement")
 PLAN = {
     "lavae": (3, (*OBJECTS, "canvases")),
@@ -35,7 +35,7 @@ PLAN = {
 }
 
 
-# The figures of the page: config, whose first seed is drawn; file; the mode that writes it, with its flags; what it is.
+# Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
 FIGURES = (
@@ -83,12 +83,16 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--configs", help="some of the plan's configs, with commas between; all by default")
-    parser.add_argument("--seeds", type=int, help="seeds of each config, from 0 on; the plan's numbers by default")
+    parser.add_argument("--configs", help="some of the plan's configs, separated by commas; default: all")
+    parser.add_argument(
+        "--seeds", type=int, help="number of seeds of each config, from 0 on; default: the plan's numbers"
+    )
     parser.add_argument("--runs", default="runs", help="folder of the runs: <config>/seed_<number>")
     parser.add_argument("--page", default=os.path.join("docs", "results.md"), help="the page to write")
-    parser.add_argument("--only_page", action="store_true", help="write the page from the reports that are there")
-    parser.add_argument("--flags", default="", help="more flags for main.py, e.g. '--mnist_path=FOLDER'")
+    parser.add_argument(
+        "--only_page", action="store_true", help="write the page from the existing reports, without any runs"
+    )
+    parser.add_argument("--flags", default="", help="further flags of main.py, e.g. '--mnist_path=FOLDER'")
     return parser.parse_args()
 
 
@@ -97,7 +101,7 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
 
 
 def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
-    """Does what is still missing of one run."""
+    """Makes what is still missing of one run."""
     folder = _folder(config, seed, arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
         if section not in read_json(os.path.join(folder, "report.json")):
@@ -119,7 +123,7 @@ def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Nam
     ]
     print(" ".join(command), flush=True)
     if subprocess.run(command).returncode:
-        sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; started again it goes on there")
+        sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; start again to resume there")
 
 
 def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
@@ -127,7 +131,7 @@ def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
 
 
 def _copied_figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Copies the figures that are there beside the page: what each is, and its path from the page."""
+    """Copies existing figures into the page's folder; returns the caption of each and its path relative to the page."""
     copied = []
     for config, file, _, text in FIGURES:
         source, name = _figure(config, file, arguments), os.path.join("images", f"{config}_{file}")
@@ -147,9 +151,9 @@ def _reports(config: str, runs: str) -> list[dict[str, Any]]:
 
 
 def _report(folder: str) -> dict[str, Any]:
-    """A run's report, with the bounds of single images where they were measured."""
+    """A run's report, with the bounds of individual images if they were measured."""
     report, path = read_json(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
-    # Without the section, the arrays are of a model that was trained further since.
+    # Without that section, the arrays belong to the model before it was trained further.
     measured = "likelihood" in report and os.path.exists(path)
     return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if measured else report
 
