@@ -56,7 +56,7 @@ class TrainingOptions(Options):
         "counting objects).",
         lower=1,
     )
-    keep_checkpoints: int = option(3, "Number of checkpoints kept, the newest ones.", lower=1, affects_training=False)
+    keep_checkpoints: int = option(3, "Number of newest checkpoints that are kept.", lower=1, affects_training=False)
 
     @override
     def check(self) -> None:

@@ -133,7 +133,7 @@ def require_same_step(strategy: tf.distribute.Strategy, step: int) -> None:
 
 
 def shared_by_batches(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set, set to be split between workers by batch; for evaluation."""
+    """A data set for evaluation, with the option that makes workers share its batches between them."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)

@@ -21,10 +21,10 @@ from tf_scenes.distributions.presence import (
     presence_logits_of_counts,
     relaxed_presence_logits,
 )
+from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.affine import Affine, scale_and_translation
 from tf_scenes.layers.boxes import boxes_of_corners
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
-from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.models.air.attention import Localization, Refinement, Where
 from tf_scenes.models.air.options import AttentionOptions
 from tf_scenes.models.air.presence_baseline import PresenceBaseline
@@ -461,7 +461,7 @@ def _with_pose(placed: Affine, pose: Optional[Affine]) -> Affine:
 
 
 def _placement(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> Affine:
-    """Scale and translation of described objects; absent ones, of size 0, get a small size so that it is invertible."""
+    """Scale and translation of described objects; absent ones, of size 0, get a small size to make it invertible."""
     image_size = tf.cast(tf.stack([height, width]), tf.float32)
     scale = tf.maximum(description[SIZES], 1e-3) / image_size
     translation = (description[LOCATIONS] + 0.5) * 2.0 / image_size - 1.0

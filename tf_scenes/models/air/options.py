@@ -30,8 +30,8 @@ class AttentionOptions(Options, section="attention"):
     )
     surroundings: float = option(
         1.5,
-        "Size of the glimpse by which a second look corrects the first guess of an object's position and scale, as a "
-        "multiple of that guess; 0 for no second look. Paper: 0.",
+        "Scale of the glimpse of the second look, which corrects the first guess of an object's position and scale, as "
+        "a multiple of the guessed scale; 0 for no second look. Paper: 0.",
         lower=0.0,
     )
     pixel_stddev: float = option(0.3, "Standard deviation of the Gaussian likelihood of pixels.", lower=0.01)
@@ -59,8 +59,8 @@ class AttentionOptions(Options, section="attention"):
     )
     continue_first_step: int = option(
         0,
-        "Optimisation step at which the prior probability of another object begins to fall; before it, "
-        "--attention.estimator=nvil does not reward or punish presence. Paper: 0.",
+        "Optimisation step at which the prior probability of another object begins to fall; before this step, the "
+        "gradient of presence by --attention.estimator=nvil is switched off. Paper: 0.",
         lower=0,
     )
     continue_steps: int = option(

@@ -41,7 +41,7 @@ class AuxiliaryVAE(layers.Layer):
                 ConvUnit(channels, 4, strides=2, local=True),
                 ResidualBlock(channels, local=True),
                 ResidualBlock(channels, local=True),
-                # Small initial weights: with Glorot's the KL would start at 100,000 nats.
+                # Small initial weights: with Glorot initialisation the KL would start at 100,000 nats.
                 layers.Conv2D(
                     2 * latent_dim,
                     3,

@@ -17,8 +17,8 @@ from typing_extensions import override
 from tf_scenes.descriptions import APPEARANCE, BOXES, LOCATIONS, PRESENCE, describe
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
-from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
+from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import log_likelihood

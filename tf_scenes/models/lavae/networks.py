@@ -75,8 +75,8 @@ class AppearanceNetwork(layers.Layer):
             num_blocks: Number of residual blocks, each of two convolutions.
             strides: Factor by which the inner layers reduce the resolution; 1 for no reduction. The last layer is then
                 a subpixel convolution, with separate weights for each pixel of a strides x strides cell.
-            scale: Initial weights of the last layer as a multiple of Glorot's; with 1 the KL would start at thousands
-                of nats.
+            scale: Scale of the last layer's initial weights, relative to Glorot initialisation; with 1 the KL would
+                start at thousands of nats.
             name: Name of the layer.
         """
         super().__init__(name=name)

@@ -37,7 +37,9 @@ class LavaeOptions(Options, section="lavae"):
     )
     generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3)
     appearance_scale: float = option(
-        0.1, "Initial weights of the appearance network's last layer as a multiple of Glorot's.", lower=0.0
+        0.1,
+        "Scale of the initial weights of the appearance network's last layer, relative to Glorot initialisation.",
+        lower=0.0,
     )
     logit_factor: float = option(
         1.5, "Factor f of location logits, which are f * log(height * width) * location features.", lower=1e-6
@@ -75,14 +77,14 @@ class LavaeOptions(Options, section="lavae"):
     )
     location_decay: float = option(
         0.01,
-        "Factor by which the location network's learning rate falls exponentially in every "
+        "Factor by which the location network's learning rate is multiplied, gradually, over every "
         "--lavae.location_decay_steps steps. Paper: 0.01.",
         lower=0,
     )
     location_decay_steps: int = option(
         100_000,
-        "Number of steps in which the location network's learning rate falls by a factor of --lavae.location_decay; "
-        "afterwards it goes on falling at the same pace. Paper: 100,000.",
+        "Number of steps over which the location network's learning rate is multiplied, gradually, by "
+        "--lavae.location_decay; afterwards this learning rate continues to fall at the same pace. Paper: 100,000.",
         lower=1,
     )
     warm_up_steps: int = option(

@@ -28,7 +28,7 @@ class SpatialEncoder(layers.Layer):
         """
         # Inputs are cast to half precision not here but by the inner layers, which follow the global precision policy.
         super().__init__(name=name, dtype="float32")
-        # Small initial weights: with Glorot's the KL would start at many thousand nats.
+        # Small initial weights: with Glorot initialisation the KL would start at many thousands of nats.
         small = tf.keras.initializers.VarianceScaling(0.01)
         self._network = tf.keras.Sequential(
             [
