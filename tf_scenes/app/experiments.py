@@ -57,9 +57,9 @@ def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
             model,
             dataset,
             split_name,
-            options.experiment_size,
-            options.importance_samples,
-            options.evaluation_batch_size,
+            num_images=options.experiment_size,
+            num_samples=options.importance_samples,
+            batch_size=options.evaluation_batch_size,
         )
         of_images.update({f"{split_name}_{name}": values for name, values in bounds.items()})
     return Outcome(results, of_images=of_images)
@@ -72,7 +72,7 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
         model,
         dataset,
         "test",
-        options.experiment_size,
+        num_images=options.experiment_size,
         clearance=float(config.data.sprite_size),
         batch_size=options.evaluation_batch_size,
     )
