@@ -20,8 +20,8 @@ from tf_scenes.data.datasets import load_dataset
 
 _MATRIX = 4096
 _PROFILED_STEPS = 3
-# A call of a function within a graph: a training step is traced as one.
-_CALL = "StatefulPartitionedCall"
+# Calls of functions within a graph: a training step is traced as one.
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # What operations belong to, by the prefixes of their names; operations with none of these prefixes are "other".
 _KINDS = {
     "convolutions": ("Conv2D", "_MklNativeConv2D", "_MklNativeFusedConv2D"),
@@ -107,7 +107,7 @@ def _float_operations(graph: tf.Graph) -> int:
     total = 0
     for operation in graph.get_operations():
         inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
-        if operation.type == _CALL:
+        if operation.type in _CALLS:
             total += _float_operations(graph._get_function(operation.get_attr("f").name).graph)
         elif operation.type in ("MatMul", "BatchMatMulV2"):
             transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
@@ -146,12 +146,13 @@ def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float
 
 
 def _part(name: str) -> str:
-    scopes = [scope for scope in name.split("/") if scope not in ("gradient_tape", _CALL)]
-    if "adam" in scopes[0]:
+    scopes = [re.sub(r"_\d+$", "", scope) for scope in name.split("/")]
+    scopes = [scope for scope in scopes if scope not in ("gradient_tape", *_CALLS)]
+    if any("adam" in scope.lower() for scope in scopes[:1]):
         return "optimisers"
-    if len(scopes) == 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Added by Grappler.
+    if len(scopes) <= 1 or scopes[0] in ("ArithmeticOptimizer", "ConstantFolding"):  # Added by Grappler.
         return "other"
-    return re.sub(r"_\d+$", "", scopes[0]).replace("_", " ")
+    return scopes[0].replace("_", " ")
 
 
 def _kind(operation: str) -> str:
