@@ -17,6 +17,8 @@ from tf_scenes.training.trainable_model import TrainingLoss, elbo
 tfd = tfp.distributions
 
 GLOW = declare(Field("glow", Role.APPEARANCE))
+# float32 [batch, 1], by which all light is multiplied.
+BRIGHTNESS = declare(Field("brightness", Role.SCENE, by_object=False))
 SIDE = 9
 
 
@@ -53,18 +55,19 @@ class Spot(SceneModel):
         x = tf.reduce_sum(light * columns, axis=[1, 2]) / tf.maximum(total, 1e-6)
         return tf.cast(total > 0.0, tf.float32), tf.stack([y, x], axis=-1)
 
-    def _describe(self, presence, locations, glow, slots):
+    def _describe(self, presence, locations, glow, brightness, slots):
         def padded(values):
             values = values[:, None]
             return tf.pad(values, [[0, 0], [0, slots - 1], *[[0, 0]] * (len(values.shape) - 2)])
 
-        return describe(padded(presence), {LOCATIONS: padded(locations), GLOW: padded(glow)})
+        description = describe(padded(presence), {LOCATIONS: padded(locations), GLOW: padded(glow)})
+        return {**description, BRIGHTNESS: brightness}
 
     @override
     def encode(self, images, max_objects=None, seed=None):
         posterior = self._posterior(images)
         glow = posterior.mean() if seed is None else posterior.sample(seed=seed)
-        return self._describe(*self._place(images), glow, max_objects or self.max_inferred_objects)
+        return self._describe(*self._place(images), glow, _brightness(images), max_objects or self.max_inferred_objects)
 
     @override
     def decode(self, description, height, width):
@@ -74,7 +77,8 @@ class Spot(SceneModel):
             tf.reshape(sprites, [shape[0], shape[1], SIDE, SIDE, -1]) * description[PRESENCE][..., None, None, None]
         )
         centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
-        return tf.clip_by_value(tf.reduce_sum(paste_sprites(centers, sprites, height, width), axis=1), 0.0, 1.0)
+        drawn = tf.reduce_sum(paste_sprites(centers, sprites, height, width), axis=1)
+        return tf.clip_by_value(drawn * description[BRIGHTNESS][:, :, None, None], 0.0, 1.0)
 
     @override
     def geometry(self, description, height, width):
@@ -87,7 +91,8 @@ class Spot(SceneModel):
     def elbo_terms(self, images, seed, max_objects=None, sampled_kl=False, features=()):
         posterior, prior = self._posterior(images), tfd.Normal(0.0, 1.0)
         glow = posterior.sample(seed=seed)
-        means = self.decode(self._describe(*self._place(images), glow, 1), *tf.unstack(tf.shape(images)[1:3]))
+        description = self._describe(*self._place(images), glow, _brightness(images), 1)
+        means = self.decode(description, *tf.unstack(tf.shape(images)[1:3]))
         kl = posterior.log_prob(glow) - prior.log_prob(glow) if sampled_kl else posterior.kl_divergence(prior)
         return {
             "reconstruction": tf.reduce_sum(tfd.Normal(means, 0.3).log_prob(images), axis=[1, 2, 3]),
@@ -106,13 +111,17 @@ class Spot(SceneModel):
         presence = tf.cast(tf.random.stateless_uniform([num_scenes], seeds[0]) < 0.5, tf.float32)
         locations = tf.random.stateless_uniform([num_scenes, 2], seeds[1]) * [height - 1.0, width - 1.0]
         glow = tf.random.stateless_normal([num_scenes, self.options.glow_dim], seeds[2])
-        return self._describe(presence, locations, glow, slots)
+        return self._describe(presence, locations, glow, tf.ones([num_scenes, 1]), slots)
 
     @override
     def views(self, images, description):
         shape = tf.shape(description[GLOW])
         sprites = self.decoder(tf.reshape(description[GLOW], [-1, self.options.glow_dim]))
         return {"sprites": tf.reshape(sprites, [shape[0], shape[1], SIDE, SIDE, -1])}
+
+
+def _brightness(images):
+    return tf.reduce_max(images, axis=[1, 2])[:, :1]
 
 
 ENTRY = ModelEntry(

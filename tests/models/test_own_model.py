@@ -74,7 +74,7 @@ def test_training_taught_it_something(run):
     assert elbos[1] > elbos[0]
 
 
-def test_its_own_field_goes_through_the_exported_models(run):
+def test_its_own_fields_go_through_the_exported_models(run):
     model = ExportedModel(str(run("--mode=evaluate") / "saved"))
     images = np.zeros((2, 40, 48, 1), np.float32)
     images[0, 10:17, 20:27] = 1.0
@@ -83,6 +83,7 @@ def test_its_own_field_goes_through_the_exported_models(run):
     np.testing.assert_array_equal(description["num_objects"], [1, 0])
     np.testing.assert_allclose(description["locations"][0, 0], [13.0, 23.0], rtol=1e-5)
     assert not description["glow"][1].any()
+    np.testing.assert_array_equal(description["brightness"], [[1.0], [0.0]])
     pictures = model.decode(description, 40, 48)
     assert pictures[0, 9:18, 19:28].min() > 0.0
     assert not pictures[1].any()

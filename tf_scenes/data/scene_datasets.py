@@ -48,7 +48,7 @@ class SceneDataset(Dataset):
         }
 
 
-def _scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:
+def scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:
     """The data set of scenes with the splits and numbers of objects that the options specify."""
     fewest, most, many = options.min_objects, options.max_objects, options.many_objects
     splits = (
@@ -61,39 +61,39 @@ def _scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> Sce
 
 def multi_dsprites(options: DataOptions, seed: int) -> SceneDataset:
     """LAVAE's coloured shapes, see `sprites.shapes`."""
-    return _scenes_of(sprites.shapes(options.sprite_size), options, seed)
+    return scenes_of(sprites.shapes(options.sprite_size), options, seed)
 
 
 def multi_mnist_1k(options: DataOptions, seed: int) -> SceneDataset:
     """LAVAE's binary digits, from a pool of 1,000, see `sprites.mnist`."""
-    return _scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=1_000), options, seed)
+    return scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=1_000), options, seed)
 
 
 def multi_mnist_10k(options: DataOptions, seed: int) -> SceneDataset:
     """LAVAE's binary digits, from a pool of 10,000, see `sprites.mnist`."""
-    return _scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=10_000), options, seed)
+    return scenes_of(sprites.mnist(options.mnist_path, options.sprite_size, pool=10_000), options, seed)
 
 
 def multi_digits(options: DataOptions, seed: int) -> SceneDataset:
     """Binary digits of scikit-learn, see `sprites.handwritten_digits`."""
-    return _scenes_of(sprites.handwritten_digits(options.sprite_size), options, seed)
+    return scenes_of(sprites.handwritten_digits(options.sprite_size), options, seed)
 
 
 def multi_sprites(options: DataOptions, seed: int) -> SceneDataset:
     """Discrete-AIR's grey shapes, see `sprites.grey_shapes`."""
-    return _scenes_of(sprites.grey_shapes(options.sprite_size), options, seed)
+    return scenes_of(sprites.grey_shapes(options.sprite_size), options, seed)
 
 
 def multi_mnist_air(options: DataOptions, seed: int) -> SceneDataset:
     """Discrete-AIR's grey digits, see `sprites.grey_mnist`."""
-    return _scenes_of(sprites.grey_mnist(options.mnist_path, options.sprite_size), options, seed)
+    return scenes_of(sprites.grey_mnist(options.mnist_path, options.sprite_size), options, seed)
 
 
 def multi_digits_air(options: DataOptions, seed: int) -> SceneDataset:
     """Grey digits of scikit-learn, see `sprites.grey_handwritten_digits`."""
-    return _scenes_of(sprites.grey_handwritten_digits(options.sprite_size), options, seed)
+    return scenes_of(sprites.grey_handwritten_digits(options.sprite_size), options, seed)
 
 
 def multi_custom(options: DataOptions, seed: int) -> SceneDataset:
     """A user's own sprites, see `sprites.from_file`."""
-    return _scenes_of(sprites.from_file(options.sprites_path), options, seed)
+    return scenes_of(sprites.from_file(options.sprites_path), options, seed)

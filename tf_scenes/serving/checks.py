@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import field
+from tf_scenes.descriptions import by_object, field
 
 _SMALLEST_SIDE = 8
 
@@ -60,19 +60,19 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
     """Checks a scene description: equal numbers of scenes and slots in all fields, and valid values.
 
     Args:
-        description: Fields by name, `[batch, slots, ...]`.
+        description: Fields by name, `[batch, slots, ...]`, or `[batch, ...]` where they are of the whole scene.
         num_categories: Number of categories of the model.
 
     Returns:
         The same description.
     """
-    first_name, first = next(iter(description.items()))
-    slots = tf.shape(first)[:2]
+    first_name, first = next(iter((by_object(description) or description).items()))
     result = {}
     for name, value in description.items():
+        alike, words = (2, "scenes and slots") if field(name).by_object else (1, "scenes")
         conditions = {
             "hold at least one scene": tf.shape(value)[0] > 0,
-            f"have as many scenes and slots as {first_name}": tf.reduce_all(tf.shape(value)[:2] == slots),
+            f"have as many {words} as {first_name}": tf.reduce_all(tf.shape(value)[:alike] == tf.shape(first)[:alike]),
         }
         if value.dtype.is_floating:
             conditions["have no NaN and no infinite value"] = tf.reduce_all(tf.math.is_finite(value))

@@ -6,7 +6,7 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import decoded
+from tf_scenes.descriptions import decoded, field
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import checks
 
@@ -112,8 +112,10 @@ def decoder_signatures(
         return decode(description, *checks.checked_image_size(image_size, scenes, limits.largest_side))
 
     specs = {
-        name: tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=name)
+        # Any number of scenes and slots.
+        name: tf.TensorSpec([None] * free + spec.shape[free:], spec.dtype, name=name)
         for name, spec in decoded(encoder["serving_default"].structured_outputs).items()
+        for free in [2 if field(name).by_object else 1]
     }
     return {
         "serving_default": trained_size.get_concrete_function(**specs),

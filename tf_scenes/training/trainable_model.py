@@ -119,7 +119,8 @@ class TrainableModel(keras.Model, abc.ABC):
             **kwargs: Further arguments of Keras's `compile`.
         """
         super().compile(optimizer=optimizer, **kwargs)
-        self.__dict__.pop("_traced_steps", None)  # They were traced with the previous optimiser.
+        for traced in ("_traced_train_step", "_traced_test_step"):  # They were traced with the previous optimiser.
+            self.__dict__.pop(traced, None)
         # Running means already cover all replicas; by default Keras would sum them over workers once more.
         self.distribute_reduction_method = "first"
         if self.built:
@@ -168,25 +169,30 @@ class TrainableModel(keras.Model, abc.ABC):
     @override
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Takes one optimisation step on `data["images"]`, and returns the running means of training."""
-        return self._traced_once(self._take_step)(data)
+        return (self._traced_train_step if self._traces_once() else self._take_step)(data)
 
     @tf.autograph.experimental.do_not_convert
     @override
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Adds a held-out batch to the running means of `held_out_measures`, and returns these."""
-        return self._traced_once(self._take_test_step)(data)
+        return (self._traced_test_step if self._traces_once() else self._take_test_step)(data)
 
-    def _traced_once(self, step: _Step) -> _Step:
+    def _traces_once(self) -> bool:
+        """Whether a step is to be a `tf.function` of its own."""
         if not self.built:
             raise ValueError("build the model first: model.build((None, height, width, channels))")
         # Keras puts a step into its graph twice, before and inside its loop; a `tf.function` is traced only once for
         # both. On several devices a step cannot be a `tf.function` of its own, since replicas synchronise within it.
         single_device = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        return self._traced_steps[step] if single_device and tf.inside_function() else step
+        return single_device and tf.inside_function()
 
     @functools.cached_property
-    def _traced_steps(self) -> dict[_Step, _Step]:
-        return {step: tf.function(step, autograph=False) for step in (self._take_step, self._take_test_step)}
+    def _traced_train_step(self) -> _Step:
+        return tf.function(self._take_step, autograph=False)
+
+    @functools.cached_property
+    def _traced_test_step(self) -> _Step:
+        return tf.function(self._take_test_step, autograph=False)
 
     def _take_step(self, data: Batch) -> dict[str, tf.Tensor]:
         # This number also counts steps that were skipped because of an overflow.
