@@ -38,10 +38,6 @@ class Spot(SceneModel):
         self.encoder = tf.keras.layers.Dense(2 * options.glow_dim, name="encoder")
         self.decoder = tf.keras.layers.Dense(SIDE**2 * scenes.image_shape[-1], activation="sigmoid", name="decoder")
 
-    @override
-    def build_layers(self, images, seed):
-        self.elbo_terms(images, seed)
-
     def _posterior(self, images):
         pooled = tf.concat([tf.reduce_mean(images, axis=[1, 2]), tf.reduce_max(images, axis=[1, 2])], axis=-1)
         return gaussian.from_softplus(self.encoder(pooled))

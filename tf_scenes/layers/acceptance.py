@@ -37,7 +37,6 @@ def gains_more_than_it_costs(
         if candidates is not None:
             passes &= candidates[:, number]
         passed.append(passes)
-        stays = tf.ones_like(passes) if rejected_stay else passes
-        canvas = tf.where(stays[:, None, None, None], drawn, canvas)
-        so_far = tf.where(stays, with_object, so_far)
+        canvas = drawn if rejected_stay else tf.where(passes[:, None, None, None], drawn, canvas)
+        so_far = with_object if rejected_stay else tf.where(passes, with_object, so_far)
     return tf.stack(passed, axis=1)

@@ -37,6 +37,7 @@ class ConvUnit(layers.Layer):
         self._convolution = layers.Conv2D(channels, kernel_size, strides, padding="same")
         self._normalization = batch_normalization(local) if normalize else None
 
+    @tf.autograph.experimental.do_not_convert  # `Sequential` would convert it, which takes long and changes nothing.
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Applies the unit: `[batch, height, width, any]` -> `[batch, height / strides, width / strides, channels]`."""
         outputs = tf.nn.leaky_relu(self._convolution(inputs), _LEAKY_SLOPE)
@@ -69,6 +70,7 @@ class ResidualBlock(layers.Layer):
         options = {"normalize": normalize, "local": local}
         self._units = [ConvUnit(channels, kernel_size, **options, name=f"unit_{i}") for i in range(2)]
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Applies the block: `[batch, height, width, channels]` -> the same shape."""
         outputs = inputs

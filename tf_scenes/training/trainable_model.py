@@ -92,9 +92,10 @@ class TrainableModel(keras.Model, abc.ABC):
         """Names of those `held_out_measures` that are only present if the batch has ground truth."""
         return ()
 
-    @abc.abstractmethod
-    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        """Calls every layer once, outside training mode, so that all weights exist.
+    def build_training_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        """Calls the layers that only training uses once, outside training mode, so that their weights exist.
+
+        `held_out_measures` has called all others. Most models have no such layers.
 
         Args:
             images: Images, float32 `[batch, height, width, channels]`.
@@ -136,12 +137,12 @@ class TrainableModel(keras.Model, abc.ABC):
             input_shape: Shape of the training images, `(None, height, width, channels)`.
         """
         images, seed = tf.zeros((1, *input_shape[1:])), tf.zeros([2], tf.int32)
-        self.build_layers(images, seed)
+        measures = [*self.held_out_measures({"images": images}, seed), *self.measures_of_ground_truth]
+        self.build_training_layers(images, seed)
         self.built = True
         weights = self.get_weights()
         loss = self.training_loss(images, tf.constant(0, tf.int64), seed)
         self.set_weights(weights)  # Undoes the update of batch normalisation by the blank example.
-        measures = [*self.held_out_measures({"images": images}, seed), *self.measures_of_ground_truth]
         # Without the prefix, test and training means would share names, and Keras could report one for the other.
         self._test_means = _running_means(measures, prefix="test_")
         self._training_means = _running_means(self._loss_scalars(loss))

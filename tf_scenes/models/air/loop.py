@@ -135,11 +135,10 @@ class AttendInferRepeat(SceneModel):
     # The loop.
 
     @override
-    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        resized = self._to_training_size(images)
-        inference = self.infer(resized, 1, SamplingOptions(seed))
+    def build_training_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
         if self.baseline is not None:
-            self.baseline(resized, inference.slots[0].state, 0)
+            state = tf.zeros([tf.shape(images)[0], self.attention_options.units])
+            self.baseline(self._to_training_size(images), state, 0)
 
     def infer(self, images: tf.Tensor, num_slots: int, sampling: SamplingOptions) -> Inference:
         """Infers one object after another.

@@ -5,6 +5,7 @@ from typing import Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from typing_extensions import override
 
 from tf_scenes.layers import gaussian
 from tf_scenes.layers.addons import gaussian_filter2d
@@ -33,6 +34,7 @@ class AuxiliaryVAE(layers.Layer):
         # The likelihood needs images in full precision, so they are not cast here; inner layers follow the global
         # precision policy.
         super().__init__(name=name, dtype="float32")
+        self._latent_dim = latent_dim
         # Batches are normalised on each device separately (`local`), since devices cannot synchronise within `tf.cond`.
         self._encoder = tf.keras.Sequential(
             [
@@ -64,6 +66,13 @@ class AuxiliaryVAE(layers.Layer):
             ],
             name="decoder",
         )
+
+    @override
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Builds the networks for images of any size; by itself Keras would rebuild them for each new size."""
+        self._encoder.build((None, None, None, input_shape[-1]))
+        self._decoder.build((None, None, None, self._latent_dim))
+        super().build(input_shape)
 
     def call(self, images: tf.Tensor, seed: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """Encodes, samples and decodes.

@@ -122,9 +122,8 @@ class LAVAE(SceneModel):
         )
 
     @override
-    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        self.elbo_terms(images, seed)
-        self.auxiliary_vae(images, seed=seed)
+    def build_training_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        self.auxiliary_vae.build(images.shape)
 
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:

@@ -44,10 +44,6 @@ class VAE(SceneModel):
         return False
 
     @override
-    def build_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
-        self.elbo_terms(images, seed)
-
-    @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
         """Creates Adamax, the optimiser of LAVAE."""
         rate, clip_norm = optimizers.falling_rate(options), optimizers.clip_norm(options)

@@ -7,6 +7,7 @@ tensor. Here the resolution is halved three times: by the first layer, and after
 from typing import Optional
 
 import tensorflow as tf
+from typing_extensions import override
 
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
 
@@ -43,6 +44,12 @@ class SpatialEncoder(layers.Layer):
             ],
             name="network",
         )
+
+    @override
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Builds the network for any height and width; by itself Keras would rebuild it for each new size."""
+        self._network.build((None, None, None, input_shape[-1]))
+        super().build(input_shape)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Encodes images.
@@ -88,6 +95,12 @@ class SpatialDecoder(layers.Layer):
             ],
             name="network",
         )
+
+    @override
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Builds the network for any height and width; by itself Keras would rebuild it for each new size."""
+        self._network.build((None, None, None, input_shape[-1]))
+        super().build(input_shape)
 
     def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Decodes latents: float32 `[batch, h, w, latent_channels]` -> float32 `[batch, 8 h, 8 w, image_channels]`."""
