@@ -117,3 +117,18 @@ def test_what_is_made_in_python_is_checked_like_flags(make, flag):
 
 def test_a_config_made_in_python_is_that_of_the_defaults_of_the_flags():
     assert Config().flag_values() == flag_defaults() | {"model": "lavae"}
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    options = Example(count=np.int64(4), share=np.float32(0.25), factor=2)
+    assert [(type(value), value) for value in (options.count, options.share, options.factor)] == [
+        (int, 4),
+        (float, 0.25),
+        (float, 2.0),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"image_size": 64}, DataOptions, TrainingOptions()])
+def test_a_section_of_another_kind_is_refused(wrong):
+    with pytest.raises(UserError, match="must be a DataOptions"):
+        Config(data=wrong)

@@ -104,8 +104,11 @@ class Config:
         """Fills in the default options of models, and checks options of different sections against each other."""
         if self.model not in registry.names():
             raise UserError(f"--model={self.model} must be one of {', '.join(registry.names())}")
+        for name, section in _SECTIONS.items():
+            if not isinstance(getattr(self, name), section):
+                raise UserError(f"{name}={getattr(self, name)!r} must be a {section.__name__}")
         sections = registry.sections()
-        for name, options in self.model_options.items():
+        for name, options in dict(self.model_options).items():
             if name not in sections or not isinstance(options, sections[name]):
                 raise UserError(f"model_options['{name}'] is {options!r}: sections are {', '.join(sections)}")
         defaults = {name: section() for name, section in sections.items()}

@@ -6,6 +6,7 @@ are derived from the fields, and values are checked in the same way whether they
 
 import dataclasses
 import math
+import numbers
 import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar, Optional, Union
@@ -67,7 +68,7 @@ class Options:
     def __post_init__(self) -> None:
         """Checks every value, then their combination."""
         for name, field in self.flags():
-            _check_value(name, field, getattr(self, field.name))
+            object.__setattr__(self, field.name, _checked_value(name, field, getattr(self, field.name)))
         self.check()
 
     def check(self) -> None:
@@ -98,12 +99,13 @@ def plain_type(field: dataclasses.Field) -> type:
     return field.type
 
 
-def _check_value(name: str, field: dataclasses.Field, value: Any) -> None:
+def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
+    """The value as one of Python's own types, if the option may have it."""
     expected = plain_type(field)
     if value is None and expected is not field.type:
-        return
-    # An int is accepted as a float. A bool is not accepted as an int, although it is one in Python.
-    accepted = (int, float) if expected is float else expected
+        return None
+    # NumPy's numbers are as good as Python's. A bool is not accepted as a number, although it is one in Python.
+    accepted = _ACCEPTED.get(expected, expected)
     if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
         raise UserError(f"--{name}={value!r} must be {_NAMES[expected]}")
     lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
@@ -113,8 +115,10 @@ def _check_value(name: str, field: dataclasses.Field, value: Any) -> None:
         raise UserError(f"--{name}={value} must be a finite number")
     if (lower is not None and value < lower) or (upper is not None and value > upper):
         raise UserError(f"--{name}={value} must be {_range(lower, upper)}")
+    return expected(value)
 
 
+_ACCEPTED = {int: numbers.Integral, float: numbers.Real}
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 

@@ -23,6 +23,7 @@ class TrainingOptions(Options):
         1e-3,
         "Learning rate at the last step; the learning rate falls linearly over the last 40 % of the steps. Papers: "
         "constant.",
+        lower=0.0,
     )
     precision: str = option(
         "float32",

@@ -73,7 +73,9 @@ class LavaeOptions(Options, section="lavae"):
         lower=1,
     )
     location_learning_rate: float = option(
-        5e-4, "Initial learning rate of the location network. Paper: 5e-4 (multi-dSprites), 1e-4 (multi-MNIST)."
+        5e-4,
+        "Initial learning rate of the location network. Paper: 5e-4 (multi-dSprites), 1e-4 (multi-MNIST).",
+        lower=0.0,
     )
     location_decay: float = option(
         0.01,
