@@ -57,7 +57,7 @@ def test_imports_run_one_way(room):
     assert not wrong
 
 
-def test_a_model_s_room_is_known_to_no_room_but_discrete_airs():
+def test_no_room_imports_a_model_except_discrete_air():
     """Discrete-AIR is built on AIR's loop; no other room of a model imports one, and nothing outside them does."""
     models = {path.parent.name for path in (PACKAGE / "models").glob("*/__init__.py")}
     found = set()

@@ -212,7 +212,7 @@ def test_own_images_need_no_ground_truth(tmp_path):
         (["--image_size=40", "--many_objects=100"], "100 objects"),
     ],
 )
-def test_bad_input_is_said_without_a_traceback(tmp_path, arguments, message):
+def test_bad_input_is_reported_without_a_traceback(tmp_path, arguments, message):
     result = _run(*TINY, *_folders(tmp_path), *arguments, check=False)
     assert result.returncode != 0
     assert message in result.stderr

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from absl import flags
 
+from tf_scenes import flagfiles
 from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.options import EvaluationOptions
@@ -189,7 +190,7 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
         section_name: {field.name: flag_values[name].value for name, field in section.flags()}
         for section_name, section in _all_sections().items()
     }
-    run_name = _flagfile_name(sys.argv if arguments is None else arguments)
+    run_name = flagfiles.last_name(sys.argv if arguments is None else arguments)
     run_name = run_name or f"{flag_values['model'].value}_{values['data']['dataset']}"
     values["job"]["run_dir"] = values["job"]["run_dir"] or os.path.join("runs", run_name)
     values["job"]["export_dir"] = values["job"]["export_dir"] or os.path.join("saved_models", run_name)
@@ -199,14 +200,3 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
         model_options={name: sections.pop(name) for name in registry.sections()},
         **sections,
     )
-
-
-def _flagfile_name(arguments: list[str]) -> Optional[str]:
-    """The last flagfile's name: `lavae` for `--flagfile=configs/lavae.cfg` or `--flagfile configs/lavae.cfg`."""
-    name = None
-    for argument, following in zip(arguments, [*arguments[1:], ""]):
-        if argument.startswith(("--flagfile=", "-flagfile=")):
-            name = argument.split("=", 1)[1]
-        elif argument in ("--flagfile", "-flagfile"):
-            name = following
-    return os.path.splitext(os.path.basename(name))[0] if name else None

@@ -6,6 +6,7 @@ in one directory only.
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from tf_scenes.errors import UserError
 
@@ -51,3 +52,18 @@ def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
         raise UserError(f"cannot read --flagfile={path}: {error}") from error
     lines = [line for line in lines if line and not line.startswith(("#", "//"))]
     yield from _expanded(lines, os.path.dirname(path), (*including, os.path.realpath(path)))
+
+
+def last_name(arguments: Sequence[str]) -> Optional[str]:
+    """Name of the last flagfile on a command line: `lavae` for `--flagfile=configs/lavae.cfg`; None without any.
+
+    Args:
+        arguments: Command line, in which flagfiles are not expanded.
+    """
+    name = None
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        if argument.startswith(_PREFIXES):
+            name = argument.split("=", 1)[1]
+        elif argument in _WORDS:
+            name = following
+    return os.path.splitext(os.path.basename(name))[0] if name else None

@@ -7,12 +7,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from tf_scenes.serving.versions import newest
+from tf_scenes.serving.versions import PARTS, newest
 
 
 def main(folder: str) -> None:
     """Encodes and decodes noise of two sizes, and prints what the encoder returns."""
-    paths = [newest(os.path.join(folder, part)) for part in ("encoder", "decoder")]
+    paths = [newest(os.path.join(folder, part)) for part in PARTS]
     if None in paths:
         sys.exit(f"Error: {folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
     encoder, decoder = (tf.saved_model.load(path) for path in paths)

@@ -77,7 +77,7 @@ def _show(name: str, folder: str, page: str) -> str:
 
 
 def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:
-    """Scenes of two or more objects, edited; if the model finds two objects nowhere, their reconstructions only."""
+    """Scenes of two or more objects, edited; only reconstructions if no image has two."""
     edits = EDITS if (counts >= 2).any() else ()
     images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
     inferred, _, pictures = edit_images(model, images, edits)

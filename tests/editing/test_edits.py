@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tf_scenes.descriptions import Field, Role, declare
 from tf_scenes.editing import edits
 
 
@@ -49,6 +50,14 @@ def test_swapping_exchanges_two_places_and_nothing_else(scenes):
     assert _differing(scenes, edited) == {"locations": [(0, 0), (0, 1), (1, 0), (1, 2)]}
     np.testing.assert_array_equal(edited["locations"][0, :2], scenes["locations"][0, 1::-1])
     np.testing.assert_array_equal(edited["locations"][1, [0, 2]], scenes["locations"][1, [2, 0]])
+
+
+def test_every_field_of_the_place_is_exchanged_and_0_where_an_added_object_has_none(scenes):
+    declare(Field("test_depth", Role.PLACE))
+    deep = {**scenes, "test_depth": np.float32([[1, 2, 0, 0], [3, 4, 5, 0]])}
+    np.testing.assert_array_equal(edits.swap(deep, 0, 1)["test_depth"], [[2, 1, 0, 0], [4, 3, 5, 0]])
+    added = edits.add(deep, np.zeros(2), edits.appearance_of(deep, 0))
+    np.testing.assert_array_equal(added["test_depth"], [[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]])
 
 
 def test_moving_adds_to_one_location(scenes):

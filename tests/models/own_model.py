@@ -102,7 +102,7 @@ class Spot(SceneModel):
 
     @override
     def sample_description(self, num_scenes, height, width, seed, max_objects=None):
-        seeds = tfp.random.split_seed(seed, n=3)
+        seeds = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = max_objects or self.max_objects
         presence = tf.cast(tf.random.stateless_uniform([num_scenes], seeds[0]) < 0.5, tf.float32)
         locations = tf.random.stateless_uniform([num_scenes, 2], seeds[1]) * [height - 1.0, width - 1.0]

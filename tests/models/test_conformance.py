@@ -1,4 +1,4 @@
-"""What every model must do: one table of models, one test a property.
+"""What every model must do: one table of models, one test for each property.
 
 Its export: tests/serving. On two devices: tests/training/test_strategies.py.
 """

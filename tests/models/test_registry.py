@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import pytest
@@ -7,6 +8,7 @@ from tf_scenes.models import registry
 from tf_scenes.models.entry import ModelEntry
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.models.vae.options import VaeOptions
+from tf_scenes.options import Options
 
 ROOMS = sorted(path.parent.name for path in pathlib.Path(ROOT, "tf_scenes", "models").glob("*/__init__.py"))
 
@@ -63,3 +65,14 @@ def test_what_was_taken_out_is_gone():
     registry.register(_entry("passing"))
     registry.unregister("passing")
     assert sorted(registry.names()) == ROOMS
+
+
+def test_a_section_of_another_model_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Stranger(Options, section="lavae"):
+        """Options under a name that is taken."""
+
+    stranger = ModelEntry("stranger", (Stranger,), "tests:none", summary="A stranger.", limits=())
+    with pytest.raises(ValueError, match="the section 'lavae' belongs to another model"):
+        registry.register(stranger)
+    assert "stranger" not in registry.names()

@@ -103,7 +103,7 @@ def test_answers_are_the_model_s(ask, encoder):
         np.testing.assert_allclose(outputs[name], value, atol=1e-6)
 
 
-def test_what_the_server_refuses_is_said(ask):
+def test_what_the_server_refuses_is_reported(ask):
     with pytest.raises(ValueError, match="image_bytes"):
         ask(b"no image")
 

@@ -25,6 +25,6 @@ def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model
     assert "`multi_sprites`, 90,000 scenes of 64 x 64 pixels with 0 to 3 objects, seed 3" in card
     assert "8,000 steps of 64 images, 1,597,868 parameters, 36 minutes on A processor (2 cores)" in card
     assert "| count accuracy | 0.9843 | 0.9155 |" in card
-    assert "| squared error a pixel | 0.0011 | 0.005 |" in card
+    assert "| squared error per pixel | 0.0011 | 0.005 |" in card
     assert "correspondence |" not in card and "elbo" not in card.lower()  # What was not measured is left out.
     assert card.split("## Limits")[1].count("\n- ") >= 2

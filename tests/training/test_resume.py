@@ -38,7 +38,7 @@ def _start(path):
 
 
 def _stop_at_the_end(process, path):
-    """What a run prints until its last checkpoint is there; what comes after that is none of these tests' matter."""
+    """What a run prints until its last checkpoint is there; these tests do not check anything later."""
     while process.poll() is None:
         last = tf.train.latest_checkpoint(os.path.join(path, "checkpoints"))
         if last and last.endswith("step-16"):

@@ -78,7 +78,7 @@ def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, n
         np.testing.assert_allclose(variable.numpy() - old, change, rtol=0.0, atol=tolerance, err_msg=variable.name)
 
 
-def test_what_no_cluster_can_be_made_of_is_said(monkeypatch):
+def test_an_invalid_tf_config_is_reported(monkeypatch):
     good = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}
     for text in ("", "{", "[]", '{"cluster": {"ps": ["a:1"]}}', json.dumps(good)):
         monkeypatch.setenv("TF_CONFIG", text)
@@ -86,7 +86,7 @@ def test_what_no_cluster_can_be_made_of_is_said(monkeypatch):
             strategies.make_strategy("multi_worker", 8)
 
 
-def test_a_batch_that_cannot_be_shared_is_said(two_replicas, monkeypatch):
+def test_a_batch_that_cannot_be_shared_is_reported(two_replicas, monkeypatch):
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: two_replicas)
     with pytest.raises(UserError, match="--batch_size=9 must be a multiple of the number of devices, 2"):
         strategies.make_strategy("mirrored", 9)

@@ -30,7 +30,7 @@ def test_of_a_step_written_twice_the_later_value_counts(tmp_path):
     np.testing.assert_allclose(values, [0.1, 0.3, 0.4], rtol=1e-6)
 
 
-def test_what_is_not_a_run_or_has_no_such_curve_is_said(tmp_path):
+def test_what_is_not_a_run_or_has_no_such_curve_is_reported(tmp_path):
     with pytest.raises(UserError, match="no TensorBoard logs"):
         read_curve(str(tmp_path), "count_accuracy")
     _write(tmp_path, {1: 0.5})

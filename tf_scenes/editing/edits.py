@@ -38,8 +38,8 @@ def swap(description: Mapping[str, np.ndarray], first: Slots, second: Slots) -> 
     """Exchanges the places of two objects of each scene."""
     edited = _copy(description)
     here, there = _each(description, first), _each(description, second)
-    edited[LOCATIONS][here] = description[LOCATIONS][there]
-    edited[LOCATIONS][there] = description[LOCATIONS][here]
+    for name, values in of_role(description, Role.PLACE).items():
+        edited[name][here], edited[name][there] = values[there], values[here]
     return edited
 
 
@@ -106,7 +106,7 @@ def add(
         edited[NUM_OBJECTS] += 1
     for name, old in by_object(edited).items():
         new_slot = np.zeros_like(old[:, :1])
-        new_slot[:, 0] = values[name]
+        new_slot[:, 0] = values.get(name, 0)
         edited[name] = np.concatenate([old, new_slot], axis=1)
     return edited
 

@@ -67,7 +67,7 @@ training scene."""
 def _counting(reports: Reports) -> str:
     header = [
         "config", "data set", "seeds", "count accuracy", "paper", "many", "correspondence", "paper",
-        "foreground IoU", "squared error a pixel", "training, min",
+        "foreground IoU", "squared error per pixel", "training, min",
     ]  # fmt: skip
     rows = []
     for config, runs in reports.items():

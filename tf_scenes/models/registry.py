@@ -27,6 +27,9 @@ def register(entry: ModelEntry) -> None:
     """
     if entry.name in _entries():
         raise ValueError(f"there is a model '{entry.name}' already")
+    for options in entry.options:
+        if sections().get(options.section, options) is not options:
+            raise ValueError(f"the section '{options.section}' belongs to another model")
     _entries()[entry.name] = entry
 
 

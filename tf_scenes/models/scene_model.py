@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Optional
 
 import tensorflow as tf
@@ -11,7 +11,7 @@ from typing_extensions import override
 from tf_scenes.descriptions import NUM_OBJECTS
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
-from tf_scenes.training.trainable_model import Batch, TrainableModel, elbo
+from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLoss, elbo
 
 keras = tf.keras
 
@@ -37,9 +37,15 @@ class SceneSpec:
 class SceneModel(TrainableModel):
     """Base class of all models.
 
-    A subclass defines the training loss (`TrainableModel.training_loss`), the ELBO's terms, how an image becomes a
-    scene description, and how a description becomes an image. Descriptions are dictionaries whose field names are
-    declared in `tf_scenes.descriptions`; exported models use the same names. `TrainableModel` makes Keras train it.
+    A subclass defines
+    - `encode` and `decode`: how an image becomes a scene description, and how a description becomes an image;
+    - `elbo_terms` and `training_loss`: the ELBO, and what is minimised in training;
+    - `sample_description`: scenes from the prior;
+    - `views`, and `geometry` if it finds objects: what is drawn on and beside images.
+
+    Descriptions are dictionaries whose field names are declared in `tf_scenes.descriptions`; exported models use the
+    same names. The step, its precision and its variables are Keras's side, which every model inherits from
+    `TrainableModel`, so that a model is an ordinary Keras model with `compile`, `build` and `fit`.
     """
 
     def __init__(self, scenes: SceneSpec, name: Optional[str] = None):
@@ -192,6 +198,11 @@ class SceneModel(TrainableModel):
 
     # Training.
 
+    @abc.abstractmethod
+    @override
+    def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
+        """The loss of one batch, most often the negative ELBO; see `TrainableModel.training_loss`."""
+
     def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
         """Creates an optimiser for each of `variable_groups`: Adam, unless the model's paper uses another.
 
@@ -204,12 +215,6 @@ class SceneModel(TrainableModel):
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The trainable variables by group, each group with an optimiser of its own; `default` always exists."""
         return {optimizers.DEFAULT: self.trainable_variables}
-
-    def group_apart(self, name: str, variables: Sequence[tf.Variable]) -> dict[str, list[tf.Variable]]:
-        """Variable groups with the given variables in a group of that name and all others in `default`."""
-        own = {variable.ref() for variable in variables}
-        rest = [variable for variable in self.trainable_variables if variable.ref() not in own]
-        return {optimizers.DEFAULT: rest, name: list(variables)}
 
     @override
     def held_out_measures(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:

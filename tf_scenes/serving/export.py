@@ -9,9 +9,8 @@ import tensorflow as tf
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import warmup
 from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
-from tf_scenes.serving.versions import versions
+from tf_scenes.serving.versions import PARTS, versions
 
-PARTS = ("encoder", "decoder")
 _UNFINISHED = "unfinished"
 
 

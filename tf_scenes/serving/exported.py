@@ -10,7 +10,7 @@ from typing_extensions import override
 from tf_scenes.descriptions import Description
 from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
-from tf_scenes.serving.versions import newest
+from tf_scenes.serving.versions import PARTS, newest
 
 
 class ExportedModel(Codec):
@@ -25,7 +25,7 @@ class ExportedModel(Codec):
         Raises:
             UserError: If the folder has no such models.
         """
-        self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in ("encoder", "decoder"))
+        self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in PARTS)
 
     @override
     def encode(self, images: np.ndarray) -> Description:

@@ -11,7 +11,7 @@ _NUMBERS = {
     "count_accuracy": "count accuracy",
     "correspondence": "category correspondence",
     "foreground_iou": "foreground IoU",
-    "mse": "squared error a pixel",
+    "mse": "squared error per pixel",
     "elbo": "ELBO, nats",
 }
 

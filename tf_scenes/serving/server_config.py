@@ -3,8 +3,7 @@
 import os
 
 from tf_scenes.files import write_text
-from tf_scenes.serving.export import PARTS
-from tf_scenes.serving.versions import versions
+from tf_scenes.serving.versions import PARTS, versions
 
 # Path of the folder of exported models inside the server's container, as in the docker command of docs/serving.md.
 _SERVED_FOLDER = "/models"

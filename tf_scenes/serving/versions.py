@@ -3,6 +3,9 @@
 import os
 from typing import Optional
 
+# The halves of an exported model, each with versions of its own.
+PARTS = ("encoder", "decoder")
+
 
 def versions(folder: str) -> list[int]:
     """Version numbers in the folder of an exported encoder or decoder, oldest first."""

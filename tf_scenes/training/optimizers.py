@@ -115,6 +115,20 @@ class GroupedOptimizer(Optimizer):
         raise NotImplementedError("a GroupedOptimizer belongs to its model's variables: create it again from the model")
 
 
+def group_apart(
+    variables: Sequence[tf.Variable], name: str, own: Sequence[tf.Variable]
+) -> dict[str, list[tf.Variable]]:
+    """Puts some variables into a group of their own, and leaves the others in the default group.
+
+    Args:
+        variables: All variables.
+        name: Name of the group.
+        own: Variables of the group.
+    """
+    references = {variable.ref() for variable in own}
+    return {DEFAULT: [each for each in variables if each.ref() not in references], name: list(own)}
+
+
 def learning_rates(optimizer: Optimizer) -> dict[str, tf.Tensor]:
     """The learning rates of an optimiser, as scalars to report.
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from typing_extensions import override
+
+from tf_scenes.errors import UserError
 from tf_scenes.options import Options, option
 
 
@@ -68,6 +71,11 @@ class AttentionOptions(Options, section="attention"):
         "Number of optimisation steps over which the prior probability of another object falls exponentially.",
         lower=0,
     )
+
+    @override
+    def check(self) -> None:
+        if self.continue_probability_final > self.continue_probability:
+            raise UserError("--attention.continue_probability_final must not be above --attention.continue_probability")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,20 +33,20 @@ class PresenceBaseline(layers.Layer):
         self._mean = self.add_weight(name="mean", initializer="zeros", **running)
         self._variance = self.add_weight(name="variance", initializer="ones", **running)
 
-    def call(self, images: tf.Tensor, state: tf.Tensor, step: int) -> tf.Tensor:
+    def call(self, images: tf.Tensor, state: tf.Tensor, slot: int) -> tf.Tensor:
         """Predicts the cost.
 
         Args:
             images: Images, float32 `[batch, height, width, channels]`.
             state: State of the recurrent network, float32 `[batch, units]`; the caller must stop its gradient.
-            step: Index of the slot, from 0.
+            slot: Index of the slot, from 0.
 
         Returns:
             The expected cost from this slot on, float32 `[batch]`, in nats.
         """
         pooled = tf.reshape(tf.nn.avg_pool2d(images, 4, 4, "SAME"), [tf.shape(images)[0], -1])
-        number = tf.fill([tf.shape(images)[0], 1], tf.cast(step, pooled.dtype))
-        inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), number], axis=-1)
+        index = tf.fill([tf.shape(images)[0], 1], tf.cast(slot, pooled.dtype))
+        inputs = tf.concat([pooled, tf.cast(state, pooled.dtype), index], axis=-1)
         inputs = tf.ensure_shape(inputs, [None, _num_pooled_values(images) + state.shape[-1] + 1])
         return self._network(inputs)[:, 0] * _stddev_at_least_1(self._variance) + self._mean
 

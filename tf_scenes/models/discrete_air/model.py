@@ -111,7 +111,7 @@ class DiscreteAIR(AttendInferRepeat):
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The decoder's variables are a group of their own, with their own learning rate."""
-        return self.group_apart(DECODER, self.decoder.trainable_variables)
+        return optimizers.group_apart(self.trainable_variables, DECODER, self.decoder.trainable_variables)
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:

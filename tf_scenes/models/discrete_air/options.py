@@ -8,6 +8,9 @@ from typing_extensions import override
 from tf_scenes.errors import UserError
 from tf_scenes.options import Options, option
 
+# How a template and attributes may be combined.
+COMBINATIONS = ("additive", "multiplicative", "convolutional")
+
 
 @dataclasses.dataclass(frozen=True)
 class DiscreteAirOptions(Options, section="discrete_air"):
@@ -22,7 +25,7 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     combination: str = option(
         "additive",
         "How a category's template and an object's attributes are combined. Paper: additive.",
-        choices=("additive", "multiplicative", "convolutional"),
+        choices=COMBINATIONS,
     )
     pose: str = option(
         "rotation",

@@ -9,8 +9,6 @@ from tf_scenes.models.air.decoder import blob
 
 layers = tf.keras.layers
 
-COMBINATIONS = ("additive", "multiplicative", "convolutional")
-
 # Side of the kernel of the convolutional combination, pixels.
 _FILTER_SIZE = 5
 
@@ -44,7 +42,7 @@ class TemplateDecoder(layers.Layer):
             num_attributes: Number of dimensions of z_attr; 0 for no attributes.
             glimpse_size: Side of the image in pixels.
             channels: Number of channels of the image.
-            combination: Combination of template and attributes, one of `COMBINATIONS`.
+            combination: Combination of template and attributes, one of `options.COMBINATIONS`.
             units: Number of features of a template and of the layer after it.
             name: Name of the layer.
         """

@@ -128,7 +128,7 @@ class LAVAE(SceneModel):
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
         """The location network's variables are a group of their own, with their own learning rate."""
-        return self.group_apart(LOCATION, self.location_network.trainable_variables)
+        return optimizers.group_apart(self.trainable_variables, LOCATION, self.location_network.trainable_variables)
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:

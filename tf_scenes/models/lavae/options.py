@@ -134,6 +134,8 @@ class LavaeOptions(Options, section="lavae"):
 
     @override
     def check(self) -> None:
+        if self.generated_size % 2 == 0:
+            raise UserError(f"--lavae.generated_size={self.generated_size} must be odd")
         if self.count_window % 2 == 0:
             raise UserError(f"--lavae.count_window={self.count_window} must be odd")
         if self.temperature_final > self.temperature:
@@ -150,5 +152,5 @@ def check(config: Any) -> None:
         UserError: If they do not.
     """
     generated_size, image_size = config.model_options["lavae"].generated_size, config.data.image_size
-    if generated_size % 2 == 0 or generated_size > image_size:
-        raise UserError(f"--lavae.generated_size={generated_size} must be odd and at most --image_size={image_size}")
+    if generated_size > image_size:
+        raise UserError(f"--lavae.generated_size={generated_size} must be at most --image_size={image_size}")
