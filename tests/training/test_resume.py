@@ -1,5 +1,6 @@
 """Runs that are killed, for real, and go on: the weights must be those of a run that never was."""
 
+import gc
 import os
 import random
 import signal
@@ -118,3 +119,15 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(saved, how, pa
     _damage(f"{manager.checkpoints[0]}.{part}", how)
     with pytest.raises(UserError, match="none of the 2 checkpoints"):
         restore_newest(checkpoint, manager)
+
+
+def test_a_checkpoint_of_another_version_is_reported_without_a_list_of_its_values(saved, caplog, capsys):
+    *_, manager = saved
+    other = tf.train.Checkpoint(renamed=tf.Variable(0.0))
+    manager = tf.train.CheckpointManager(other, manager.directory, max_to_keep=3, checkpoint_name="step")
+    with pytest.raises(UserError, match="go on with the version of tf_scenes that wrote them"):
+        restore_newest(other, manager)
+    del other, manager
+    gc.collect()  # TensorFlow complains when what it read is thrown away.
+    assert "from another version of tf_scenes" in capsys.readouterr().out
+    assert not [record for record in caplog.records if "could not be found" in record.getMessage()]

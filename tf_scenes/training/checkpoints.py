@@ -20,14 +20,19 @@ def restore_newest(checkpoint: tf.train.Checkpoint, manager: tf.train.Checkpoint
     """
     paths = list(reversed(manager.checkpoints))
     for path in paths:
+        status = None
         try:
-            checkpoint.restore(path).assert_existing_objects_matched()
+            status = checkpoint.restore(path)
+            status.assert_existing_objects_matched()
             return
         # TensorFlow's reader raises errors of many Python types.
         except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            print(f"Warning: the checkpoint {path} is damaged or belongs to another model: {reason}", flush=True)
+            if status is not None:
+                status.expect_partial()  # Otherwise TensorFlow lists every value that found no place.
+            reason = str(error).splitlines()[0].partition(" Showing")[0]
+            print(f"Warning: {path} is damaged, or from another version of tf_scenes: {reason}", flush=True)
     if paths:
         raise UserError(
-            f"none of the {len(paths)} checkpoints of this run is intact: delete {manager.directory} to start again"
+            f"none of the {len(paths)} checkpoints of this run can be used: go on with the version of tf_scenes that "
+            f"wrote them, or delete {manager.directory} to start again"
         )
