@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy import signal, special
 
-from tf_scenes.models.discrete_air.templates import COMBINATIONS, TemplateDecoder
+from tf_scenes.models.discrete_air.options import COMBINATIONS
+from tf_scenes.models.discrete_air.templates import TemplateDecoder
 
 CATEGORIES = np.float32([[1, 0, 0], [0, 0, 1], [0.2, 0.5, 0.3]])
 ATTRIBUTES = np.float32([[0.5, -1], [0, 0], [2, 1]])
