@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.descriptions import Description
+from tf_scenes.descriptions import Description, as_arrays
 from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
 from tf_scenes.serving.versions import PARTS, newest
@@ -38,7 +38,7 @@ class ExportedModel(Codec):
         channels = signature.structured_input_signature[1]["images"].shape[-1]
         if images.shape[-1] != channels:
             raise UserError(f"the exported encoder takes images with {channels} channels, not {images.shape[-1]}")
-        return {name: value.numpy() for name, value in signature(images=tf.constant(images)).items()}
+        return as_arrays(signature(images=tf.constant(images)))
 
     @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:

@@ -272,6 +272,11 @@ class LAVAE(SceneModel):
         """Factor from location features to logits, proportional to log(HW): Appendix B, "Rescaling location logits"."""
         return self.options.logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
 
+    def _appearance_posterior(self, images: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
+        """q(z_i | l_i, x) of objects at whole-pixel locations, int32 `[batch, objects, 2]`, y then x."""
+        one_hot = one_hot_maps(centers, *_image_size(images))
+        return self.appearance_network.posterior(self.appearance_network(images), one_hot)
+
     def _appearance_prior(self) -> tfd.Distribution:
         zeros = tf.zeros([self.options.latent_dim])
         return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
@@ -343,8 +348,7 @@ class LAVAE(SceneModel):
         slots = self.max_objects + _SPARE_SLOTS
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
-        one_hot = one_hot_maps(centers, *_image_size(images))
-        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        posterior = self._appearance_posterior(images, centers)
         kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
         num_pixels = tf.reduce_prod(tf.shape(features)[1:])
         cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
@@ -374,8 +378,7 @@ class LAVAE(SceneModel):
             return _describe(sample.presence, hot_pixels(sample.locations), sample.appearance)
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
-        one_hot = one_hot_maps(centers, *_image_size(images))
-        posterior = self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        posterior = self._appearance_posterior(images, centers)
         return _describe(tf.cast(present, tf.float32), centers, posterior.mean())
 
     @override
