@@ -1,0 +1,55 @@
+"""Robust normalisation of pictures: brightness of the background, and contrast of what stands out of it."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+# The brightest or darkest of a thousand pixels tell the contrast: one hot pixel does not, a small object does.
+_TAIL_PERCENT = 0.2
+# Without objects the contrast would be that of noise, and noise would look like objects.
+_NOISE_DEVIATIONS = 10.0
+_SMALLEST_CONTRAST = 2e-3
+# The median absolute difference of two normal numbers, in standard deviations.
+_MEDIAN_DIFFERENCE = 0.954
+
+
+def measure_levels(images: tf.Tensor) -> tf.Tensor:
+    """The brightness of each picture's background and the contrast of its objects.
+
+    The background is the median pixel. The contrast is the distance from there to the 99.8 % quantile, or to the 0.2 %
+    quantile where that is farther away: then objects are darker than the background, and the contrast is negative.
+    It is at least ten standard deviations of the noise, estimated from differences of neighbouring pixels, so that the
+    noise of a picture without objects stays noise.
+
+    Args:
+        images: Pictures, float32 `[batch, height, width, channels]`, in any unit.
+
+    Returns:
+        Background and contrast, float32 `[batch, 2]`, in the pictures' unit. The contrast is never 0.
+    """
+    pixels = tf.reshape(images, [tf.shape(images)[0], -1])
+    quantiles = tfp.stats.percentile(pixels, [_TAIL_PERCENT, 50.0, 100.0 - _TAIL_PERCENT], axis=1)
+    low, background, high = tf.unstack(quantiles)  # [batch] each
+    differences = tf.abs(images[:, :, 1:] - images[:, :, :-1])
+    differences = tf.reshape(differences, [tf.shape(images)[0], -1])
+    noise = tfp.stats.percentile(differences, 50.0, axis=1) / _MEDIAN_DIFFERENCE
+    smallest = tf.maximum(_NOISE_DEVIATIONS * noise, _SMALLEST_CONTRAST)
+    above, below = high - background, background - low
+    contrast = tf.where(above >= below, tf.maximum(above, smallest), -tf.maximum(below, smallest))
+    return tf.stack([background, contrast], axis=1)
+
+
+def normalize(images: tf.Tensor, levels: tf.Tensor) -> tf.Tensor:
+    """Moves the background to 0 and the brightest objects to 1, also where objects are darker than the background.
+
+    Args:
+        images: Pictures, float32 `[batch, height, width, channels]`.
+        levels: Background and contrast as returned by `measure_levels`, float32 `[batch, 2]`.
+    """
+    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
+    return (images - background) / contrast
+
+
+def restore(images: tf.Tensor, levels: tf.Tensor) -> tf.Tensor:
+    """The inverse of `normalize`."""
+    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
+    return background + contrast * images
