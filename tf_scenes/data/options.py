@@ -28,9 +28,46 @@ class DataOptions(Options):
     )
     images_path: Optional[str] = option(
         None,
-        "Images for --dataset=images: an .npz file with an array 'images' (N x H x W [x C], uint8 or float in [0, 1]) "
-        "and optionally 'counts', the number of objects in each.",
+        "Images for --dataset=images: a folder, searched with all folders in it, a glob in quotes, or one file; PNG, "
+        "JPEG, BMP or TIFF. A folder may hold train/, validation/ and test/, and each folder images/ and masks/; "
+        "without test/ a tenth of the images is held out. Or an .npz file with an array 'images' (N x H x W [x C], "
+        "uint8 or float in [0, 1]) and optionally 'counts', the number of objects in each, and 'masks' (N x H x W).",
         affects_training=False,
+    )
+    validation_path: Optional[str] = option(
+        None,
+        "Images of the split validation, on which reports are made in the course of training: a folder, a glob or a "
+        "file. Default: validation/ in --images_path, if there is one.",
+        affects_training=False,
+    )
+    test_path: Optional[str] = option(
+        None,
+        "Images of the split test: a folder, a glob or a file. Default: test/ in --images_path, or else a tenth of the "
+        "images.",
+        affects_training=False,
+    )
+    masks_path: Optional[str] = option(
+        None,
+        "Folder of ground truth for held-out images: label images of the same names, 0 for background and a number for "
+        "each object; there may be a folder for each split. Default: masks/ beside images/. Training never reads any.",
+        affects_training=False,
+    )
+    image_channels: Optional[int] = option(
+        None,
+        "Channels that the images of --dataset=images are converted to: 1, grey, or 3, RGB. Default: what the files "
+        "have.",
+        lower=1,
+        upper=3,
+    )
+    crop_size: int = option(
+        0,
+        "Side of the random square crops of images that --dataset=images is trained on, in pixels; 0 for whole images. "
+        "Held-out images are always whole.",
+        lower=0,
+        upper=4096,
+    )
+    flip_crops: bool = option(
+        True, "Whether training crops are also mirrored and turned by multiples of 90 degrees at random."
     )
     image_size: int = option(64, "Side of the square canvas in pixels. Paper: 64.", lower=8, upper=4096)
     sprite_size: int = option(18, "Side of the largest object in pixels. Paper: 18.", lower=8, upper=1024)
@@ -54,4 +91,20 @@ class DataOptions(Options):
             raise UserError(f"--sprite_size={self.sprite_size} is above --image_size={self.image_size}")
         flag = registry.entry(self.dataset).required_flag
         if flag and getattr(self, flag) is None:
-            raise UserError(f"--dataset={self.dataset} needs --{flag}, an .npz file")
+            raise UserError(f"--dataset={self.dataset} needs --{flag}")
+        self._check_images()
+
+    def _check_images(self) -> None:
+        if self.image_channels == 2:
+            raise UserError("--image_channels=2 must be 1 (grey) or 3 (RGB)")
+        if 0 < self.crop_size < 8:
+            raise UserError(f"--crop_size={self.crop_size} must be 0, for whole images, or at least 8")
+        of_files = ("validation_path", "test_path", "masks_path")
+        if self.dataset != "images":
+            for name in (*of_files, "image_channels", "crop_size"):
+                if getattr(self, name):
+                    raise UserError(f"--{name}={getattr(self, name)} is for --dataset=images only")
+        elif self.images_path.endswith(".npz"):
+            for name in of_files:
+                if getattr(self, name):
+                    raise UserError(f"--{name} is for image files: an .npz file holds its masks itself")
