@@ -14,7 +14,8 @@ PACKAGE = pathlib.Path(ROOT) / "tf_scenes"
 ROOMS = (
     ("errors",),
     ("options", "files", "flagfiles", "descriptions"),
-    ("distributions", "layers", "data", "training"),
+    ("distributions", "layers"),
+    ("data", "training"),
     ("models",),
     ("editing",),
     ("evaluation",),

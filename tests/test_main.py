@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT, SMOKE
 
@@ -198,6 +199,34 @@ def test_own_images_need_no_ground_truth(tmp_path):
     assert "test_4" not in report
     assert report["test"]["count_accuracy"] is None
     assert report["test"]["elbo"] < 0
+
+
+def test_a_folder_of_pictures_of_many_sizes(tmp_path):
+    random = np.random.RandomState(0)
+    for split, sides in (("train", (40, 50, 20)), ("validation", (30, 40)), ("test", (40, 50, 40))):
+        for number, side in enumerate(sides):
+            for kind in ("images", "masks"):
+                (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
+            mask = np.zeros((side, 44), np.uint8)
+            mask[5:12, 8:15], mask[15:, 25:30] = 1, 2
+            image = np.where(mask > 0, 20, 200) + random.randint(0, 20, mask.shape)
+            Image.fromarray(image.astype(np.uint8)).save(tmp_path / split / "images" / f"{number}.png")
+            Image.fromarray(mask).save(tmp_path / split / "masks" / f"{number}.png")
+    own = ("--model=vae", "--vae.channels=4", "--dataset=images", f"--images_path={tmp_path}", "--crop_size=24")
+    result = _run(*TINY, *_folders(tmp_path), *own, "--train_steps=4")
+    assert "Images: 3 train, 2 validation, 3 test; with masks of those held out.\n" in result.stdout
+    assert "Warning: 1 of 3 training images are smaller than --crop_size=24 and are left out.\n" in result.stdout
+    assert "Warning: in most images objects are darker than the background" in result.stdout
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert {name: report[name]["images"] for name in ("validation", "test")} == {"validation": 2, "test": 3}
+
+    one_split = ("--train_steps=4", "--mode=evaluate", "--evaluated_splits=validation")
+    again = _run(*TINY, *_folders(tmp_path), *own, *one_split)
+    assert "validation" in again.stdout and " test" not in again.stdout
+    assert json.loads((tmp_path / "run/report.json").read_text())["test"] == report["test"]
+    wrong = _run(*TINY, *_folders(tmp_path / "new"), *own, "--evaluated_splits=train", check=False)
+    assert wrong.returncode != 0
+    assert "--evaluated_splits=train names 'train': held-out splits of this data set are validation" in wrong.stderr
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_flags_have_the_section_before_the_name_and_say_what_training_depends_on
         (lambda: TrainingOptions(precision="float64"), "--precision=float64"),
         (lambda: DataOptions(min_objects=4), "--min_objects=4"),
         (lambda: DataOptions(dataset="images"), "--images_path"),
+        (lambda: DataOptions(image_channels=2), "--image_channels=2"),
+        (lambda: DataOptions(dataset="images", images_path="a", crop_size=7), "--crop_size=7"),
+        (lambda: DataOptions(crop_size=64), "--crop_size=64 is for --dataset=images"),
+        (lambda: DataOptions(test_path="a"), "--test_path=a is for --dataset=images"),
+        (lambda: DataOptions(dataset="images", images_path="a.npz", masks_path="b"), "--masks_path"),
         (lambda: EvaluationOptions(canvas_sizes="96,x"), "--canvas_sizes=96,x"),
         (lambda: LavaeOptions(count_threshold=math.nan), "--lavae.count_threshold=nan"),
         (lambda: LavaeOptions(strides=3), "--lavae.strides=3"),
@@ -113,6 +118,14 @@ def test_what_is_made_in_python_is_checked_like_flags(make, flag):
     with pytest.raises(UserError, match=flag) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_the_splits_to_evaluate_are_all_or_those_named():
+    held_out = ["validation", "test"]
+    assert EvaluationOptions().splits_among(held_out) == held_out
+    assert EvaluationOptions(evaluated_splits="test, validation").splits_among(held_out) == ["test", "validation"]
+    with pytest.raises(UserError, match=r"--evaluated_splits=test,test_7 names 'test_7'.* are validation, test$"):
+        EvaluationOptions(evaluated_splits="test,test_7").splits_among(held_out)
 
 
 def test_a_config_made_in_python_is_that_of_the_defaults_of_the_flags():

@@ -72,18 +72,19 @@ def _train(config: Config) -> None:
 def _evaluate(run: Run) -> None:
     """Evaluates the model on the held-out splits: writes `report.json` and figures, and prints a table."""
     batch_size = run.config.evaluation.evaluation_batch_size
-    splits = evaluate.evaluate_splits(run.model, run.dataset, run.dataset.held_out, batch_size)
-    write_json(run.report_path, {**splits, **run.about(), **_experiments_so_far(run)})
+    splits = evaluate.evaluate_splits(run.model, run.dataset, run.evaluated_splits, batch_size)
+    write_json(run.report_path, {**splits, **run.about(), **_measured_before(run)})
     folder = os.path.join(run.folder, "figures")
     pictures = figures.write_figures(run.model, run.dataset, folder, run.config.job.seed)
     print(evaluate.table(splits))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 
 
-def _experiments_so_far(run: Run) -> dict[str, Any]:
-    """The report's sections of experiments, unless the model has been trained further since they were made."""
+def _measured_before(run: Run) -> dict[str, Any]:
+    """The report's sections that evaluation does not make now, unless the model has been trained further since."""
     report = run.read_report()
-    names = EXPERIMENTS if run.measured(report) else ()
+    others = [name for name in run.dataset.held_out if name not in run.evaluated_splits]
+    names = (*others, *EXPERIMENTS) if run.measured(report) else ()
     return {name: report[name] for name in names if name in report}
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
+from tf_scenes.app.pitfalls import warnings_before_training
 from tf_scenes.config import Config, flag_defaults
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
@@ -27,6 +28,7 @@ class Run:
     Attributes:
         config: Configuration of the run.
         dataset: Data set that the model is trained and measured on.
+        evaluated_splits: Names of the held-out splits that evaluation measures.
         model: Model, in its state after the steps taken so far.
         folder: Folder that holds everything the run writes, except for exported models.
         is_chief: Whether this process writes the run's results; exactly one of several workers does.
@@ -49,6 +51,7 @@ class Run:
         _claim_folder(self.folder, config, self.is_chief)
         keras.utils.set_random_seed(config.job.seed)
         self.dataset: Dataset = load_dataset(config.data, config.job.seed)
+        self.evaluated_splits = config.evaluation.splits_among(self.dataset.held_out)
         with strategy.scope():
             self.model: SceneModel = build_model(config, self.dataset.image_shape)
             self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
@@ -95,6 +98,7 @@ class Run:
         if self.steps_taken:
             print(f"Going on from step {self.steps_taken} of {options.train_steps}.")
         if self.is_chief:
+            self._print_notes()
             self._write_flags()
         last_full_report = options.train_steps - options.train_steps % options.steps_per_report
         self._fit(options.steps_per_report, last_full_report)
@@ -111,7 +115,9 @@ class Run:
         if self.steps_taken >= last_step or self.model.stop_training:
             return
         held_out = self.dataset.evaluation_batches(
-            "test", self.config.evaluation.evaluation_batch_size, limit=self.config.training.report_size
+            self.dataset.report_split,
+            self.config.evaluation.evaluation_batch_size,
+            limit=self.config.training.report_size,
         )
         with strategies.lost_worker_as_user_error():
             self.model.fit(
@@ -128,6 +134,12 @@ class Run:
         share = self.config.training.batch_size // (workers * devices)
         first = self.steps_taken * devices
         return self.dataset.training_batches(share, self.config.job.seed, first, shard=(worker, workers))
+
+    def _print_notes(self) -> None:
+        for note in self.dataset.notes:
+            print(note)
+        for warning in warnings_before_training(self.config, self.dataset):
+            print(f"Warning: {warning}.")
 
     def _write_flags(self) -> None:
         """Writes the flags as a table for TensorBoard."""

@@ -5,8 +5,9 @@ can start at any position. Everything in an example other than its image is grou
 """
 
 import abc
+import functools
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -16,35 +17,61 @@ from tf_scenes.data import registry
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
 
+_TYPES = {
+    "counts": tf.int32,
+    "centers": tf.float32,
+    "labels": tf.int32,
+    "masks": tf.int32,
+    "levels": tf.float32,
+}
+
 
 class Dataset(abc.ABC):
     """Examples by split and index.
 
     Attributes:
         splits: Splits by name; every data set has `train` and `test`.
-        image_shape: Height, width and channels of the images.
+        image_shape: Height, width and channels of the training images; held-out images may have other sizes.
+        image_type: Type of the images that `examples` returns: uint8, or float32 in [0, 1].
         label_names: Name of each label; empty if there are no labels.
-        ground_truth: Keys that `examples` returns beside `images`, out of `counts`, `centers` and `labels`.
+        ground_truth: Keys that `examples` returns beside `images` for held-out splits, out of `counts`, `centers`,
+            `labels` and `masks`.
+        measured: Keys that `examples` returns beside `images` for training: `levels`, or none.
+        notes: What a user should know about how the data was read, a line each.
     """
 
     splits: Mapping[str, Split]
     image_shape: tuple[int, int, int]
     ground_truth: tuple[str, ...]
+    image_type: tf.DType = tf.uint8
     label_names: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def held_out(self) -> list[str]:
         """Names of the splits that are used for evaluation."""
         return [name for name, split in self.splits.items() if split.held_out]
 
+    @property
+    def report_split(self) -> str:
+        """Name of the split that reports in the course of training are made on, by which recipes are chosen."""
+        return "validation" if "validation" in self.splits else "test"
+
+    def warnings(self) -> list[str]:
+        """What may go wrong in training on this data, a line each."""
+        return []
+
     @abc.abstractmethod
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
         """The examples at the given indices.
 
         Returns:
-            Dictionary with `images`, uint8 `[examples, height, width, channels]`, and, for held-out splits, the keys in
-            `ground_truth`: `counts`, int32 `[examples]`; `centers`, float32 `[examples, objects, 2]`, y then x in
-            pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object.
+            Dictionary with `images`, of `image_type`, `[examples, height, width, channels]`, and, for held-out splits,
+            the keys in `ground_truth`: `counts`, int32 `[examples]`; `centers`, float32 `[examples, objects, 2]`, y
+            then x in pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object; `masks`, int32
+            `[examples, height, width]`, 0 for background and 1 to n for the objects. For training, the keys in
+            `measured`: `levels`, float32 `[examples, 2]`, see `tf_scenes.layers.levels.measure_levels`.
         """
 
     def training_batches(
@@ -62,55 +89,85 @@ class Dataset(abc.ABC):
                 `batch_size` is this worker's part of the global batch.
 
         Returns:
-            Data set of dictionaries with `images`, float32 `[batch, height, width, channels]` in [0, 1].
+            Data set of dictionaries with `images`, float32 `[batch, height, width, channels]` in [0, 1], and the keys
+            in `measured`.
         """
         split = self.splits["train"]
-        shard_index, num_shards = shard
 
         @tf.autograph.experimental.do_not_convert
         def index_at(position: tf.Tensor) -> tf.Tensor:
             shuffle_seed = tf.stack([tf.cast(seed, tf.int64), position // split.size])
             return tf.random.experimental.index_shuffle(position % split.size, shuffle_seed, split.size - 1)
 
-        positions = tf.data.Dataset.range(first_step * batch_size * num_shards, np.iinfo(np.int64).max)
-        indices = positions.shard(num_shards, shard_index).map(index_at)
-        return self._load(split, indices.batch(batch_size, drop_remainder=True), ground_truth=False)
+        indices = positions_from(first_step, batch_size, shard).map(index_at).batch(batch_size, drop_remainder=True)
+        return self._load(split, indices, self.measured, functools.partial(self.examples, split))
 
     def evaluation_batches(self, split_name: str, batch_size: int, limit: Optional[int] = None) -> tf.data.Dataset:
-        """One pass over a held-out split, in order.
+        """One pass over a held-out split, in order; images of different sizes are grouped by size.
 
         Args:
             split_name: Name of the split.
-            batch_size: Number of examples in a batch; the last batch may be smaller.
-            limit: Maximum number of examples; None takes the whole split.
+            batch_size: Number of examples in a batch; the last batch of a size may be smaller.
+            limit: Maximum number of examples, the first ones; None takes the whole split.
 
         Returns:
             Data set of dictionaries with `images`, as in training, and the ground truth.
         """
         split = self.splits[split_name]
         size = split.size if limit is None else min(limit, split.size)
-        return self._load(split, tf.data.Dataset.range(size).batch(batch_size), ground_truth=True)
+        indices = self._index_batches(split, size, batch_size)
+        return self._load(split, indices, self.ground_truth, functools.partial(self.examples, split))
 
-    def _load(self, split: Split, index_batches: tf.data.Dataset, ground_truth: bool) -> tf.data.Dataset:
-        names = ("images", *(self.ground_truth if ground_truth else ()))
-        types = {"images": tf.uint8, "counts": tf.int32, "centers": tf.float32, "labels": tf.int32}
-        objects = split.max_objects
-        shapes = {"images": self.image_shape, "counts": (), "centers": (objects, 2), "labels": (objects,)}
+    def _index_batches(self, split: Split, size: int, batch_size: int) -> tf.data.Dataset:
+        """Batches of the indices of a split's first images, each of images of one size."""
+        return tf.data.Dataset.range(size).batch(batch_size)
 
-        def load(indices: np.ndarray) -> list[np.ndarray]:
-            examples = self.examples(split, indices)
+    def _image_shape(self, split: Split) -> tuple[Optional[int], Optional[int], int]:
+        """The shape of a split's images; None for sides that differ between them."""
+        return self.image_shape
+
+    def _load(
+        self,
+        split: Split,
+        number_batches: tf.data.Dataset,
+        others: Sequence[str],
+        examples_of: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    ) -> tf.data.Dataset:
+        """Batches of `images` and other keys, of the examples that a function returns for each batch of numbers."""
+        names = ("images", *others)
+        image_shape, objects = self._image_shape(split), split.max_objects
+        types = {**_TYPES, "images": self.image_type}
+        shapes = {
+            "images": image_shape,
+            "counts": (),
+            "centers": (objects, 2),
+            "labels": (objects,),
+            "masks": image_shape[:2],
+            "levels": (2,),
+        }
+
+        def load(numbers: np.ndarray) -> list[np.ndarray]:
+            examples = examples_of(numbers)
             return [examples[name] for name in names]
 
         @tf.autograph.experimental.do_not_convert  # Conversion would take longer than running it.
-        def element(indices: tf.Tensor) -> dict[str, tf.Tensor]:
-            values = tf.numpy_function(load, [indices], [types[name] for name in names], stateful=False)
+        def element(numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+            values = tf.numpy_function(load, [numbers], [types[name] for name in names], stateful=False)
             batch = {
-                name: tf.ensure_shape(value, (indices.shape[0], *shapes[name])) for name, value in zip(names, values)
+                name: tf.ensure_shape(value, (numbers.shape[0], *shapes[name])) for name, value in zip(names, values)
             }
-            batch["images"] = tf.cast(batch["images"], tf.float32) / 255.0
+            if self.image_type == tf.uint8:
+                batch["images"] = tf.cast(batch["images"], tf.float32) / 255.0
             return batch
 
-        return index_batches.map(element).prefetch(tf.data.AUTOTUNE)
+        return number_batches.map(element).prefetch(tf.data.AUTOTUNE)
+
+
+def positions_from(first_step: int, batch_size: int, shard: tuple[int, int]) -> tf.data.Dataset:
+    """The positions in the course of training that belong to one worker, from a step on; see `training_batches`."""
+    shard_index, num_shards = shard
+    first = first_step * batch_size * num_shards
+    return tf.data.Dataset.range(first, np.iinfo(np.int64).max).shard(num_shards, shard_index)
 
 
 def load_dataset(options: DataOptions, seed: int) -> Dataset:

@@ -1,67 +1,173 @@
 """A data set of a user's own images."""
 
-import zlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 import numpy as np
+import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.data import user_arrays
-from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.crops import Crops
+from tf_scenes.data.datasets import Dataset, positions_from
+from tf_scenes.data.image_files import as_unit_range
+from tf_scenes.data.image_splits import ImageSplit, ImageSplits, read_files, read_npz
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_arrays
+from tf_scenes.layers.levels import measure_levels
 
-_HELD_OUT_ONE_IN = 10
+# Of images whose levels are measured together, so that memory stays small.
+_MOST_PIXELS = 2**22
 
 
 class ImageDataset(Dataset):
-    """A user's own images.
+    """A user's own images: training on whole images or on random crops of them, evaluation on whole images."""
 
-    About one in ten is held out as `test`. Which ones depends on a checksum of the pixels, so that identical images
-    end up in the same split.
-    """
+    measured = ("levels",)
 
-    def __init__(self, path: str):
-        """Reads the file.
+    def __init__(self, loaded: ImageSplits, crop_size: int = 0, flip_crops: bool = True):
+        """Creates the data set.
 
         Args:
-            path: Path of an `.npz` with `images` (uint8 in [0, 255] or float in [0, 1]; N x H x W, or N x H x W x C
-                with C 1 or 3) and optionally `counts` (N whole numbers). Pickled objects are never loaded.
+            loaded: Images by split.
+            crop_size: Side of training crops in pixels, 0 for whole images. Smaller images are left out of training.
+            flip_crops: Whether crops are also mirrored and turned by multiples of 90 degrees.
 
         Raises:
-            UserError: If the file has another format, or too few different images for both splits.
+            UserError: If training images are smaller than crops, or of different sizes and there are no crops.
         """
-        arrays = read_arrays(path, required=("images",), optional=("counts",))
-        self._images = user_arrays.as_uint8_images(arrays["images"], f"images in {path}")
-        self._counts = None
-        if "counts" in arrays:
-            self._counts = user_arrays.as_counts(arrays["counts"], len(self._images), f"counts in {path}")
-        held_out = np.array([zlib.crc32(image.tobytes()) % _HELD_OUT_ONE_IN == 0 for image in self._images])
-        self._indices = {"train": np.flatnonzero(~held_out), "test": np.flatnonzero(held_out)}
-        if not all(len(indices) for indices in self._indices.values()):
-            raise UserError(
-                f"{path} holds {len(held_out)} images, of which {held_out.sum()} fall into the held-out tenth: "
-                "it needs more different images, at least a hundred"
-            )
-        max_objects = 0 if self._counts is None else int(self._counts.max())
+        self._splits = dict(loaded.splits)
+        self._crop_size, self._flip_crops = crop_size, flip_crops
+        self._reading_warnings = loaded.warnings
+        self._splits["train"], self._left_out = _large_enough(self._splits["train"], crop_size)
+        self.notes = loaded.notes
+        self.image_shape = self._training_shape()
+        self.image_type = tf.uint8 if all(image.dtype == np.uint8 for image in self._all_images()) else tf.float32
+        counts = [split.counts.max() for split in self._splits.values() if split.counts is not None]
+        max_objects = int(max(counts, default=0))
         self.splits = {
-            name: Split(name, size=len(indices), min_objects=0, max_objects=max_objects, held_out=name == "test")
-            for name, indices in self._indices.items()
+            name: Split(name, len(split.images), min_objects=0, max_objects=max_objects, held_out=name != "train")
+            for name, split in self._splits.items()
         }
-        self.image_shape = self._images.shape[1:]
-        self.ground_truth = () if self._counts is None else ("counts",)
+        known = {"counts": self._splits["test"].counts, "masks": self._splits["test"].masks}
+        self.ground_truth = tuple(name for name, value in known.items() if value is not None)
+
+    def _all_images(self) -> Iterator[np.ndarray]:
+        for split in self._splits.values():
+            yield from split.images
+
+    def _training_shape(self) -> tuple[int, int, int]:
+        shapes = {image.shape for image in self._splits["train"].images}
+        if self._crop_size:
+            return self._crop_size, self._crop_size, next(iter(shapes))[-1]
+        if len(shapes) > 1:
+            sizes = [f"{height} x {width}" for height, width, _ in (min(shapes), max(shapes))]
+            raise UserError(
+                f"training images have different sizes, such as {sizes[0]} and {sizes[1]} pixels: set --crop_size, the "
+                "side of the crops to train on"
+            )
+        return next(iter(shapes))
+
+    @functools.cached_property
+    def levels(self) -> np.ndarray:
+        """Background and contrast of each training image in [0, 1], float32 `[images, 2]`."""
+        images = self._splits["train"].images
+        levels = np.empty((len(images), 2), np.float32)
+        most = max(1, _MOST_PIXELS // max(image.size for image in images))
+        for indices in _batches_of_one_size(images, most):
+            levels[indices] = measure_levels(np.stack([as_unit_range(images[index]) for index in indices]))
+        return levels
+
+    @override
+    def warnings(self) -> list[str]:
+        found = list(self._reading_warnings)
+        if self._left_out:
+            total = self._left_out + self.splits["train"].size
+            found.append(
+                f"{self._left_out} of {total} training images are smaller than --crop_size={self._crop_size} and are "
+                "left out"
+            )
+        if (self.levels[:, 1] < 0.0).mean() > 0.5:
+            found.append(
+                "in most images objects are darker than the background: the model inverts such images, and works all "
+                "the same"
+            )
+        return found
 
     @override
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        chosen = self._indices[split.name][np.asarray(indices)]
-        examples = {"images": self._images[chosen]}
-        if self._counts is not None:
-            examples["counts"] = self._counts[chosen]
+        stored = self._splits[split.name]
+        examples = {"images": self._batch([stored.images[index] for index in indices])}
+        if not split.held_out:
+            examples["levels"] = self.levels[np.asarray(indices)]
+        if stored.counts is not None:
+            examples["counts"] = stored.counts[np.asarray(indices)]
+        if stored.masks is not None:
+            examples["masks"] = np.stack([stored.masks[index] for index in indices]).astype(np.int32)
         return examples
+
+    def _batch(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack(images if self.image_type == tf.uint8 else [as_unit_range(image) for image in images])
+
+    @override
+    def training_batches(
+        self, batch_size: int, seed: int, first_step: int = 0, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Endless batches of training images as in other data sets, or of crops; see `Crops`.
+
+        The crops of a given step are the same regardless of the step at which the pipeline starts.
+        """
+        levels = self.levels  # Measured now, not by several threads of the pipeline at once.
+        if not self._crop_size:
+            return super().training_batches(batch_size, seed, first_step, shard)
+        crops = Crops(self._splits["train"].images, levels, self._crop_size, self._flip_crops)
+
+        def drawn(positions: np.ndarray) -> dict[str, np.ndarray]:
+            windows, indices = zip(*(crops.draw(seed, int(position)) for position in positions))
+            return {"images": self._batch(windows), "levels": levels[list(indices)]}
+
+        positions = positions_from(first_step, batch_size, shard).batch(batch_size, drop_remainder=True)
+        return self._load(self.splits["train"], positions, self.measured, drawn)
+
+    @override
+    def _index_batches(self, split: Split, size: int, batch_size: int) -> tf.data.Dataset:
+        if self._image_shape(split)[:2] != (None, None):
+            return super()._index_batches(split, size, batch_size)
+        batches = list(_batches_of_one_size(self._splits[split.name].images[:size], batch_size))
+        return tf.data.Dataset.from_tensor_slices(tf.ragged.constant(batches, tf.int64))
+
+    @override
+    def _image_shape(self, split: Split) -> tuple[Optional[int], Optional[int], int]:
+        if not split.held_out:
+            return self.image_shape
+        shapes = {image.shape for image in self._splits[split.name].images}
+        return next(iter(shapes)) if len(shapes) == 1 else (None, None, self.image_shape[-1])
+
+
+def _large_enough(split: ImageSplit, crop_size: int) -> tuple[ImageSplit, int]:
+    """The images that crops can be taken of, and the number of the others."""
+    images = [image for image in split.images if min(image.shape[:2]) >= crop_size]
+    if not images:
+        height, width, _ = max((image.shape for image in split.images), key=lambda shape: min(shape[:2]))
+        raise UserError(
+            f"--crop_size={crop_size} is larger than every training image: the largest is {height} x {width} pixels"
+        )
+    left_out = len(split.images) - len(images)
+    return (ImageSplit(images), left_out) if left_out else (split, 0)
+
+
+def _batches_of_one_size(images: Sequence[np.ndarray], batch_size: int) -> Iterator[list[int]]:
+    """Batches of indices of images of one size; the sizes come in the order of their first images."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        by_shape.setdefault(image.shape, []).append(index)
+    for indices in by_shape.values():
+        for first in range(0, len(indices), batch_size):
+            yield indices[first : first + batch_size]
 
 
 def images(options: DataOptions, seed: int) -> ImageDataset:
     """The images of `--images_path`; the seed has no effect."""
-    return ImageDataset(options.images_path)
+    loaded = read_npz(options) if options.images_path.endswith(".npz") else read_files(options)
+    return ImageDataset(loaded, options.crop_size, options.flip_crops)

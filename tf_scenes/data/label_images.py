@@ -45,9 +45,9 @@ def as_label_image(values: np.ndarray, what: str) -> np.ndarray:
     Raises:
         UserError: If it holds other numbers than whole ones of at least 0, or if it is a binary mask.
     """
-    labels = np.nan_to_num(values, nan=-1.0).astype(np.int64)
-    if not (labels == values).all() or labels.min() < 0:
+    if not np.isfinite(values).all() or values.min() < 0 or (values != np.rint(values)).any():
         raise UserError(f"{what} holds numbers that are not labels: {_ADVICE}")
+    labels = values.astype(np.int64)
     if values.dtype == bool or (labels.max() in (255, 65535) and set(np.unique(labels)) <= {0, labels.max()}):
         raise UserError(f"{what} is a binary mask: {_ADVICE}; {_HOW_TO_LABEL}")
     return relabel_sequential(labels)[0].astype(np.int32)

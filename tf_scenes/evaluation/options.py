@@ -1,6 +1,7 @@
 """Options of evaluation, generation, editing and experiments."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Optional
 
 from typing_extensions import override
@@ -15,6 +16,10 @@ class EvaluationOptions(Options, affects_training=False):
 
     evaluation_batch_size: int = option(
         100, "Number of images per evaluation batch; affects speed and memory only.", lower=1
+    )
+    evaluated_splits: Optional[str] = option(
+        None,
+        "Comma-separated held-out splits that --mode=evaluate measures, such as validation. Default: all of them.",
     )
     max_inferred_objects: int = option(
         12,
@@ -61,6 +66,24 @@ class EvaluationOptions(Options, affects_training=False):
     def canvas_sides(self) -> list[int]:
         """The numbers in `canvas_sizes`."""
         return [int(word) for word in self.canvas_sizes.split(",")]
+
+    def splits_among(self, held_out: Sequence[str]) -> list[str]:
+        """The splits in `evaluated_splits`.
+
+        Args:
+            held_out: Names of the data set's held-out splits.
+
+        Raises:
+            UserError: If one is not among them.
+        """
+        names = [word.strip() for word in (self.evaluated_splits or ",".join(held_out)).split(",")]
+        unknown = [name for name in names if name not in held_out]
+        if unknown:
+            raise UserError(
+                f"--evaluated_splits={self.evaluated_splits} names '{unknown[0]}': held-out splits of this data set "
+                f"are {', '.join(held_out)}"
+            )
+        return names
 
     @override
     def check(self) -> None:
