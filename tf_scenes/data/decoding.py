@@ -18,6 +18,8 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The others, such as YCbCr, are for Pillow.
 _TIFFFILE_KINDS = [tifffile.PHOTOMETRIC[name] for name in ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "SEPARATED")]
+# Words in the errors of `tifffile` about what it leaves to a package of decoders.
+_UNDECODED = ("imagecodecs", "not supported")
 _PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 _ORIENTATION = 274
 # Pillow takes pictures of over 89 megapixels for attacks. A user's own may be larger; this is a bound all the same.
@@ -92,8 +94,8 @@ def _pillow_page(path: str, from_pillow: FromPillow, number: int = 0) -> Pixels:
     with Image.open(path, formats=_PILLOW_FORMATS) as image:
         image.seek(number)
         pixels = from_pillow(image)
-        # Asked for after loading, in which Pillow turns TIFF images itself and then knows no orientation any more.
-        return _upright(pixels, image.getexif().get(_ORIENTATION, 1))
+        # The images of TIFF files Pillow turns itself.
+        return pixels if image.format == "TIFF" else _upright(pixels, image.getexif().get(_ORIENTATION, 1))
 
 
 def _tiff_pages(path: str, from_pillow: FromPillow, from_tiff: FromTiff) -> Iterator[Pixels]:
@@ -135,7 +137,7 @@ def _stored(file: tifffile.TiffFile, page: tifffile.TiffPage) -> Optional[np.nda
     try:
         values = (file.series[0] if stack else page).asarray()
     except Exception as error:
-        if "imagecodecs" in str(error):  # The package of decoders that `tifffile` would need.
+        if any(words in str(error) for words in _UNDECODED):
             return None
         raise
     axes = file.series[0].axes if stack else page.keyframe.axes
