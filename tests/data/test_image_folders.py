@@ -57,6 +57,7 @@ def test_masks_below_images_are_never_taken_for_images(tmp_path):
         str(tmp_path / "a.png"),
         str(tmp_path / "one/images/b.png"),
     ]
+    assert _find(tmp_path, "o*")[0] == {"train": ["one/images/b.png"]}
     _touch(tmp_path, "two/masks/a.png")
     with pytest.raises(UserError, match=r"--images_path=.*two holds masks only"):
         _find(tmp_path, "two")

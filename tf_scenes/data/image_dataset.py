@@ -6,6 +6,7 @@ from typing import Optional
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 from typing_extensions import override
 
 from tf_scenes.data.crops import Crops
@@ -75,7 +76,8 @@ class ImageDataset(Dataset):
         images = self._splits["train"].images
         levels = np.empty((len(images), 2), np.float32)
         most = max(1, _MOST_PIXELS // max(image.size for image in images))
-        for indices in _batches_of_one_size(images, most):
+        batches = list(_batches_of_one_size(images, most))
+        for indices in tqdm(batches, "Measuring levels", unit="batch", delay=2.0, leave=False):
             levels[indices] = measure_levels(np.stack([as_unit_range(images[index]) for index in indices]))
         return levels
 

@@ -101,15 +101,21 @@ def _splits_of_folder(path: str) -> dict[str, SplitFiles]:
 def _split(path: str, flag: str) -> SplitFiles:
     """The files of one split, where masks may be in a folder named so, and the images in one named `images`."""
     if not os.path.isdir(path):
-        return SplitFiles(find_images(path, flag), _fixed_folder(path))
+        return SplitFiles(_images(path, flag, _fixed_folder(path)), _fixed_folder(path))
     path = os.path.normpath(path)
     images, masks = os.path.join(path, _IMAGES), os.path.join(path, _MASKS)
     folder = images if os.path.isdir(images) and os.path.isdir(masks) else path
-    found = [file for file in find_images(folder, flag) if _MASKS not in _folders(file, folder)]
-    if not found:
-        raise UserError(f"--{flag}={path} holds masks only: pictures outside of folders named {_MASKS} are needed")
+    found = _images(folder, flag, folder)
     root = images if all(file.startswith(images + os.sep) for file in found) else path
     return SplitFiles(found, root, MaskFolder(masks, flag, [("", root)]) if os.path.isdir(masks) else None)
+
+
+def _images(path: str, flag: str, root: str) -> list[str]:
+    """The pictures that a path stands for, without those in folders of masks."""
+    found = [file for file in find_images(path, flag) if _MASKS not in os.path.relpath(file, root).split(os.sep)[:-1]]
+    if not found:
+        raise UserError(f"--{flag}={path} holds masks only: pictures outside of folders named {_MASKS} are needed")
+    return found
 
 
 def _with_masks(name: str, split: SplitFiles, options: DataOptions) -> SplitFiles:
@@ -124,10 +130,6 @@ def _fixed_folder(pattern: str) -> str:
     while glob.has_magic(folder):
         folder = os.path.dirname(folder)
     return folder or os.curdir
-
-
-def _folders(path: str, root: str) -> list[str]:
-    return os.path.relpath(path, root).split(os.sep)[:-1]
 
 
 def _name(path: str, root: str) -> str:
