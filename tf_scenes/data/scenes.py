@@ -124,6 +124,19 @@ class SceneGenerator:
             f"of {self.height} x {self.width}: use a larger canvas or fewer objects"
         )
 
+    def mask(self, scene: Scene) -> np.ndarray:
+        """Which object of a scene each pixel belongs to.
+
+        Returns:
+            Mask, int32 `[height, width]`: i + 1 where object i of the scene is lit, 0 elsewhere.
+        """
+        mask = np.zeros((self.height, self.width), np.int32)
+        for i, sprite in enumerate(scene.sprites[: scene.count]):
+            (y, x), frame = scene.boxes[i, :2] - self._tight_boxes[sprite, :2], self.bank.frame_sizes[sprite]
+            lit = self.bank.sprites[sprite, :frame, :frame].any(axis=-1)
+            mask[y : y + frame, x : x + frame][lit] = i + 1
+        return mask
+
     def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
         """Random top left corners at which no two frames overlap, `[objects, 2]`; None if none were found."""
         corners = np.zeros((len(frames), 2), np.int64)
