@@ -22,6 +22,26 @@ def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
     return {"count_accuracy": float(np.mean(true == inferred)), "count_accuracy_by_count": by_count}
 
 
+def count_errors(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float]]:
+    """How far inferred numbers of objects are off.
+
+    Args:
+        true: True numbers of objects, int `[images]`.
+        inferred: Inferred numbers of objects, int `[images]`.
+
+    Returns:
+        `count_error`, the mean absolute difference; `relative_count_error`, the mean over images with an object of the
+        absolute difference divided by the true number (the normalised absolute error of crowd counting);
+        `exact_counts`, the fraction of images without a difference. None where there are no such images.
+    """
+    differences, countable = np.abs(true - inferred), true > 0
+    return {
+        "count_error": float(np.mean(differences)) if len(true) else None,
+        "relative_count_error": float(np.mean(differences[countable] / true[countable])) if countable.any() else None,
+        "exact_counts": float(np.mean(differences == 0)) if len(true) else None,
+    }
+
+
 def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
     """Mean squared error per pixel and channel of each image: `[images, height, width, channels]` -> `[images]`."""
     return np.mean(np.square(images - pixel_means), axis=(1, 2, 3))
