@@ -48,18 +48,22 @@ def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarra
 
 
 def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
-    """Intersection over union of the lit pixels of images and of their reconstructions.
+    """Intersection over union of the lit pixels of images on a black background and of their reconstructions.
 
-    A pixel of an image is lit if any channel is above 0, a pixel of a reconstruction if any channel is above 0.5.
+    A pixel of either is lit if any channel is above half of the brightest value in the image, so that a perfect
+    reconstruction of grey sprites with smooth edges has a measure of 1 too.
 
     Args:
         images: Images, float `[images, height, width, channels]` in [0, 1].
         pixel_means: Reconstructions, float, of the same shape.
 
     Returns:
-        Measure of each image, float `[images]`; NaN if neither the image nor the reconstruction has a lit pixel.
+        Measure of each image, float `[images]`; NaN if neither the image nor the reconstruction has a lit pixel. In
+        images without light, pixels above 0.5 are lit.
     """
-    lit, drawn = (images > 0.0).any(axis=-1), (pixel_means > 0.5).any(axis=-1)
+    brightest = images.max(axis=(1, 2, 3), keepdims=True)
+    level = np.where(brightest > 0.0, brightest, 1.0) / 2.0
+    lit, drawn = (images > level).any(axis=-1), (pixel_means > level).any(axis=-1)
     union = np.sum(lit | drawn, axis=(1, 2))
     with np.errstate(invalid="ignore"):
         return np.sum(lit & drawn, axis=(1, 2)) / union
