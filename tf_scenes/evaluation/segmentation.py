@@ -123,10 +123,11 @@ def segmentation_scores(images: Sequence[ImageScores]) -> dict[str, Any]:
 
 
 def _without_gaps(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Labels numbered anew without gaps, `[pixels]`, 0 for the background, and how many there are, background too."""
+    """Labels numbered anew without gaps, int32 `[pixels]`, and how many there are; the background is always 0."""
     present, numbers = np.unique(labels, return_inverse=True)
     background_missing = int(not (present == 0).any())
-    return numbers.ravel() + background_missing, len(present) + background_missing
+    # int32, because the matching of older versions of SciPy takes no other indices.
+    return numbers.ravel().astype(np.int32) + background_missing, len(present) + background_missing
 
 
 def _matched(overlaps: sparse.csr_array) -> np.ndarray:
