@@ -91,11 +91,12 @@ def test_masks_say_which_object_lights_each_pixel(shapes, split):
             np.testing.assert_array_equal(scene.boxes[i], [rows.start, columns.start, rows.stop, columns.stop])
 
 
-def test_the_mask_of_a_sprite_with_a_margin_is_the_sprite():
-    """Its frame's lit pixels begin in the second row, one is in another channel than the rest, and one is dim."""
+def test_the_mask_of_a_grey_sprite_is_what_is_above_half_its_peak():
+    """Its light begins in the second row, is in one channel or another, and at one edge less than half as bright."""
     sprite = np.zeros((1, 4, 4, 3), np.uint8)
-    sprite[0, 1, 1:3, 0] = 255
-    sprite[0, 2, 3, 2] = 1
+    sprite[0, 1, 1:3, 0] = 100
+    sprite[0, 2, 3, 2] = 51
+    sprite[0, 3, 3, 2] = 50
     bank = sprites.SpriteBank(sprite, np.array([4], np.int32), np.zeros(1, np.int32), ("hook",))
     generator = SceneGenerator(bank, 4, 4, seed=0)
     scene = generator._with_ground_truth(sprite[0], np.array([0]), np.array([[0, 0]]), max_objects=2)
