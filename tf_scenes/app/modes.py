@@ -13,6 +13,7 @@ from tf_scenes.editing.interventions import TrainedCodec
 from tf_scenes.editing.scene_script import read_scene, scripted_description
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate
+from tf_scenes.evaluation.classical import evaluate_classical
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.files import write_arrays, write_json, write_text
 from tf_scenes.serving import warmup
@@ -73,10 +74,12 @@ def _evaluate(run: Run) -> None:
     """Evaluates the model on the held-out splits: writes `report.json` and figures, and prints a table."""
     batch_size = run.config.evaluation.evaluation_batch_size
     splits = evaluate.evaluate_splits(run.model, run.dataset, run.dataset.held_out, batch_size)
-    write_json(run.report_path, {**splits, **run.about(), **_experiments_so_far(run)})
+    classical = evaluate_classical(run.dataset, run.dataset.held_out, batch_size)
+    compared = {"classical": classical} if classical else {}
+    write_json(run.report_path, {**splits, **compared, **run.about(), **_experiments_so_far(run)})
     folder = os.path.join(run.folder, "figures")
     pictures = figures.write_figures(run.model, run.dataset, folder, run.config.job.seed)
-    print(evaluate.table(splits))
+    print(evaluate.table(splits, classical))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 
 

@@ -24,13 +24,15 @@ class Dataset(abc.ABC):
         splits: Splits by name; every data set has `train` and `test`.
         image_shape: Height, width and channels of the images.
         label_names: Name of each label; empty if there are no labels.
-        ground_truth: Keys that `examples` returns beside `images`, out of `counts`, `centers` and `labels`.
+        ground_truth: Keys that `examples` returns beside `images`, out of `counts`, `centers`, `labels` and `masks`.
+        black_background: Whether every pixel that shows no object is 0, as in scenes of sprites but not in photographs.
     """
 
     splits: Mapping[str, Split]
     image_shape: tuple[int, int, int]
     ground_truth: tuple[str, ...]
     label_names: tuple[str, ...] = ()
+    black_background: bool = False
 
     @property
     def held_out(self) -> list[str]:
@@ -44,7 +46,8 @@ class Dataset(abc.ABC):
         Returns:
             Dictionary with `images`, uint8 `[examples, height, width, channels]`, and, for held-out splits, the keys in
             `ground_truth`: `counts`, int32 `[examples]`; `centers`, float32 `[examples, objects, 2]`, y then x in
-            pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object.
+            pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object; `masks`, int32
+            `[examples, height, width]`, 0 on the background and 1..n on the objects.
         """
 
     def training_batches(
@@ -93,9 +96,17 @@ class Dataset(abc.ABC):
 
     def _load(self, split: Split, index_batches: tf.data.Dataset, ground_truth: bool) -> tf.data.Dataset:
         names = ("images", *(self.ground_truth if ground_truth else ()))
-        types = {"images": tf.uint8, "counts": tf.int32, "centers": tf.float32, "labels": tf.int32}
+        types = {
+            "images": tf.uint8, "counts": tf.int32, "centers": tf.float32, "labels": tf.int32, "masks": tf.int32
+        }  # fmt: skip
         objects = split.max_objects
-        shapes = {"images": self.image_shape, "counts": (), "centers": (objects, 2), "labels": (objects,)}
+        shapes = {
+            "images": self.image_shape,
+            "counts": (),
+            "centers": (objects, 2),
+            "labels": (objects,),
+            "masks": self.image_shape[:2],
+        }
 
         def load(indices: np.ndarray) -> list[np.ndarray]:
             examples = self.examples(split, indices)
