@@ -122,7 +122,7 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
         images, true_masks = batch["images"].numpy(), batch.get("masks")
         with_masks = true_masks is not None and inference.model.finds_objects
         description, pixel_means, masks = inference.reconstruct(batch["images"], with_masks)
-        terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]), max_objects)
+        terms = inference.elbo_terms(inference.model.prepare(batch), tf.constant([_SEED, number]), max_objects)
         if with_masks:
             scores += [score_image(true, inferred) for true, inferred in zip(true_masks.numpy(), masks.numpy())]
         totals.add(
