@@ -67,6 +67,7 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
         "saved/decoder/1/saved_model.pb",
     } <= files
     assert "count_accuracy" in result.stdout
+    assert "ap_50" in result.stdout
     assert not [line for line in result.stderr.splitlines() if "oneDNN" in line or "Addons" in line or "cuda" in line]
 
     report = json.loads((path / "run/report.json").read_text())
@@ -75,6 +76,9 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
             "count_accuracy", "count_accuracy_by_count", "elbo", "reconstruction", "kl_count", "kl_location",
             "kl_appearance", "mse", "foreground_iou", "location_error", "images",
         }  # fmt: skip
+        assert 0.0 <= report[split]["ap_50"] <= 1.0
+        assert 0.0 <= report[split]["segmentation_covering"] <= 1.0
+        assert report[split]["count_error"] >= 0.0
         terms = [report[split][name] for name in ("reconstruction", "kl_count", "kl_location", "kl_appearance")]
         assert report[split]["elbo"] == pytest.approx(terms[0] - sum(terms[1:]), rel=1e-4)
         assert report[split]["images"] == 40

@@ -90,6 +90,10 @@ BOXES = declare(Field("boxes", Role.DERIVED))
 WHERE = declare(Field("where", Role.DERIVED))
 # float32 [batch, h, w, channels].
 LATENTS = declare(Field("latents", Role.SCENE, by_object=False))
+# float32 [batch, h, w, channels], Gaussian latents of a coarse grid.
+BACKGROUND = declare(Field("background", Role.SCENE, by_object=False))
+# float32 [batch, 2]: brightness of the background and signed contrast of the objects, in the picture's unit.
+LEVELS = declare(Field("levels", Role.SCENE, by_object=False))
 
 
 def field(name: str) -> Field:

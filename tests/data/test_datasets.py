@@ -51,4 +51,12 @@ def test_evaluation_batches_hold_the_ground_truth_in_order(small_scenes):
     scenes = [small_scenes.generator.scene(split, i) for i in range(64)]
     np.testing.assert_array_equal(np.concatenate([b["counts"] for b in batches]), [scene.count for scene in scenes])
     np.testing.assert_array_equal(np.concatenate([b["centers"] for b in batches]), [s.centers for s in scenes])
+    np.testing.assert_array_equal(
+        np.concatenate([b["masks"] for b in batches]), [small_scenes.generator.mask(scene) for scene in scenes]
+    )
     assert sum(len(batch["images"]) for batch in small_scenes.evaluation_batches("test", 30, limit=40)) == 40
+
+
+def test_masks_are_drawn_for_held_out_scenes_only(small_scenes):
+    for name, split in small_scenes.splits.items():
+        assert ("masks" in small_scenes.examples(split, range(2))) == (name != "train")

@@ -78,6 +78,31 @@ def test_objects_are_whole_apart_and_described_truly(shapes, split):
         assert (scene.labels[scene.count :] == -1).all()
 
 
+@pytest.mark.parametrize("split", [TEST, TEST_7], ids=lambda split: split.name)
+def test_masks_say_which_object_lights_each_pixel(shapes, split):
+    for index in range(40):
+        scene = shapes.scene(split, index)
+        mask = shapes.mask(scene)
+        assert mask.dtype == np.int32
+        np.testing.assert_array_equal(mask > 0, scene.image.any(axis=-1))
+        boxes = ndimage.find_objects(mask, max_label=split.max_objects)
+        assert [box is not None for box in boxes] == [i < scene.count for i in range(split.max_objects)]
+        for i, (rows, columns) in enumerate(boxes[: scene.count]):
+            np.testing.assert_array_equal(scene.boxes[i], [rows.start, columns.start, rows.stop, columns.stop])
+
+
+def test_the_mask_of_a_grey_sprite_is_what_is_above_half_its_peak():
+    """Its light begins in the second row, is in one channel or another, and at one edge less than half as bright."""
+    sprite = np.zeros((1, 4, 4, 3), np.uint8)
+    sprite[0, 1, 1:3, 0] = 100
+    sprite[0, 2, 3, 2] = 51
+    sprite[0, 3, 3, 2] = 50
+    bank = sprites.SpriteBank(sprite, np.array([4], np.int32), np.zeros(1, np.int32), ("hook",))
+    generator = SceneGenerator(bank, 4, 4, seed=0)
+    scene = generator._with_ground_truth(sprite[0], np.array([0]), np.array([[0, 0]]), max_objects=2)
+    np.testing.assert_array_equal(generator.mask(scene), [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
+
+
 def test_objects_of_well_filled_frames_are_the_connected_components(squares):
     generator = SceneGenerator(squares, 40, 40, seed=0)
     for index in range(40):

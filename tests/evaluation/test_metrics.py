@@ -14,13 +14,29 @@ def test_counting_is_accuracy_over_all_and_by_count():
 
 
 def test_foreground_iou_by_hand():
-    images = np.zeros((3, 4, 4, 3))
+    images = np.zeros((4, 4, 4, 3))
     images[0, 0, :4, 1] = 1.0  # Four lit pixels, in one channel or another.
-    images[1, 2, 2, 0] = 0.01
-    means = np.full((3, 4, 4, 3), 0.5)  # Not above 0.5: nothing drawn.
+    images[1, 2, 2, 0] = 0.2  # One lit pixel, and another that is too dim beside it.
+    images[1, 2, 3, 0] = 0.1
+    means = np.full((4, 4, 4, 3), 0.5)  # Not above half of the brightest value in the first image: nothing drawn.
     means[0, 0, 2:, 2] = 0.6
     means[0, 1, 0, 0] = 0.9
-    np.testing.assert_allclose(metrics.foreground_iou(images, means), [2 / 5, 0.0, np.nan])
+    means[1] = 0.1
+    means[1, 2, 2:, 1] = 0.15
+    means[3, 0, 0, 0] = 0.6  # An object in an image without any.
+    np.testing.assert_allclose(metrics.foreground_iou(images, means), [2 / 5, 1 / 2, np.nan, 0.0])
+
+
+def test_foreground_iou_of_grey_sprites_is_1_if_they_are_drawn_as_they_are():
+    images = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)) * np.array([1.0, 0.3, 0.01])[:, None, None, None]
+    np.testing.assert_array_equal(metrics.foreground_iou(images, images), 1.0)
+
+
+def test_count_errors_by_hand():
+    true, inferred = np.array([0, 0, 4, 10]), np.array([0, 3, 4, 8])
+    expected = {"count_error": 5 / 4, "relative_count_error": (0 / 4 + 2 / 10) / 2, "exact_counts": 0.5}
+    assert metrics.count_errors(true, inferred) == pytest.approx(expected)
+    assert metrics.count_errors(true[:2], inferred[:2])["relative_count_error"] is None
 
 
 def test_squared_error_is_per_pixel_and_channel():

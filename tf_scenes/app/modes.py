@@ -13,6 +13,7 @@ from tf_scenes.editing.interventions import TrainedCodec
 from tf_scenes.editing.scene_script import read_scene, scripted_description
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate
+from tf_scenes.evaluation.classical import evaluate_classical
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.files import write_arrays, write_json, write_text
 from tf_scenes.serving import warmup
@@ -73,19 +74,22 @@ def _evaluate(run: Run) -> None:
     """Evaluates the model on the held-out splits: writes `report.json` and figures, and prints a table."""
     batch_size = run.config.evaluation.evaluation_batch_size
     splits = evaluate.evaluate_splits(run.model, run.dataset, run.evaluated_splits, batch_size)
-    write_json(run.report_path, {**splits, **run.about(), **_measured_before(run)})
+    classical = evaluate_classical(run.dataset, run.evaluated_splits, batch_size)
+    write_json(run.report_path, _report(run, splits, classical))
     folder = os.path.join(run.folder, "figures")
     pictures = figures.write_figures(run.model, run.dataset, folder, run.config.job.seed)
-    print(evaluate.table(splits))
+    print(evaluate.table(splits, classical))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 
 
-def _measured_before(run: Run) -> dict[str, Any]:
-    """The report's sections that evaluation does not make now, unless the model has been trained further since."""
-    report = run.read_report()
-    others = [name for name in run.dataset.held_out if name not in run.evaluated_splits]
-    names = (*others, *EXPERIMENTS) if run.measured(report) else ()
-    return {name: report[name] for name in names if name in report}
+def _report(run: Run, splits: dict[str, Any], classical: dict[str, Any]) -> dict[str, Any]:
+    """The whole report: with other splits and experiments, unless the model has been trained further since then."""
+    before = run.read_report()
+    before = before if run.measured(before) else {}
+    classical = {**before.get("classical", {}), **classical}
+    names = [name for name in (*run.dataset.held_out, *EXPERIMENTS) if name in before and name not in splits]
+    compared = {"classical": classical} if classical else {}
+    return {**splits, **compared, **run.about(), **{name: before[name] for name in names}}
 
 
 def _experiment(run: Run, name: str) -> None:

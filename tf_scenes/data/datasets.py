@@ -38,6 +38,7 @@ class Dataset(abc.ABC):
             `labels` and `masks`.
         measured: Keys that `examples` returns beside `images` for training: `levels`, or none.
         notes: What a user should know about how the data was read, a line each.
+        black_background: Whether every pixel that shows no object is 0, as in scenes of sprites but not in photographs.
     """
 
     splits: Mapping[str, Split]
@@ -47,6 +48,7 @@ class Dataset(abc.ABC):
     label_names: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    black_background: bool = False
 
     @property
     def held_out(self) -> list[str]:
@@ -70,7 +72,7 @@ class Dataset(abc.ABC):
             Dictionary with `images`, of `image_type`, `[examples, height, width, channels]`, and, for held-out splits,
             the keys in `ground_truth`: `counts`, int32 `[examples]`; `centers`, float32 `[examples, objects, 2]`, y
             then x in pixels; `labels`, int32 `[examples, objects]`, -1 where there is no object; `masks`, int32
-            `[examples, height, width]`, 0 for background and 1 to n for the objects. For training, the keys in
+            `[examples, height, width]`, 0 on the background and 1..n on the objects. For training, the keys in
             `measured`: `levels`, float32 `[examples, 2]`, see `tf_scenes.layers.levels.measure_levels`.
         """
 

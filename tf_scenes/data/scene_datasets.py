@@ -15,7 +15,8 @@ from tf_scenes.data.scenes import SceneGenerator, Split
 class SceneDataset(Dataset):
     """Scenes composed of sprites from a bank."""
 
-    ground_truth = ("counts", "centers", "labels")
+    ground_truth = ("counts", "centers", "labels", "masks")
+    black_background = True
 
     def __init__(self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int):
         """Creates the data set.
@@ -40,12 +41,15 @@ class SceneDataset(Dataset):
     @override
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
         scenes = [self.generator.scene(split, int(index)) for index in indices]
-        return {
+        examples = {
             "images": np.stack([scene.image for scene in scenes]),
             "counts": np.array([scene.count for scene in scenes], np.int32),
             "centers": np.stack([scene.centers for scene in scenes]),
             "labels": np.stack([scene.labels for scene in scenes]),
         }
+        if split.held_out:
+            examples["masks"] = np.stack([self.generator.mask(scene) for scene in scenes])
+        return examples
 
 
 def scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:

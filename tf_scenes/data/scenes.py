@@ -124,6 +124,22 @@ class SceneGenerator:
             f"of {self.height} x {self.width}: use a larger canvas or fewer objects"
         )
 
+    def mask(self, scene: Scene) -> np.ndarray:
+        """Which object of a scene each pixel belongs to.
+
+        An object is what is above half of its sprite's brightest value, in any channel: as with the masks of models,
+        and with smooth edges cut where a larger, sharp picture would have them.
+
+        Returns:
+            Mask, int32 `[height, width]`: i + 1 on object i of the scene, 0 elsewhere.
+        """
+        mask = np.zeros((self.height, self.width), np.int32)
+        for i, sprite in enumerate(scene.sprites[: scene.count]):
+            (y, x), frame = scene.boxes[i, :2] - self._tight_boxes[sprite, :2], self.bank.frame_sizes[sprite]
+            light = self.bank.sprites[sprite, :frame, :frame].max(axis=-1)
+            mask[y : y + frame, x : x + frame][light > light.max() / 2.0] = i + 1
+        return mask
+
     def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
         """Random top left corners at which no two frames overlap, `[objects, 2]`; None if none were found."""
         corners = np.zeros((len(frames), 2), np.int64)

@@ -1,7 +1,7 @@
 """Evaluation of a trained model on the held-out splits."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
 from tf_scenes.evaluation import metrics
+from tf_scenes.evaluation.segmentation import ImageScores, score_image, segmentation_scores
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training.trainable_model import elbo
 
@@ -22,8 +23,20 @@ _TABLE_ROWS = (
     "squared_error",
     "foreground_iou",
     "location_error",
-    "images",
 )
+# Rows that a table has only if one of its splits has the measure.
+_OPTIONAL_ROWS = (
+    "count_error",
+    "ap_50",
+    "ap_70",
+    "ap",
+    "f1",
+    "panoptic_quality",
+    "ari_foreground",
+    "segmentation_covering",
+)
+# More different numbers of objects than these have too few images each for an accuracy of their own.
+_MOST_COUNTS_IN_TABLE = 10
 
 
 class _Totals:
@@ -50,10 +63,13 @@ class _Inference:
     model: SceneModel
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def reconstruct(self, images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def reconstruct(
+        self, images: tf.Tensor, with_masks: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, Optional[tf.Tensor]]:
         description = self.model.encode(images)
         shape = tf.shape(images)
-        return description, self.model.decode(description, shape[1], shape[2])
+        masks = self.model.masks(images, description) if with_masks else None
+        return description, self.model.decode(description, shape[1], shape[2]), masks
 
     @tf.function(reduce_retracing=True, autograph=False)
     def elbo_terms(self, images: tf.Tensor, seed: tf.Tensor, max_objects: Optional[int]) -> dict[str, tf.Tensor]:
@@ -77,11 +93,13 @@ def evaluate_splits(
 
         `images` is their number; `elbo` and its terms are in nats per image (if the split has more objects than the
         model was trained with, the prior of the number of objects is uniform up to `max_inferred_objects`); `mse` is
-        the mean over pixels and channels, `squared_error` the sum over an image; `foreground_iou` is a mean over images
-        with a lit pixel. If there is ground truth and the model finds objects: `count_accuracy` and
-        `count_accuracy_by_count`; `location_error` and `location_offset` in pixels. If the model also has categories:
-        `correspondence`; `category_labels`, the label of each category; `category_use`, the number of objects in each
-        category. Measures that need ground truth or fields that do not exist are None.
+        the mean over all pixels and channels, `squared_error` the mean over images of the sum over an image;
+        `foreground_iou` is a mean over images with a lit pixel, for data sets with a black background. If there is
+        ground truth and the model finds objects: `count_accuracy` and `count_accuracy_by_count`, and
+        `metrics.count_errors`; `location_error` and `location_offset` in pixels; with masks,
+        `segmentation.segmentation_scores`, where an object that owns no pixel is in no measure but those of counts. If
+        the model also has categories: `correspondence`; `category_labels`, the label of each category; `category_use`,
+        the number of objects in each category. Measures that need ground truth or fields that do not exist are None.
     """
     inference = _Inference(model)
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
@@ -99,29 +117,40 @@ def objects_beyond_prior(model: SceneModel, dataset: Dataset, split_name: str) -
 
 def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
     max_objects, totals = objects_beyond_prior(inference.model, dataset, split_name), _Totals()
+    scores: list[ImageScores] = []
     for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
-        images = batch["images"].numpy()
-        description, pixel_means = inference.reconstruct(batch["images"])
-        terms = inference.elbo_terms(batch["images"], tf.constant([_SEED, number]), max_objects)
+        images, true_masks = batch["images"].numpy(), batch.get("masks")
+        with_masks = true_masks is not None and inference.model.finds_objects
+        description, pixel_means, masks = inference.reconstruct(batch["images"], with_masks)
+        terms = inference.elbo_terms(inference.model.prepare(batch), tf.constant([_SEED, number]), max_objects)
+        if with_masks:
+            scores += [score_image(true, inferred) for true, inferred in zip(true_masks.numpy(), masks.numpy())]
         totals.add(
             mean_squared_error=metrics.mean_squared_error(images, pixel_means.numpy()),
+            values=np.full(len(images), np.prod(images.shape[1:])),
             foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),
             lit=images.any(axis=(1, 2, 3)),
             **{f"inferred_{name}": value for name, value in _objects(description).items()},
             **{f"term_{name}": value.numpy() for name, value in terms.items()},
-            **{name: batch[name].numpy() for name in dataset.ground_truth},
+            **{name: batch[name].numpy() for name in ("counts", "centers", "labels") if name in batch},
         )
-    mean_squared_error = float(np.mean(totals["mean_squared_error"], dtype=np.float64))
+    lit = totals["lit"] & dataset.black_background
     return {
-        "images": len(totals["lit"]),
+        "images": len(lit),
         **{name: float(np.mean(totals[f"term_{name}"], dtype=np.float64)) for name in terms},
-        "mse": mean_squared_error,
-        "squared_error": float(mean_squared_error * np.prod(dataset.image_shape)),
-        "foreground_iou": metrics.mean_foreground_iou(totals["foreground_iou"], totals["lit"]),
+        **_reconstructing(totals),
+        "foreground_iou": metrics.mean_foreground_iou(totals["foreground_iou"], lit),
+        **segmentation_scores(scores),
         **_counting(totals),
         **_locating(totals),
         **_categorising(totals),
     }
+
+
+def _reconstructing(totals: _Totals) -> dict[str, float]:
+    """Errors of images that may differ in their number of values, pixels times channels."""
+    errors, values = totals["mean_squared_error"].astype(np.float64), totals["values"]
+    return {"mse": float(np.average(errors, weights=values)), "squared_error": float(np.mean(errors * values))}
 
 
 def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
@@ -147,7 +176,8 @@ def _categorising(totals: _Totals) -> dict[str, Any]:
 def _counting(totals: _Totals) -> dict[str, Any]:
     if "counts" not in totals or "inferred_num_objects" not in totals:
         return {"count_accuracy": None, "count_accuracy_by_count": None}
-    return metrics.counting(totals["counts"], totals["inferred_num_objects"])
+    numbers = totals["counts"], totals["inferred_num_objects"]
+    return {**metrics.counting(*numbers), **metrics.count_errors(*numbers)}
 
 
 def _locating(totals: _Totals) -> dict[str, Any]:
@@ -160,36 +190,56 @@ def _locating(totals: _Totals) -> dict[str, Any]:
     return {"location_error": error, "location_offset": None if offset is None else offset.round(3).tolist()}
 
 
-def table(splits: dict[str, dict[str, Any]]) -> str:
-    """The main measures of a report as lines of text, with a column for each split."""
-    lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in splits)])]
+def table(splits: dict[str, dict[str, Any]], classical: Optional[Mapping[str, dict[str, Any]]] = None) -> str:
+    """The main measures of a report as lines of text.
+
+    Args:
+        splits: Measures of each split by name, which has a column.
+        classical: Measures of Otsu's threshold on some of the splits; they have a column beside that of the split.
+    """
+    columns = {}
+    for name, measures in splits.items():
+        columns[name] = measures
+        if classical and name in classical:
+            columns[f"{name} (Otsu)"] = classical[name]
     terms = [name for name in next(iter(splits.values())) if name.startswith(("reconstruction", "kl_"))]
-    for row in (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:]):
-        lines.append(_line(row, [measures[row] for measures in splits.values()]))
+    optional = [row for row in _OPTIONAL_ROWS if any(measures.get(row) is not None for measures in columns.values())]
+    lines = [_head(columns)]
+    for row in (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:], *optional, "images"):
+        lines.append(_line(row, columns))
         if row == "count_accuracy":
-            lines += _lines_by_count(splits)
+            lines += _lines_by_count(columns)
     return "\n".join(lines)
 
 
 def plain_table(columns: dict[str, dict[str, Any]]) -> str:
     """Numbers by name as lines of text, with a column for each dictionary."""
     names = list(dict.fromkeys(name for measures in columns.values() for name in measures))
-    lines = ["".join([f"{'':28}", *(f"{name:>14}" for name in columns)])]
-    for name in names:
-        values = [measures.get(name) for measures in columns.values()]
-        if not any(isinstance(value, dict) for value in values):
-            lines.append(_line(name, values))
-    return "\n".join(lines)
+    numbers = [name for name in names if not any(isinstance(measures.get(name), dict) for measures in columns.values())]
+    return "\n".join([_head(columns), *(_line(name, columns) for name in numbers)])
 
 
-def _lines_by_count(splits: dict[str, dict[str, Any]]) -> list[str]:
-    by_count = [measures["count_accuracy_by_count"] or {} for measures in splits.values()]
-    return [
-        _line(f"  {count} object{'s' if count != 1 else ''}", [accuracies.get(count) for accuracies in by_count])
-        for count in sorted(set().union(*by_count))
-    ]
+def _lines_by_count(columns: dict[str, dict[str, Any]]) -> list[str]:
+    by_count = {name: measures.get("count_accuracy_by_count") or {} for name, measures in columns.items()}
+    counts = sorted(set().union(*by_count.values()))
+    if len(counts) > _MOST_COUNTS_IN_TABLE:
+        return []
+    return [_line(count, by_count, f"  {count} object{'s' if count != 1 else ''}") for count in counts]
 
 
-def _line(name: str, values: list[Optional[float]]) -> str:
-    cells = ["-" if value is None else f"{value:d}" if isinstance(value, int) else f"{value:.4f}" for value in values]
-    return "".join([f"{name:28}", *(f"{cell:>14}" for cell in cells)])
+def _head(columns: Iterable[str]) -> str:
+    return "".join([f"{'':28}", *(f"{name:>{_width(name)}}" for name in columns)])
+
+
+def _line(name: Hashable, columns: dict[str, dict[Any, Any]], label: Optional[str] = None) -> str:
+    """A line with what each column has by a name; the label is the name by default."""
+    cells = [f"{_cell(measures.get(name)):>{_width(column)}}" for column, measures in columns.items()]
+    return "".join([f"{label or name:28}", *cells])
+
+
+def _cell(value: Optional[float]) -> str:
+    return "-" if value is None else f"{value:d}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _width(column: str) -> int:
+    return max(14, len(column) + 2)

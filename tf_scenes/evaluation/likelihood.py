@@ -27,7 +27,7 @@ def importance_weighted_bound(
 
     Args:
         model: Model.
-        images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+        images: Images as `SceneModel.prepare` returns them, float32 `[batch, height, width, channels]`.
         num_samples: Number of samples k.
         seed: Seed of the draws, int32 `[2]`.
         max_objects: Most objects, see `SceneModel.elbo_terms`.
@@ -78,7 +78,7 @@ def likelihood(
     parts = []
     batches = dataset.evaluation_batches(split_name, batch_size, limit=num_images)
     for number, batch in enumerate(tqdm(batches, unit="batch", desc=f"likelihood of {split_name}")):
-        parts.append(np.stack(both(batch["images"], tf.constant([_SEED, number]))))
+        parts.append(np.stack(both(model.prepare(batch), tf.constant([_SEED, number]))))
     elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
     means = {"images": len(bounds), "samples": num_samples, **_mean("bound", bounds), **_mean("elbo", elbos)}
     return means, {"bound": bounds, "elbo": elbos}

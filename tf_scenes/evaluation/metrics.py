@@ -22,24 +22,48 @@ def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
     return {"count_accuracy": float(np.mean(true == inferred)), "count_accuracy_by_count": by_count}
 
 
+def count_errors(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float]]:
+    """How far inferred numbers of objects are off.
+
+    Args:
+        true: True numbers of objects, int `[images]`.
+        inferred: Inferred numbers of objects, int `[images]`.
+
+    Returns:
+        `count_error`, the mean absolute difference; `relative_count_error`, the mean over images with an object of the
+        absolute difference divided by the true number (the normalised absolute error of crowd counting);
+        `exact_counts`, the fraction of images without a difference. None where there are no such images.
+    """
+    differences, countable = np.abs(true - inferred), true > 0
+    return {
+        "count_error": float(np.mean(differences)) if len(true) else None,
+        "relative_count_error": float(np.mean(differences[countable] / true[countable])) if countable.any() else None,
+        "exact_counts": float(np.mean(differences == 0)) if len(true) else None,
+    }
+
+
 def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
     """Mean squared error per pixel and channel of each image: `[images, height, width, channels]` -> `[images]`."""
     return np.mean(np.square(images - pixel_means), axis=(1, 2, 3))
 
 
 def foreground_iou(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:
-    """Intersection over union of the lit pixels of images and of their reconstructions.
+    """Intersection over union of the lit pixels of images on a black background and of their reconstructions.
 
-    A pixel of an image is lit if any channel is above 0, a pixel of a reconstruction if any channel is above 0.5.
+    A pixel of either is lit if any channel is above half of the brightest value in the image, so that a perfect
+    reconstruction of grey sprites with smooth edges has a measure of 1 too.
 
     Args:
         images: Images, float `[images, height, width, channels]` in [0, 1].
         pixel_means: Reconstructions, float, of the same shape.
 
     Returns:
-        Measure of each image, float `[images]`; NaN if neither the image nor the reconstruction has a lit pixel.
+        Measure of each image, float `[images]`; NaN if neither the image nor the reconstruction has a lit pixel. In
+        images without light, pixels above 0.5 are lit.
     """
-    lit, drawn = (images > 0.0).any(axis=-1), (pixel_means > 0.5).any(axis=-1)
+    brightest = images.max(axis=(1, 2, 3), keepdims=True)
+    level = np.where(brightest > 0.0, brightest, 1.0) / 2.0
+    lit, drawn = (images > level).any(axis=-1), (pixel_means > level).any(axis=-1)
     union = np.sum(lit | drawn, axis=(1, 2))
     with np.errstate(invalid="ignore"):
         return np.sum(lit & drawn, axis=(1, 2)) / union

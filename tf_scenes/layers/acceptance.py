@@ -12,6 +12,7 @@ def gains_more_than_it_costs(
     log_likelihood: Callable[[tf.Tensor], tf.Tensor],
     candidates: Optional[tf.Tensor] = None,
     rejected_stay: bool = False,
+    empty: Optional[tf.Tensor] = None,
 ) -> tf.Tensor:
     """Tests the objects of a sequence in turn: does drawing an object gain more log-likelihood than it costs?
 
@@ -24,11 +25,12 @@ def gains_more_than_it_costs(
         log_likelihood: Function from canvases `[batch, height, width, channels]` to log p(x | canvas), `[batch]`, nats.
         candidates: Whether each object may pass the test, bool `[batch, objects]`; None lets all of them.
         rejected_stay: Whether objects that fail the test stay on the canvas on which later objects are tested.
+        empty: Canvas without objects, float32 `[batch, height, width, channels]`; black by default.
 
     Returns:
         Whether each object passes the test, bool `[batch, objects]`.
     """
-    canvas, passed = tf.zeros_like(drawings[:, 0]), []
+    canvas, passed = tf.zeros_like(drawings[:, 0]) if empty is None else empty, []
     so_far = log_likelihood(canvas)
     for number in range(drawings.shape[1]):
         drawn = canvas + drawings[:, number]

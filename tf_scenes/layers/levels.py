@@ -38,18 +38,29 @@ def measure_levels(images: tf.Tensor) -> tf.Tensor:
     return tf.stack([background, contrast], axis=1)
 
 
-def normalize(images: tf.Tensor, levels: tf.Tensor) -> tf.Tensor:
+def normalize(images: tf.Tensor, levels: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
     """Moves the background to 0 and the brightest objects to 1, also where objects are darker than the background.
 
     Args:
         images: Pictures, float32 `[batch, height, width, channels]`.
         levels: Background and contrast as returned by `measure_levels`, float32 `[batch, 2]`.
+        gamma: Power to which what is brighter than the background is raised.
+
+    Returns:
+        Normalised pictures, float32 `[batch, height, width, channels]` in [-1, 1]; what lies beyond is cut off.
     """
-    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
-    return (images - background) / contrast
+    background, contrast = _expanded(levels)
+    images = (images - background) / contrast
+    above = tf.pow(tf.clip_by_value(images, 0.0, 1.0), gamma)
+    return tf.where(images > 0.0, above, tf.maximum(images, -1.0))
 
 
-def restore(images: tf.Tensor, levels: tf.Tensor) -> tf.Tensor:
-    """The inverse of `normalize`."""
-    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
-    return background + contrast * images
+def restore(images: tf.Tensor, levels: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
+    """The inverse of `normalize`, where nothing was cut off."""
+    background, contrast = _expanded(levels)
+    above = tf.pow(tf.maximum(images, 0.0), 1.0 / gamma)
+    return background + contrast * tf.where(images > 0.0, above, images)
+
+
+def _expanded(levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return levels[:, 0, None, None, None], levels[:, 1, None, None, None]

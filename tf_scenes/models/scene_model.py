@@ -161,7 +161,7 @@ class SceneModel(TrainableModel):
         """One Monte Carlo sample of the ELBO's terms, from the exact posterior without any relaxation.
 
         Args:
-            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            images: Images as `prepare` returns them, float32 `[batch, height, width, channels]`.
             seed: Random seed, int32 `[2]`.
             max_objects: Maximum number of objects that the posterior may find and the prior allows; as in training by
                 default.
@@ -175,7 +175,11 @@ class SceneModel(TrainableModel):
         """
 
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The part of inference that does not depend on random draws, which many samples can share; may be empty."""
+        """The part of inference that does not depend on random draws, which many samples can share; may be empty.
+
+        Args:
+            images: Images as `prepare` returns them, float32 `[batch, height, width, channels]`.
+        """
         return ()
 
     @abc.abstractmethod
@@ -219,7 +223,7 @@ class SceneModel(TrainableModel):
     @override
     def held_out_measures(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The ELBO and its terms and, if the batch has `counts`, whether the inferred number of objects is correct."""
-        terms = self.elbo_terms(batch["images"], seed)
+        terms = self.elbo_terms(self.prepare(batch), seed)
         measures = {"elbo": elbo(terms), **terms}
         if "counts" in batch and self.finds_objects:
             counts = self.encode(batch["images"])[NUM_OBJECTS]

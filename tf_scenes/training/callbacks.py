@@ -42,7 +42,7 @@ class Calibrate(keras.callbacks.Callback):
         """Creates the callback.
 
         Args:
-            batches: Batches of training data: dictionaries with `images`.
+            batches: Batches of training data: dictionaries with `images`, see `TrainableModel.prepare`.
             last_step: Number of steps after which training is complete.
         """
         super().__init__()
@@ -52,7 +52,7 @@ class Calibrate(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         """Calibrates the model if training is complete."""
         if self.model.steps_taken >= self._last_step:
-            self.model.calibrate(batch["images"] for batch in self._batches)
+            self.model.calibrate(self.model.prepare(batch) for batch in self._batches)
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -70,10 +70,22 @@ class TrainableModel(keras.Model, abc.ABC):
         """The loss of one batch.
 
         Args:
-            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            images: Images as `prepare` returns them, float32 `[batch, height, width, channels]`.
             step: Number of optimisation steps taken so far, int64 scalar.
             seed: Random seed, int32 `[2]`.
         """
+
+    def prepare(self, batch: Batch) -> tf.Tensor:
+        """The images on which losses and ELBOs are computed: the batch's own, unless the model normalises pictures.
+
+        Args:
+            batch: Dictionary with `images`, float32 `[batch, height, width, channels]` in [0, 1], and, where they are
+                crops, with `levels` of the whole pictures, see `tf_scenes.layers.levels`.
+
+        Returns:
+            Images, float32 `[batch, height, width, channels]`.
+        """
+        return batch["images"]
 
     @abc.abstractmethod
     def held_out_measures(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -106,7 +118,7 @@ class TrainableModel(keras.Model, abc.ABC):
         """Sets quantities that are fitted once, after training; most models have none.
 
         Args:
-            images: Batches of training images, float32 `[batch, height, width, channels]` in [0, 1].
+            images: Batches of training images as `prepare` returns them, float32 `[batch, height, width, channels]`.
         """
 
     # What Keras calls.
@@ -199,7 +211,7 @@ class TrainableModel(keras.Model, abc.ABC):
         # This number also counts steps that were skipped because of an overflow.
         step = self.optimizer.iterations
         with tf.GradientTape() as tape:
-            loss = self.training_loss(data["images"], step, self._step_seed(step))
+            loss = self.training_loss(self.prepare(data), step, self._step_seed(step))
             # Gradients are summed over replicas, so each replica's loss must be its share of the global mean.
             total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
         self.optimizer.minimize(total, self.trainable_variables, tape=tape)

@@ -5,7 +5,7 @@ from scipy import special
 
 from tests.models.model_table import COMMON, MODELS, example_images
 from tf_scenes.app.build import build_model
-from tf_scenes.models.lavae.likelihood import pixel_likelihood
+from tf_scenes.models.lavae.likelihood import BernoulliPixels
 
 IMAGES = example_images()
 
@@ -138,7 +138,7 @@ def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
     posterior = _forced_sample(model, images)
     peaks = posterior.locations.numpy()[0].reshape(2, -1).argmax(axis=1)
     sprites = np.full((1, 2, 7, 7, 1), 0.9, np.float32)
-    loss = model._presence_loss(tf.constant(images), posterior, tf.constant(sprites))
+    loss = model._presence_loss(tf.constant(images), posterior, tf.constant(sprites), tf.zeros_like(images))
     scale = 1.5 * np.log(576)
     by_pixel = {5 * 24 + 6: np.log1p(np.exp(-1.5 * scale)), 18 * 24 + 17: np.log1p(np.exp(1.4 * scale))}
     assert set(peaks) == set(by_pixel)
@@ -152,7 +152,7 @@ def test_a_duplicate_of_a_drawn_object_is_not_to_be_counted(model, monkeypatch):
     posterior = _forced_sample(model, images)
     first = posterior.locations.numpy()[0, 0].reshape(-1).argmax()
     assert first == 11 * 24 + 11
-    loss = model._presence_loss(tf.constant(images), posterior, tf.fill([1, 2, 7, 7, 1], 0.9))
+    loss = model._presence_loss(tf.constant(images), posterior, tf.fill([1, 2, 7, 7, 1], 0.9), tf.zeros_like(images))
     scale = 1.5 * np.log(576)
     np.testing.assert_allclose(loss, [np.log1p(np.exp(-1.5 * scale)) + np.log1p(np.exp(0.5 * scale))], rtol=1e-4)
 
@@ -169,7 +169,9 @@ def test_pixels_are_bernoulli_and_finite_at_the_ends():
     for value in (0.0, 1.0, 0.4):
         clipped = np.clip(sums.astype(np.float64), 1e-4, 1 - 1e-4)
         expected = value * np.log(clipped) + (1 - value) * np.log(1 - clipped)
-        np.testing.assert_allclose(pixel_likelihood(sums).log_prob(value), expected, rtol=1e-2, atol=1e-6)
+        pixels = sums[:, None, None, None]
+        log_prob = BernoulliPixels().log_prob(np.full_like(pixels, value), pixels)
+        np.testing.assert_allclose(log_prob, expected, rtol=1e-2, atol=1e-6)
 
 
 def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monkeypatch):

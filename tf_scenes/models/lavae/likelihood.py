@@ -1,24 +1,105 @@
-"""The distribution of LAVAE's pixels given the sprites: equations 4 and 12."""
+"""The distribution of LAVAE's pixels given the canvas: equations 4 and 12, and one for grey pixels."""
+
+import math
+from collections.abc import Callable
+from typing import Union
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_scenes.models.lavae.options import LavaeOptions
+
 tfd = tfp.distributions
+layers = tf.keras.layers
 
-# Sums of sprites are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
+# Pixel means are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
 _PIXEL_MARGIN = 1e-4
+# Where a mean was clipped, its gradient is that of a mean this far from 0 and 1: finite, but never 0.
+_GRADIENT_MARGIN = 1e-2
 
 
-def pixel_likelihood(pixel_sums: tf.Tensor) -> tfd.Bernoulli:
-    """p(x | n, l, z), equations 4 and 12: independent Bernoulli pixels.
+class BernoulliPixels(layers.Layer):
+    """Independent Bernoulli pixels, equations 4 and 12: a density of binary images only.
 
-    Args:
-        pixel_sums: Sum of the placed sprites, of any shape; clipped to the open interval (0, 1), since overlapping
-            sprites can add up to more than 1 and Fourier transforms leave rounding errors.
+    The canvas is clipped to the open interval (0, 1), since overlapping sprites can add up to more than 1 and Fourier
+    transforms leave rounding errors. Where the canvas is clipped, a gradient still flows, so that a lit
+    pixel that no sprite covers draws sprites towards it: a departure from the paper, which does not mention clipping.
     """
-    return tfd.Bernoulli(probs=tf.clip_by_value(pixel_sums, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN), dtype=tf.float32)
+
+    def __init__(self, name: str = "bernoulli_pixels"):
+        """Creates the layer, which has no weights."""
+        super().__init__(name=name, dtype="float32")
+
+    def log_prob(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
+        """Log p(x | n, l, z) in nats of each image: `[..., height, width, channels]` -> `[...]`."""
+        return tf.reduce_sum(_bernoulli_log_prob(images, canvas), axis=[-3, -2, -1])
+
+    def mean(self, canvas: tf.Tensor) -> tf.Tensor:
+        """Pixel means: `[..., height, width, channels]` -> the same shape, in [0, 1]."""
+        return tf.clip_by_value(canvas, 0.0, 1.0)
+
+    def scalars(self) -> dict[str, tf.Tensor]:
+        """Quantities to plot by name."""
+        return {}
 
 
-def log_likelihood(images: tf.Tensor, pixel_sums: tf.Tensor) -> tf.Tensor:
-    """Log p(x | n, l, z) in nats per image: `[..., height, width, channels]` -> `[...]`."""
-    return tf.reduce_sum(pixel_likelihood(pixel_sums).log_prob(images), axis=[-3, -2, -1])
+@tf.custom_gradient
+def _bernoulli_log_prob(images: tf.Tensor, canvas: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    means = tf.clip_by_value(canvas, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN)
+    log_prob = tfd.Bernoulli(probs=means, dtype=tf.float32).log_prob(images)
+
+    def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor]:
+        inside = tf.clip_by_value(canvas, _GRADIENT_MARGIN, 1.0 - _GRADIENT_MARGIN)
+        means_there = tf.where(tf.equal(means, canvas), means, inside)
+        return None, upstream * (images - means_there) / (means_there * (1.0 - means_there))
+
+    return log_prob, gradient
+
+
+class GaussianPixels(layers.Layer):
+    """Independent Gaussian pixels around the canvas: a density of grey and coloured images. Not in the paper.
+
+    All pixels have the same standard deviation, the noise, which is learned: the prior's fit to the images decides how
+    much of them is left unexplained. A lower limit keeps texture from being worth several sprites an object.
+    """
+
+    def __init__(self, noise: float, smallest_noise: float, name: str = "gaussian_pixels"):
+        """Creates the layer.
+
+        Args:
+            noise: Initial standard deviation, in units of pixel values, above `smallest_noise`.
+            smallest_noise: Lower limit of the standard deviation.
+            name: Name of the layer.
+        """
+        super().__init__(name=name, dtype="float32")
+        self._smallest_noise = smallest_noise
+        self._log_excess = self.add_weight(
+            name="log_excess",
+            shape=[],
+            initializer=tf.keras.initializers.Constant(math.log(noise - smallest_noise)),
+            experimental_autocast=False,
+        )
+
+    @property
+    def noise(self) -> tf.Tensor:
+        """Standard deviation of a pixel, float32 scalar."""
+        return self._smallest_noise + tf.exp(self._log_excess)
+
+    def log_prob(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
+        """Log p(x | n, l, z) in nats of each image: `[..., height, width, channels]` -> `[...]`."""
+        return tf.reduce_sum(tfd.Normal(canvas, self.noise).log_prob(images), axis=[-3, -2, -1])
+
+    def mean(self, canvas: tf.Tensor) -> tf.Tensor:
+        """Pixel means: the canvas itself."""
+        return canvas
+
+    def scalars(self) -> dict[str, tf.Tensor]:
+        """Quantities to plot by name."""
+        return {"noise": self.noise}
+
+
+def make_pixels(options: LavaeOptions) -> Union[BernoulliPixels, GaussianPixels]:
+    """The distribution of pixels that the options name."""
+    if options.likelihood == "gaussian":
+        return GaussianPixels(options.noise, options.smallest_noise)
+    return BernoulliPixels()

@@ -7,36 +7,40 @@ image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-from tf_scenes.descriptions import APPEARANCE, BOXES, LOCATIONS, PRESENCE, describe
+from tf_scenes.descriptions import APPEARANCE, BACKGROUND, BOXES, LEVELS, LOCATIONS, PRESENCE, describe
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
+from tf_scenes.layers import levels as picture_levels
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
+from tf_scenes.models.lavae.background import Background
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
-from tf_scenes.models.lavae.likelihood import log_likelihood
+from tf_scenes.models.lavae.likelihood import make_pixels
+from tf_scenes.models.lavae.masks import label_images
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
-from tf_scenes.models.lavae.placing import convolve_sprites, hot_pixels, one_hot_maps, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import values_at
-from tf_scenes.training.trainable_model import TrainingLoss
+from tf_scenes.training.trainable_model import Batch, TrainingLoss
 
 tfd = tfp.distributions
 
 # The variable group of the location network, which has a learning rate of its own.
 LOCATION = "location"
+_BACKGROUND_CHANNELS = 16
 # Calibration considers local maxima of the location features above this height.
 _LOWEST_MAXIMUM = 0.1
 # Number of local maxima of an image that calibration considers beyond N, the maximum number of objects.
@@ -80,7 +84,7 @@ class LAVAE(SceneModel):
         """
         super().__init__(scenes, name=name)
         self.options = options
-        channels = scenes.image_shape[-1]
+        self._channels = channels = scenes.image_shape[-1]
         self.location_network = LocationNetwork(
             channels=options.location_channels,
             num_blocks=options.inference_blocks,
@@ -100,6 +104,7 @@ class LAVAE(SceneModel):
             sprite_channels=channels,
             channels=options.generator_channels,
             num_blocks=options.generator_blocks,
+            fade=options.sprite_fade,
             name="generator",
         )
         self.auxiliary_vae = AuxiliaryVAE(
@@ -108,6 +113,11 @@ class LAVAE(SceneModel):
             latent_dim=options.auxiliary_latent_dim,
             name="auxiliary_vae",
         )
+        self.pixels = make_pixels(options)
+        self.background = None
+        if options.background != "none":
+            spacing = options.background_spacing if options.background == "smooth" else None
+            self.background = Background(channels, _BACKGROUND_CHANNELS, spacing, options.background_stddev)
         self.count_prior = CountPrior(self.max_objects, name="count_prior")
         self._schedules = LavaeSchedules.from_options(options)
         # The paper's threshold applies to the logits and grows with the image size as they do, which is the same as a
@@ -143,6 +153,19 @@ class LAVAE(SceneModel):
             for group, rate in rates.items()
         }
 
+    # Normalisation.
+
+    @override
+    def prepare(self, batch: Batch) -> tf.Tensor:
+        """The pictures or, with `normalize`, their background moved to 0 and their brightest or darkest objects to 1.
+
+        A power below 1 then makes dim and bright objects more alike.
+        """
+        if not self.options.normalize:
+            return batch["images"]
+        levels = batch["levels"] if "levels" in batch else picture_levels.measure_levels(batch["images"])
+        return picture_levels.normalize(batch["images"], levels, self.options.gamma)
+
     # The ELBO.
 
     @override
@@ -162,14 +185,15 @@ class LAVAE(SceneModel):
         present = posterior.locations * posterior.presence[..., None, None]
         with tf.name_scope("placing"):  # Makes this part easy to find in profiles.
             pixel_sums = convolve_sprites(present, sprites)
-        terms = self._elbo_terms(images, posterior, pixel_sums)
+        empty, kl_background = self._sample_background(images, seed)
+        terms = {**self._elbo_terms(images, posterior, empty + pixel_sums), **kl_background}
 
         auxiliary_loss, auxiliary_scalars = self._auxiliary_loss(
             images, posterior.features, schedules["auxiliary_weight"], auxiliary_seed
         )
         presence_loss = tf.cond(
             schedules["presence_weight"] > 0.0,
-            lambda: self._presence_loss(images, posterior, sprites),
+            lambda: self._presence_loss(images, posterior, sprites, empty),
             lambda: tf.zeros_like(terms["reconstruction"]),
         )
         loss = (
@@ -178,14 +202,33 @@ class LAVAE(SceneModel):
             + schedules["kl_weight"] * (terms["kl_location"] + terms["kl_appearance"])
             + auxiliary_loss
             + schedules["presence_weight"] * presence_loss
+            + sum(kl_background.values())
         )
         scalars = {
             **auxiliary_scalars,
             "presence_loss": tf.reduce_mean(presence_loss),
+            **self.pixels.scalars(),
             "inferred_count": tf.reduce_mean(tf.cast(posterior.count, tf.float32)),
             **schedules,
         }
         return TrainingLoss(loss, terms, scalars)
+
+    def _sample_background(
+        self, images: tf.Tensor, seed: tf.Tensor, sampled_kl: bool = False
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Canvases without objects, `[batch, height, width, channels]`, and, with a background, `kl_background`."""
+        if self.background is None:
+            return tf.zeros_like(images), {}
+        posterior, prior = self.background(images), tfd.Normal(0.0, 1.0)
+        latents = posterior.sample(seed=tfp.random.split_seed(seed, n=1, salt="background")[0])
+        kl = posterior.log_prob(latents) - prior.log_prob(latents) if sampled_kl else posterior.kl_divergence(prior)
+        empty = self.background.draw(latents, *_image_size(images))
+        return empty, {"kl_background": tf.reduce_sum(kl, axis=[1, 2, 3])}
+
+    def _likely_background(self, images: tf.Tensor) -> tf.Tensor:
+        if self.background is None:
+            return tf.zeros_like(images)
+        return self.background.draw(self.background(images).mean(), *_image_size(images))
 
     @override
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -201,12 +244,13 @@ class LAVAE(SceneModel):
         sampled_kl: bool = False,
         features: tuple[tf.Tensor, ...] = (),
     ) -> dict[str, tf.Tensor]:
-        """`reconstruction`, `kl_count`, `kl_location` and `kl_appearance`."""
+        """`reconstruction`, `kl_count`, `kl_location`, `kl_appearance` and, with a background, `kl_background`."""
         features = features or self.inference_features(images)
         posterior = self._sample_posterior(features, seed, max_objects or self.max_objects, sampled_kl=sampled_kl)
         centers = hot_pixels(posterior.locations)
         pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
-        return self._elbo_terms(images, posterior, pixel_means)
+        empty, kl_background = self._sample_background(images, seed, sampled_kl)
+        return {**self._elbo_terms(images, posterior, empty + pixel_means), **kl_background}
 
     def _elbo_terms(self, images: tf.Tensor, posterior: _Posterior, pixel_sums: tf.Tensor) -> dict[str, tf.Tensor]:
         """The terms of equation 6, split as in Appendix A, each `[batch]` in nats."""
@@ -215,7 +259,7 @@ class LAVAE(SceneModel):
         slots = posterior.presence.shape[1]
         count = tf.minimum(posterior.count, slots)
         return {
-            "reconstruction": log_likelihood(images, pixel_sums),
+            "reconstruction": self.pixels.log_prob(images, pixel_sums),
             "kl_count": -self.count_prior.for_range(slots).log_prob(count),
             "kl_location": tf.reduce_sum(posterior.kl_location * posterior.presence, axis=1),
             "kl_appearance": tf.reduce_sum(posterior.kl_appearance * posterior.presence, axis=1),
@@ -274,8 +318,7 @@ class LAVAE(SceneModel):
 
     def _appearance_posterior(self, images: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
         """q(z_i | l_i, x) of objects at whole-pixel locations, int32 `[batch, objects, 2]`, y then x."""
-        one_hot = one_hot_maps(centers, *_image_size(images))
-        return self.appearance_network.posterior(self.appearance_network(images), one_hot)
+        return self.appearance_network.posterior_at(self.appearance_network(images), centers)
 
     def _appearance_prior(self) -> tfd.Distribution:
         zeros = tf.zeros([self.options.latent_dim])
@@ -304,7 +347,9 @@ class LAVAE(SceneModel):
         }
         return negative_elbo + weight * distance, scalars
 
-    def _presence_loss(self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor) -> tf.Tensor:
+    def _presence_loss(
+        self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor, empty: tf.Tensor
+    ) -> tf.Tensor:
         """Ties the level of location features, by which objects are counted, to the objects' gain in log-likelihood.
 
         Not in the paper. The softmax over locations is invariant to a constant added to L, and counting passes no
@@ -320,8 +365,9 @@ class LAVAE(SceneModel):
         is_object = gains_more_than_it_costs(
             paste_sprites(centers, sprites, *_image_size(images)),
             posterior.kl_location + posterior.kl_appearance,
-            lambda canvas: log_likelihood(images, canvas),
+            lambda canvas: self.pixels.log_prob(images, canvas),
             rejected_stay=True,
+            empty=empty,
         )
         level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
         loss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(is_object, tf.float32), level * posterior.logit_scale)
@@ -356,8 +402,9 @@ class LAVAE(SceneModel):
         is_object = gains_more_than_it_costs(
             paste_sprites(centers, sprites, *_image_size(images)),
             cost,
-            lambda canvas: log_likelihood(images, canvas),
+            lambda canvas: self.pixels.log_prob(images, canvas),
             candidates=present,
+            empty=self._likely_background(images),
         )
         heights = tf.gather_nd(features, centers, batch_dims=1)
         return tf.boolean_mask(heights, present), tf.boolean_mask(is_object, present)
@@ -373,13 +420,37 @@ class LAVAE(SceneModel):
         Without a seed, locations are the counted maxima, highest first; samples could contain the same object twice.
         """
         max_objects = max_objects or self.max_inferred_objects
+        scene = {LEVELS: picture_levels.measure_levels(images)} if self.options.normalize else {}
+        images = self.prepare({"images": images, **scene})
+        if self.background is not None:
+            background = self.background(images)
+            scene[BACKGROUND] = background.mean() if seed is None else background.sample(seed=seed)
         if seed is not None:
             sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
-            return _describe(sample.presence, hot_pixels(sample.locations), sample.appearance)
+            return {**_describe(sample.presence, hot_pixels(sample.locations), sample.appearance), **scene}
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
         posterior = self._appearance_posterior(images, centers)
-        return _describe(tf.cast(present, tf.float32), centers, posterior.mean())
+        return {**_describe(tf.cast(present, tf.float32), centers, posterior.mean()), **scene}
+
+    @override
+    def masks(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """A pixel belongs to the sprite that shows the largest share of its peak there, see `masks.label_images`."""
+        levels = {name: description[name] for name in (LEVELS,) if name in description}
+        images = self.prepare({"images": images, **levels})
+        present, sprites = self._present_sprites(description[PRESENCE], description[APPEARANCE])
+        return label_images(
+            images - self._drawn_background(description, *_image_size(images)),
+            scenes=tf.cast(present[:, 0], tf.int32),
+            labels=tf.cast(present[:, 1], tf.int32) + 1,
+            centers=_whole_pixels(tf.gather_nd(description[LOCATIONS], present)),
+            sprites=sprites,
+        )
+
+    def _drawn_background(
+        self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
+    ) -> Union[tf.Tensor, float]:
+        return 0.0 if self.background is None else self.background.draw(description[BACKGROUND], height, width)
 
     @override
     def geometry(
@@ -388,7 +459,7 @@ class LAVAE(SceneModel):
         """Boxes around the visible part of each sprite."""
         presence = description[PRESENCE]
         present, sprites = self._present_sprites(presence, description[APPEARANCE])
-        centers = tf.cast(tf.round(tf.gather_nd(description[LOCATIONS], present)), tf.int32)
+        centers = _whole_pixels(tf.gather_nd(description[LOCATIONS], present))
         shape = tf.concat([tf.shape(presence), [4]], axis=0)
         boxes = tf.scatter_nd(tf.cast(present, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
         return {BOXES: boxes}
@@ -396,9 +467,12 @@ class LAVAE(SceneModel):
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """Draws scene descriptions, with locations rounded to whole pixels."""
-        centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
-        pixel_sums = self._draw(centers, description[PRESENCE], description[APPEARANCE], height, width)
-        return tf.clip_by_value(pixel_sums, 0.0, 1.0)
+        centers = _whole_pixels(description[LOCATIONS])
+        sprites = self._draw(centers, description[PRESENCE], description[APPEARANCE], height, width)
+        means = self.pixels.mean(self._drawn_background(description, height, width) + sprites)
+        if self.options.normalize:
+            means = picture_levels.restore(means, description[LEVELS], self.options.gamma)
+        return tf.clip_by_value(means, 0.0, 1.0)
 
     @override
     def sample_description(
@@ -410,14 +484,26 @@ class LAVAE(SceneModel):
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
         appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
-        return _describe(presence, hot_pixels(uniform.sample(seed=location_seed)), appearance)
+        scene = self._sample_scene(num_scenes, height, width, seed)
+        return {**_describe(presence, hot_pixels(uniform.sample(seed=location_seed)), appearance), **scene}
+
+    def _sample_scene(self, num_scenes: int, height: int, width: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The fields of whole scenes: a background from its prior, and levels from black to white, which have none."""
+        scene = {}
+        if self.background is not None:
+            shape = [num_scenes, *tf.unstack(self.background.grid(height, width)), self._channels]
+            background_seed = tfp.random.split_seed(seed, n=1, salt="background")[0]
+            scene[BACKGROUND] = tf.random.stateless_normal(shape, background_seed)
+        if self.options.normalize:
+            scene[LEVELS] = tf.tile([[0.0, 1.0]], [num_scenes, 1])
+        return scene
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Sprites, and the location features as `features`."""
         return {
             "sprites": self._sprites(description[APPEARANCE], training=False),
-            "features": self.location_network(images),
+            "features": self.location_network(self.prepare({"images": images})),
         }
 
     def _sprites(self, appearance: tf.Tensor, training: bool) -> tf.Tensor:
@@ -430,8 +516,8 @@ class LAVAE(SceneModel):
     ) -> tf.Tensor:
         """Sum of the present objects' sprites, placed at whole pixels: `[batch, height, width, channels]`."""
         present, sprites = self._present_sprites(presence, appearance)
-        layers = paste_sprites(tf.gather_nd(centers, present)[:, None], sprites[:, None], height, width)[:, 0]
-        return tf.math.unsorted_segment_sum(layers, present[:, 0], tf.shape(presence)[0])
+        scenes = tf.cast(present[:, 0], tf.int32)
+        return draw_sprites(scenes, tf.gather_nd(centers, present), sprites, tf.shape(presence)[0], height, width)
 
     def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Scene and slot of each present object, int64 `[sprites, 2]`, and its sprite.
@@ -446,6 +532,10 @@ class LAVAE(SceneModel):
 
 def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
     return describe(presence, {LOCATIONS: tf.cast(centers, tf.float32), APPEARANCE: appearance})
+
+
+def _whole_pixels(locations: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.round(locations), tf.int32)
 
 
 def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

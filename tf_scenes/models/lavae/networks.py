@@ -119,6 +119,25 @@ class AppearanceNetwork(layers.Layer):
         sums = tf.reshape(cells @ flat, [*tf.unstack(tf.shape(locations)[:2]), self._trunk.strides**2 * self._channels])
         return self._posterior(self._head(sums))
 
+    def posterior_at(self, features: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
+        """The same at whole pixels, in memory that does not grow with their number times that of all pixels.
+
+        Args:
+            features: Features as returned by `call`.
+            centers: Pixels, int32 `[batch, objects, 2]`, y then x.
+
+        Returns:
+            A distribution with batch shape `[batch, objects]` and event shape `[D]`.
+        """
+        strides = self._trunk.strides
+        at_cells = tf.gather_nd(features, centers // strides, batch_dims=1)  # [batch, objects, channels]
+        within = centers % strides
+        place = tf.one_hot(within[..., 0] * strides + within[..., 1], strides**2)  # [batch, objects, strides^2]
+        sums = place[..., None] * at_cells[..., None, :]
+        return self._posterior(
+            self._head(tf.reshape(sums, [*tf.unstack(tf.shape(centers)[:2]), strides**2 * self._channels]))
+        )
+
     def _split_cells(self, locations: tf.Tensor, feature_shape: tf.Tensor) -> tf.Tensor:
         """Splits each location map into strides^2 maps of the features' size, one for each place within a cell."""
         strides = self._trunk.strides

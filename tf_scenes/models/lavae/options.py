@@ -132,12 +132,63 @@ class LavaeOptions(Options, section="lavae"):
         lower=0.0,
     )
 
+    normalize: bool = option(
+        False,
+        "Whether pictures are normalised, each by its own pixels: its background becomes 0, and its brightest objects "
+        "1, or its darkest objects if these stand out more. For real pictures. Paper: no.",
+    )
+    gamma: float = option(
+        1.0,
+        "Power to which normalised pixels are raised; below 1, dim and bright objects become more alike.",
+        lower=0.1,
+        upper=1.0,
+    )
+    likelihood: str = option(
+        "bernoulli",
+        "Distribution of pixels: bernoulli, a density of binary images only; gaussian, for grey and coloured pictures, "
+        "with a learned standard deviation. Paper: bernoulli.",
+        choices=("bernoulli", "gaussian"),
+    )
+    noise: float = option(
+        0.12, "Standard deviation of Gaussian pixels at the first step, above --lavae.smallest_noise.", lower=1e-3
+    )
+    smallest_noise: float = option(
+        0.05,
+        "Lower limit of the standard deviation of Gaussian pixels; below it, texture would be worth further objects.",
+        lower=0.0,
+    )
+    background: str = option(
+        "none",
+        "Background of an image: none, black; constant, one value for each image; smooth, haze and uneven light, on a "
+        "grid of --lavae.background_spacing. Paper: none.",
+        choices=("none", "constant", "smooth"),
+    )
+    background_spacing: int = option(
+        32,
+        "Distance in pixels between the points of a smooth background's grid: 8, 16, 32 or 64, larger than an object.",
+        lower=8,
+        upper=64,
+    )
+    background_stddev: float = option(
+        0.2, "Standard deviation of the background under its prior, where objects have a brightness of 1.", lower=1e-3
+    )
+    sprite_fade: float = option(
+        0.0,
+        "Logits by which sprites fade from their middle to the middles of their sides, so that objects are found at "
+        "their middle. Paper: 0.",
+        lower=0.0,
+    )
+
     @override
     def check(self) -> None:
         if self.generated_size % 2 == 0:
             raise UserError(f"--lavae.generated_size={self.generated_size} must be odd")
         if self.count_window % 2 == 0:
             raise UserError(f"--lavae.count_window={self.count_window} must be odd")
+        if self.noise <= self.smallest_noise:
+            raise UserError(f"--lavae.noise={self.noise} must be above --lavae.smallest_noise={self.smallest_noise}")
+        if self.background_spacing not in (8, 16, 32, 64):
+            raise UserError(f"--lavae.background_spacing={self.background_spacing} must be 8, 16, 32 or 64")
         if self.temperature_final > self.temperature:
             raise UserError("--lavae.temperature_final must not be above --lavae.temperature")
 

@@ -71,6 +71,56 @@ def paste_sprites(centers: tf.Tensor, sprites: tf.Tensor, height: tf.Tensor, wid
     return canvas * tf.cast(inside, canvas.dtype)[..., None]
 
 
+def covered_pixels(
+    scenes: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the pixels of sprites lie on canvases, in memory that grows with the sprites and not with the canvases.
+
+    Args:
+        scenes: Canvas of each sprite, int32 `[sprites]`.
+        centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
+        sprites: Sprites, `[sprites, h, w, channels]`, with h and w odd.
+        height: Height of the canvases in pixels, scalar int32.
+        width: Width of the canvases in pixels, scalar int32.
+
+    Returns:
+        Number of each pixel of the sprites when all canvases are flattened into one sequence of pixels, int32
+        `[sprites, h, w]`; and whether it is on its canvas, bool `[sprites, h, w]`.
+    """
+    rows, columns = tf.shape(sprites)[1], tf.shape(sprites)[2]
+    y = centers[:, 0, None, None] + (tf.range(rows) - rows // 2)[:, None]  # [sprites, h, 1]
+    x = centers[:, 1, None, None] + (tf.range(columns) - columns // 2)  # [sprites, 1, w]
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    return (scenes[:, None, None] * height + y) * width + x, inside
+
+
+def draw_sprites(
+    scenes: tf.Tensor,
+    centers: tf.Tensor,
+    sprites: tf.Tensor,
+    num_scenes: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+) -> tf.Tensor:
+    """The sum of sprites on each canvas, as by `convolve_sprites` for exact one-hot locations.
+
+    Args:
+        scenes: Canvas of each sprite, int32 `[sprites]`.
+        centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
+        sprites: Sprites, float32 `[sprites, h, w, channels]`, with h and w odd.
+        num_scenes: Number of canvases, scalar int32.
+        height: Height of the canvases in pixels, scalar int32.
+        width: Width of the canvases in pixels, scalar int32.
+
+    Returns:
+        Canvases, float32 `[num_scenes, height, width, channels]`; parts of sprites outside are cut off.
+    """
+    pixels, inside = covered_pixels(scenes, centers, sprites, height, width)
+    # A negative number is left out of the sum.
+    sums = tf.math.unsorted_segment_sum(sprites, tf.where(inside, pixels, -1), num_scenes * height * width)
+    return tf.reshape(sums, [num_scenes, height, width, sprites.shape[-1]])
+
+
 def _source_index(centers: tf.Tensor, sprite_length: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The sprite row (or column) that each canvas row shows, and whether it shows one: `[..., length]` each."""
     index = tf.range(length) - centers[..., None] + sprite_length // 2
@@ -84,10 +134,3 @@ def hot_pixels(locations: tf.Tensor) -> tf.Tensor:
     flat = tf.reshape(locations, [shape[0], shape[1], -1])
     index = tf.argmax(flat, axis=-1, output_type=tf.int32)
     return tf.stack([index // shape[3], index % shape[3]], axis=-1)
-
-
-def one_hot_maps(centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """One-hot maps, the inverse of `hot_pixels`: float32 `[batch, objects, height, width]`."""
-    rows = tf.one_hot(centers[..., 0], height)
-    columns = tf.one_hot(centers[..., 1], width)
-    return rows[..., :, None] * columns[..., None, :]

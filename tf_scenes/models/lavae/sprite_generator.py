@@ -23,6 +23,7 @@ class SpriteGenerator(layers.Layer):
         channels: int,
         num_blocks: int = 3,
         seed_size: int = 7,
+        fade: float = 0.0,
         name: Optional[str] = None,
     ):
         """Creates the generator.
@@ -33,10 +34,15 @@ class SpriteGenerator(layers.Layer):
             channels: Number of channels of the inner layers.
             num_blocks: Number of residual blocks, each of two convolutions.
             seed_size: Side in pixels of the feature map that the dense layer produces.
+            fade: Logits by which a sprite fades to the middles of its frame's sides, with the square of the distance;
+                twice as many to its corners. 0 in the paper.
             name: Name of the layer.
         """
         super().__init__(name=name)
         self._sprite_size = sprite_size
+        along = tf.linspace(-1.0, 1.0, sprite_size)
+        squared_radius = tf.square(along)[:, None] + tf.square(along)
+        self._fade = fade * squared_radius[..., None]  # [sprite_size, sprite_size, 1]
         self._seed_shape = (seed_size, seed_size, channels)
         self._dense = layers.Dense(seed_size**2 * channels)
         self._seed_unit = ConvUnit(channels, name="seed")
@@ -64,4 +70,4 @@ class SpriteGenerator(layers.Layer):
         features = self._merge(tf.concat([features, everywhere], axis=-1), training=training)
         for block in self._blocks:
             features = block(features, training=training)
-        return tf.nn.sigmoid(self._out(features))
+        return tf.nn.sigmoid(self._out(features) - self._fade)
