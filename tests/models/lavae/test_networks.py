@@ -47,3 +47,17 @@ def test_appearance_posterior_is_the_weighted_sum_of_the_papers_map(strides):
     sums = np.einsum("bnhw,bhwd->bnd", locations, appearance_map)
     np.testing.assert_allclose(posterior.mean(), sums[..., :latent_dim], atol=1e-5)
     np.testing.assert_allclose(posterior.variance(), np.exp(sums[..., latent_dim:]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_appearance_at_pixels_is_that_of_one_hot_maps(strides):
+    network = AppearanceNetwork(3, channels=5, num_blocks=1, strides=strides, scale=1.0)
+    features = network(RANDOM.uniform(size=(2, 9, 12, 1)).astype(np.float32))
+    centers = np.array([[[0, 0], [8, 11]], [[3, 4], [5, 1]]], np.int32)
+    maps = np.zeros((2, 2, 9, 12), np.float32)
+    for b in range(2):
+        for i in range(2):
+            maps[b, i, centers[b, i, 0], centers[b, i, 1]] = 1.0
+    expected, found = network.posterior(features, maps), network.posterior_at(features, centers)
+    np.testing.assert_allclose(found.mean(), expected.mean(), atol=1e-5)
+    np.testing.assert_allclose(found.variance(), expected.variance(), rtol=1e-4)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy.signal import convolve2d
 
-from tf_scenes.models.lavae.placing import convolve_sprites, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, paste_sprites
 
 
 def _by_scipy(locations, sprites):
@@ -56,3 +56,16 @@ def test_gradients_are_those_of_finite_differences(size, sprite, channels):
     analytic, numeric = tf.test.compute_gradient(value, [locations, sprites], delta=0.1)
     for a, n in zip(analytic, numeric):
         np.testing.assert_allclose(a, n, rtol=1e-3, atol=1e-3)
+
+
+def test_drawing_is_convolution_with_one_hot_maps():
+    random = np.random.RandomState(2)
+    scenes, centers = np.array([1, 0, 1, 1]), np.array([[0, 0], [10, 13], [5, 6], [4, 12]])
+    sprites = random.uniform(size=(4, 5, 7, 3)).astype(np.float32)
+    expected = np.zeros((3, 11, 14, 3))
+    for scene, (y, x), sprite in zip(scenes, centers, sprites):
+        maps = np.zeros((1, 1, 11, 14), np.float32)
+        maps[0, 0, y, x] = 1.0
+        expected[scene] += _by_scipy(maps, sprite[None, None])[0]
+    drawn = draw_sprites(tf.constant(scenes, tf.int32), tf.constant(centers, tf.int32), sprites, 3, 11, 14)
+    np.testing.assert_allclose(drawn, expected, atol=1e-5)

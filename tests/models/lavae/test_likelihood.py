@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import integrate, stats
+
+from tf_scenes.models.lavae.likelihood import BernoulliPixels, GaussianPixels
+
+
+def _pixel(value):
+    return tf.reshape(tf.cast(value, tf.float32), [-1, 1, 1, 1])
+
+
+def test_gaussian_pixels_are_scipys_normal_density():
+    random = np.random.RandomState(0)
+    images, canvas = random.uniform(size=(2, 3, 5, 7, 2)).astype(np.float32)
+    pixels = GaussianPixels(noise=0.2, smallest_noise=0.05)
+    expected = stats.norm(canvas, 0.2).logpdf(images).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(pixels.log_prob(images, canvas), expected, rtol=1e-5)
+
+
+def test_gaussian_pixels_are_a_density():
+    pixels = GaussianPixels(noise=0.2, smallest_noise=0.05)
+    values = np.linspace(-2, 3, 5001)
+    density = np.exp(pixels.log_prob(_pixel(values), _pixel(np.full(5001, 0.4))).numpy())
+    assert integrate.simpson(density, x=values) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_noise_is_learned_down_to_its_limit():
+    pixels = GaussianPixels(noise=0.3, smallest_noise=0.05)
+    errors = np.random.RandomState(0).normal(0.0, 0.1, (16, 16, 16, 1)).astype(np.float32)
+    optimizer = tf.keras.optimizers.legacy.Adam(0.05)
+    for scale, learned in ((1.0, 0.1), (0.1, 0.05)):
+        for _ in range(200):
+            optimizer.minimize(
+                lambda scale=scale: -tf.reduce_mean(pixels.log_prob(scale * errors, tf.zeros_like(errors))),
+                pixels.trainable_variables,
+            )
+        assert float(pixels.noise) == pytest.approx(learned, rel=0.05)
+    assert float(pixels.noise) > 0.05
+
+
+@pytest.mark.parametrize(("canvas", "image", "sign"), [(0.0, 1.0, 1), (-1e-6, 1.0, 1), (1.3, 0.0, -1), (1.3, 1.0, 1)])
+def test_clipped_bernoulli_pixels_keep_a_gradient(canvas, image, sign):
+    canvas = _pixel([canvas])
+    with tf.GradientTape() as tape:
+        tape.watch(canvas)
+        log_prob = BernoulliPixels().log_prob(_pixel([image]), canvas)
+    gradient = float(tape.gradient(log_prob, canvas))
+    assert np.isfinite(gradient)
+    assert np.sign(gradient) == sign
+    assert 1.0 <= abs(gradient) <= 101.0
+
+
+def test_the_gradient_inside_is_that_of_the_density():
+    canvas = _pixel([0.02, 0.3, 0.97])
+    image = _pixel([1.0, 0.0, 0.4])
+    with tf.GradientTape() as tape:
+        tape.watch(canvas)
+        log_prob = BernoulliPixels().log_prob(image, canvas)
+    step = 1e-3
+    differences = (
+        stats.bernoulli(canvas.numpy() + step).logpmf(1) - stats.bernoulli(canvas.numpy() - step).logpmf(1),
+        stats.bernoulli(canvas.numpy() + step).logpmf(0) - stats.bernoulli(canvas.numpy() - step).logpmf(0),
+    )
+    expected = (image * differences[0] + (1 - image) * differences[1]) / (2 * step)
+    np.testing.assert_allclose(tape.gradient(log_prob, canvas), expected, rtol=5e-3)
