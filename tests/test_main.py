@@ -227,7 +227,9 @@ def test_a_folder_of_pictures_of_many_sizes(tmp_path):
     one_split = ("--train_steps=4", "--mode=evaluate", "--evaluated_splits=validation")
     again = _run(*TINY, *_folders(tmp_path), *own, *one_split)
     assert "validation" in again.stdout and " test" not in again.stdout
-    assert json.loads((tmp_path / "run/report.json").read_text())["test"] == report["test"]
+    kept = json.loads((tmp_path / "run/report.json").read_text())
+    assert kept["test"] == report["test"] and kept["classical"] == report["classical"]
+    assert set(kept["classical"]) == {"validation", "test"}
     wrong = _run(*TINY, *_folders(tmp_path / "new"), *own, "--evaluated_splits=train", check=False)
     assert wrong.returncode != 0
     assert "--evaluated_splits=train names 'train': held-out splits of this data set are validation" in wrong.stderr
