@@ -18,7 +18,7 @@ ROOMS = (
     ("models",),
     ("editing",),
     ("evaluation",),
-    ("visualization", "serving"),
+    ("visualization", "serving", "prediction"),
     ("config",),
     ("app",),
 )
