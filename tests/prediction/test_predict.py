@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from scipy import ndimage
 from skimage.measure import regionprops
@@ -16,7 +17,9 @@ from tests.prediction.bright_spots import SLOTS, BrightSpots, picture
 from tf_scenes.errors import UserError
 from tf_scenes.prediction import predict as prediction
 from tf_scenes.prediction.inputs import find_inputs
+from tf_scenes.prediction.objects import picture_objects
 from tf_scenes.prediction.results import Results
+from tf_scenes.prediction.tables import Instances
 
 SQUARES = [(2, 3, 9, 10), (2, 12, 7, 30), (15, 20, 29, 40)]
 
@@ -126,6 +129,22 @@ def test_instances_are_those_of_the_masks_by_pycocotools(pictures, tmp_path):
             assert isinstance(annotation["segmentation"]["counts"], str)
             seen.append((image["file_name"], str(annotation["object"])))
     assert seen == [(row["file"], row["object"]) for row in rows]
+
+
+def test_masks_of_any_shape_are_encoded_as_pycocotools_would(tmp_path):
+    """In pieces, with holes, at all edges, of one pixel."""
+    random = np.random.RandomState(0)
+    for size in ((9, 7), (1, 12), (12, 1)):
+        labels = random.randint(0, 4, size).astype(np.int32)
+        description = {"presence": np.ones((1, 3)), "locations": np.zeros((1, 3, 2)), "masks": labels[None]}
+        instances = Instances({})
+        instances.add("a.png", picture_objects(description, *size))
+        instances.write(str(tmp_path / "instances.json"))
+        annotations = json.loads((tmp_path / "instances.json").read_text())["annotations"]
+        assert len(annotations) == 3
+        for number, annotation in enumerate(annotations, start=1):
+            expected = coco_mask.encode(np.asfortranarray(labels == number, np.uint8))
+            assert annotation["segmentation"] == {"size": list(size), "counts": expected["counts"].decode()}
 
 
 def test_categories_are_those_of_the_model(pictures, tmp_path):
