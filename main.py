@@ -19,6 +19,8 @@ def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     try:
         settings = config.config_from_flags()
+        if settings.job.mode == "predict":
+            settings.prediction.require_files()
         # TensorFlow takes seconds to import, so flags are checked first.
         from tf_scenes.app import modes
 

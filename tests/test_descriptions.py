@@ -17,7 +17,7 @@ OF_OBJECTS = {
     "boxes": np.ones((2, 3, 4), np.float32),
     "where": np.ones((2, 3, 2, 3), np.float32),
 }
-DESCRIPTION = {"num_objects": np.int32([2, 0]), **OF_OBJECTS}
+DESCRIPTION = {"num_objects": np.int32([2, 0]), **OF_OBJECTS, "masks": np.zeros((2, 8, 9), np.int32)}
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def test_every_field_has_a_role():
         Role.PRESENCE: {"presence"},
         Role.PLACE: {"locations"},
         Role.APPEARANCE: {"sizes", "appearance", "category", "angles", "deformations", "attributes"},
-        Role.DERIVED: {"num_objects", "boxes", "where"},
+        Role.DERIVED: {"num_objects", "boxes", "where", "masks"},
         Role.SCENE: set(),
     }
     assert set(descriptions.of_role({"latents": np.zeros((1, 2, 2, 3))}, Role.SCENE)) == {"latents"}
 
 
 def test_decoders_take_all_that_follows_from_nothing_else():
-    assert set(descriptions.decoded(DESCRIPTION)) == set(DESCRIPTION) - {"num_objects", "boxes", "where"}
+    assert set(descriptions.decoded(DESCRIPTION)) == set(DESCRIPTION) - {"num_objects", "boxes", "where", "masks"}
     assert set(descriptions.decoded({"latents": np.zeros((1, 2, 2, 3))})) == {"latents"}
 
 
@@ -53,6 +53,10 @@ def test_what_has_a_value_for_each_object():
 def test_only_angles_are_circular_and_only_categories_without_an_order():
     assert [name for name in DESCRIPTION if descriptions.field(name).circular] == ["angles"]
     assert [name for name in DESCRIPTION if descriptions.field(name).categorical] == ["category"]
+
+
+def test_what_changes_with_the_scale_of_an_image():
+    assert [name for name in DESCRIPTION if descriptions.field(name).in_pixels] == ["locations", "sizes"]
 
 
 def test_a_new_field_is_known_by_its_name(fields):

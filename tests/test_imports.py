@@ -19,7 +19,7 @@ ROOMS = (
     ("models",),
     ("editing",),
     ("evaluation",),
-    ("visualization", "serving"),
+    ("visualization", "serving", "prediction"),
     ("config",),
     ("app",),
 )

@@ -161,6 +161,45 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
         assert result.returncode != 0 and message in result.stderr and "Traceback" not in result.stderr
 
 
+def test_objects_in_files_are_predicted_with_a_run_and_with_an_exported_model_alone(trained, tmp_path):
+    path, _ = trained
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        pixels = np.random.RandomState(number).uniform(size=(32, 30 + 5 * number)) > 0.9
+        Image.fromarray(pixels.astype(np.uint8) * 255).save(folder / f"{number}.png")
+    pictures = f"--predict_images={folder}"
+    by_run = _run(*TINY, *_folders(path), "--mode=predict", pictures)
+    assert "in 3 images" in by_run.stdout and "3/3" in by_run.stderr
+    exported = ("--mode=predict", pictures, f"--predict_models={path / 'saved'}", f"--predict_dir={tmp_path / 'out'}")
+    _run(*exported)  # Without any flag of the run.
+    for table in ("counts.csv", "objects.csv"):
+        assert (path / "run" / "predictions" / table).read_text() == (tmp_path / "out" / table).read_text()
+    assert (tmp_path / "out" / "counts.csv").read_text().startswith("file,num_objects\n0.png,")
+
+    (folder / "broken.png").write_bytes(b"no picture")
+    result = _run(*exported, check=False)
+    assert result.returncode == 1 and "in 3 images" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("Error: 1 of the pictures could not be used")
+    assert str(folder / "broken.png") in result.stderr and "Traceback" not in result.stderr
+
+
+def test_wrong_paths_of_predictions_are_reported_before_tensorflow_is_imported(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for flags, message in (
+        ((), "--mode=predict needs --predict_images"),
+        (("--predict_images=nowhere",), "--predict_images=nowhere does not exist"),
+        ((f"--predict_images={tmp_path}/*.tif",), "does not exist"),
+        ((f"--predict_images={tmp_path}", f"--predict_models={tmp_path}"), "holds no exported model"),
+        ((f"--predict_images={tmp_path}", "--predict_scale=0"), "predict_scale"),
+    ):
+        command = [sys.executable, "-X", "importtime", MAIN[1], "--mode=predict", *flags]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        lines = result.stderr.splitlines()
+        assert result.returncode == 1 and message in result.stderr and "Traceback" not in result.stderr
+        assert not [line for line in lines if line.startswith("import time") and line.split()[-1] == "tensorflow"]
+
+
 def test_the_demo_shows_an_exported_model(trained, tmp_path):
     path, _ = trained
     (tmp_path / "models").mkdir()
@@ -203,6 +242,11 @@ def test_own_images_need_no_ground_truth(tmp_path):
     assert "test_4" not in report
     assert report["test"]["count_accuracy"] is None
     assert report["test"]["elbo"] < 0
+    Image.new("L", (28, 20)).save(tmp_path / "a.png")
+    arguments = (*TINY, *_folders(tmp_path), *own, "--train_steps=4", "--mode=predict")
+    result = _run(*arguments, f"--predict_images={tmp_path / 'a.png'}", check=False)
+    assert result.returncode == 1 and "--mode=predict needs a model that finds objects" in result.stderr
+    assert not (tmp_path / "run" / "predictions").exists()
 
 
 def test_a_folder_of_pictures_of_many_sizes(tmp_path):

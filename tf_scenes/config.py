@@ -19,12 +19,13 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation.options import EvaluationOptions
 from tf_scenes.models import registry
 from tf_scenes.options import Options, option, plain_type
+from tf_scenes.prediction.options import PredictionOptions
 from tf_scenes.serving.options import ServingOptions
 from tf_scenes.training.options import TrainingOptions
 
 # Experiments on a trained run; the results of each are a section of its report.
 EXPERIMENTS = ("likelihood", "disentanglement", "canvases")
-MODES = ("train", "evaluate", "export", "generate", "edit", "compare", *EXPERIMENTS)
+MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "compare", *EXPERIMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,7 @@ _SECTIONS: Mapping[str, type[Options]] = {
     "training": TrainingOptions,
     "evaluation": EvaluationOptions,
     "serving": ServingOptions,
+    "prediction": PredictionOptions,
 }
 
 
@@ -86,6 +88,7 @@ class Config:
         training: Training options.
         evaluation: Options of what is done with a trained model.
         serving: Options of the exported models.
+        prediction: Options of what is predicted for picture files.
         model_options: Options of all models by section; those of models other than `model` have no effect.
 
     Raises:
@@ -99,6 +102,7 @@ class Config:
     training: TrainingOptions = dataclasses.field(default_factory=TrainingOptions)
     evaluation: EvaluationOptions = dataclasses.field(default_factory=EvaluationOptions)
     serving: ServingOptions = dataclasses.field(default_factory=ServingOptions)
+    prediction: PredictionOptions = dataclasses.field(default_factory=PredictionOptions)
     model_options: Mapping[str, Options] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,6 +122,8 @@ class Config:
         registry.entry(self.model).check(self)
         if self.job.mode == "edit" and not self.evaluation.edit_path:
             raise UserError("--mode=edit needs --edit_path, an edit script")
+        if self.job.mode == "predict" and not self.prediction.predict_images:
+            raise UserError("--mode=predict needs --predict_images, a folder, a glob or a picture")
         if self.job.mode == "compare" and not self.job.compare_runs:
             raise UserError("--mode=compare needs --compare_runs, a comma-separated list of run folders")
         if self.evaluation.max_inferred_objects < self.data.max_objects:

@@ -38,6 +38,8 @@ class Field:
         by_object: Whether the field has a value for each object, `[batch, slots, ...]`, which is 0 in empty slots.
         circular: Whether values are angles in radians, so that those that differ by a full turn are equal.
         categorical: Whether values are numbers of categories, from 0, without an order.
+        in_pixels: Whether values are in pixels of the image, y then x: a point or, unless it is the object's place, a
+            length.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Field:
     by_object: bool = True
     circular: bool = False
     categorical: bool = False
+    in_pixels: bool = False
 
     @property
     def decoded(self) -> bool:
@@ -71,9 +74,9 @@ NUM_OBJECTS = declare(Field("num_objects", Role.DERIVED, by_object=False))
 # float32 [batch, slots].
 PRESENCE = declare(Field("presence", Role.PRESENCE))
 # float32 [batch, slots, 2], y then x in pixels.
-LOCATIONS = declare(Field("locations", Role.PLACE))
+LOCATIONS = declare(Field("locations", Role.PLACE, in_pixels=True))
 # float32 [batch, slots, 2], height and width of the glimpse in pixels.
-SIZES = declare(Field("sizes", Role.APPEARANCE))
+SIZES = declare(Field("sizes", Role.APPEARANCE, in_pixels=True))
 # float32 [batch, slots, D], a Gaussian vector.
 APPEARANCE = declare(Field("appearance", Role.APPEARANCE))
 # int32 [batch, slots].
@@ -88,6 +91,8 @@ ATTRIBUTES = declare(Field("attributes", Role.APPEARANCE))
 BOXES = declare(Field("boxes", Role.DERIVED))
 # float32 [batch, slots, 2, 3], the affine map from a sprite to the canvas.
 WHERE = declare(Field("where", Role.DERIVED))
+# int32 [batch, height, width]: 0 for the background, i + 1 for the object of slot i.
+MASKS = declare(Field("masks", Role.DERIVED, by_object=False))
 # float32 [batch, h, w, channels].
 LATENTS = declare(Field("latents", Role.SCENE, by_object=False))
 # float32 [batch, h, w, channels], Gaussian latents of a coarse grid.

@@ -1,6 +1,7 @@
-"""Asks TensorFlow Serving what image files show, and draws boxes on them: python tools/client.py IMAGE ...
+"""Asks TensorFlow Serving what image files show, and outlines the objects: python tools/client.py IMAGE ...
 
-Needs Pillow; for gRPC also the package tensorflow-serving-api. docs/serving.md says how to start the server.
+Needs Pillow and scikit-image; for gRPC also the package tensorflow-serving-api. docs/serving.md says how to start the
+server.
 """
 
 import argparse
@@ -13,15 +14,18 @@ import urllib.request
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from skimage.segmentation import find_boundaries
 
 Outputs = dict[str, np.ndarray]
-# Boxes on a canvas of 64 pixels would be hard to see at its own size.
+_SIGNATURE = "encoded_segmented"
+# Outlines on a canvas of 64 pixels would be hard to see at its own size.
 _SMALLEST_SHOWN = 256
+_OUTLINE_COLOR = (255, 64, 64)
 
 
 def main() -> None:
-    """Writes a copy of each image with boxes next to it, and prints what was found."""
+    """Writes a copy of each image with the objects outlined next to it, and prints how many were found."""
     arguments = _parse()
     predict = {"rest": predict_rest, "grpc": predict_grpc}[arguments.protocol]
     server = arguments.server or {"rest": "localhost:8501", "grpc": "localhost:8500"}[arguments.protocol]
@@ -32,9 +36,12 @@ def main() -> None:
             picture = Image.open(path)
             outputs = predict(server, arguments.model, image_bytes)
         except (OSError, UnidentifiedImageError, ValueError) as error:
-            sys.exit(f"Error: {path}: {error}")
-        drawn = f"{os.path.splitext(path)[0]}_boxes.png"
-        draw_boxes(picture, outputs["boxes"][0], outputs["presence"][0]).save(drawn)
+            hint = ""
+            if _SIGNATURE in str(error):
+                hint = "; models that find objects and were exported without it must be exported again"
+            sys.exit(f"Error: {path}: {error}{hint}")
+        drawn = f"{os.path.splitext(path)[0]}_objects.png"
+        draw_outlines(picture, outputs["masks"][0]).save(drawn)
         print(f"{path}: {int(outputs['num_objects'][0])} objects, see {drawn}")
 
 
@@ -63,7 +70,7 @@ def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
         OSError: If there is no server.
     """
     body = {
-        "signature_name": "encoded",
+        "signature_name": _SIGNATURE,
         "inputs": {"image_bytes": [{"b64": base64.b64encode(image_bytes).decode()}]},
     }
     request = urllib.request.Request(
@@ -98,7 +105,7 @@ def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_pb2_grpc
 
     request = predict_pb2.PredictRequest(
-        model_spec=model_pb2.ModelSpec(name=model, signature_name="encoded"),
+        model_spec=model_pb2.ModelSpec(name=model, signature_name=_SIGNATURE),
         inputs={"image_bytes": tf.make_tensor_proto([image_bytes])},
     )
     with grpc.insecure_channel(server) as channel:
@@ -109,22 +116,19 @@ def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
     return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
 
-def draw_boxes(picture: Image.Image, boxes: np.ndarray, presence: np.ndarray) -> Image.Image:
-    """A copy of a picture, enlarged if it is small, with a box around each object that is present.
+def draw_outlines(picture: Image.Image, masks: np.ndarray) -> Image.Image:
+    """A copy of a picture, enlarged if it is small, with an outline around each object.
 
     Args:
         picture: The picture that was sent.
-        boxes: Boxes, float `[objects, 4]`: ymin, xmin, ymax, xmax as fractions of the picture's height and width.
-        presence: Whether each box has an object, float `[objects]`, 0 or 1.
+        masks: The object that each pixel belongs to, int `[height, width]`, 0 for the background.
     """
     factor = max(1, -(-_SMALLEST_SHOWN // min(picture.size)))
     width, height = (side * factor for side in picture.size)
-    drawn = picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
-    pen = ImageDraw.Draw(drawn)
-    for top, left, bottom, right in boxes[presence > 0.5]:
-        corners = (left * width, top * height, right * width - 1, bottom * height - 1)
-        pen.rectangle(corners, outline=(255, 64, 64), width=max(1, factor // 2))
-    return drawn
+    drawn = np.array(picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST))
+    enlarged = masks.repeat(factor, axis=0).repeat(factor, axis=1)
+    drawn[find_boundaries(enlarged, mode="inner")] = _OUTLINE_COLOR
+    return Image.fromarray(drawn)
 
 
 if __name__ == "__main__":

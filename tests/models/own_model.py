@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-from tf_scenes.descriptions import BOXES, LOCATIONS, PRESENCE, Field, Role, declare, describe, only_present
+from tf_scenes.descriptions import LOCATIONS, PRESENCE, Field, Role, declare, describe
 from tf_scenes.layers import gaussian
 from tf_scenes.models.entry import ModelEntry
 from tf_scenes.models.lavae.placing import paste_sprites
@@ -75,13 +75,6 @@ class Spot(SceneModel):
         centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
         drawn = tf.reduce_sum(paste_sprites(centers, sprites, height, width), axis=1)
         return tf.clip_by_value(drawn * description[BRIGHTNESS][:, :, None, None], 0.0, 1.0)
-
-    @override
-    def geometry(self, description, height, width):
-        size = tf.cast(tf.stack([height, width]), tf.float32)
-        low = (description[LOCATIONS] - SIDE / 2.0) / size
-        boxes = tf.clip_by_value(tf.concat([low, low + SIDE / size], axis=-1), 0.0, 1.0)
-        return only_present(description[PRESENCE], {BOXES: boxes})
 
     @override
     def elbo_terms(self, images, seed, max_objects=None, sampled_kl=False, features=()):

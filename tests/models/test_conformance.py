@@ -241,7 +241,7 @@ def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build, name)
     assert same == [True, False, False]
 
 
-def test_boxes_are_within_the_canvas_and_around_the_locations(model, name):
+def test_boxes_are_tight_around_what_objects_show(model):
     if not model.finds_objects:
         assert model.geometry(model.encode(IMAGES), 24, 24) == {}
         return
@@ -252,12 +252,60 @@ def test_boxes_are_within_the_canvas_and_around_the_locations(model, name):
     assert boxes.min() >= 0
     assert boxes.max() <= 1
     assert not boxes[~present].any()
-    middles = (description["locations"].numpy()[present] + 0.5) / [24, 30]
-    inside = ((middles >= 0) & (middles <= 1)).all(-1)
-    low, high = boxes[present][inside, :2], boxes[present][inside, 2:]
-    # LAVAE's boxes are around what a sprite shows, which need not be in its middle.
-    near = 4 / 24 if name == "lavae" else 1e-5
-    assert ((low <= middles[inside] + near) & (middles[inside] <= high + near) & (low < high)).all()
+    drawn = _drawn_alone(model, description, 24, 30)
+    locations = description["locations"].numpy()
+    inside = present & (locations >= 4).all(-1) & (locations <= [19, 25]).all(-1)  # Where no sprite of LAVAE is cut.
+    assert inside.sum() > 10
+    for scene, slot in np.argwhere(inside):
+        visible = np.argwhere(drawn[scene, slot] > drawn[scene, slot].max() / 2)
+        edges = [*visible.min(0), *visible.max(0) + 1]
+        np.testing.assert_allclose(boxes[scene, slot] * [24, 30, 24, 30], edges, atol=1e-4)
+
+
+def _drawn_alone(model, description, height, width):
+    """Every object of every scene on a canvas of its own, its brightest channel: `[batch, slots, height, width]`."""
+    scenes, slots = description["presence"].shape
+    alone = {name: tf.repeat(value, slots, axis=0).numpy() for name, value in description.items()}
+    alone["presence"] *= np.tile(np.eye(slots), (scenes, 1))
+    drawn = model.decode({name: tf.constant(value) for name, value in alone.items()}, height, width)
+    return drawn.numpy().max(-1).reshape(scenes, slots, height, width)
+
+
+def test_masks_say_whose_each_pixel_is(model):
+    if not model.finds_objects:
+        with pytest.raises(NotImplementedError, match="does not find objects"):
+            model.masks(IMAGES, model.encode(IMAGES))
+        return
+    description = model.sample_description(40, 24, 30, tf.constant([0, 1]), 3)
+    images = model.decode(description, 24, 30)
+    masks = model.masks(images, description).numpy()
+    present = description["presence"].numpy() > 0
+    assert masks.dtype == np.int32 and masks.shape == (40, 24, 30)
+    found = np.stack([[(mask == slot + 1).any() for slot in range(3)] for mask in masks])
+    assert masks.min() == 0 and masks.max() == 3
+    assert not found[~present].any() and found[present].mean() > 0.5
+    assert not masks[~present.any(1)].any() and not present.any(1).all()
+    # A pixel is an object's only where it shows.
+    drawn = _drawn_alone(model, description, 24, 30)
+    for scene, y, x in np.argwhere(masks > 0):
+        own = drawn[scene, masks[scene, y, x] - 1]
+        assert own[y, x] > 0.49 * own.max()
+
+
+def test_masks_of_any_size_are_the_same_from_a_graph(build, name):
+    model = build(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+    if not model.finds_objects:
+        return
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1])], autograph=False)
+    def masks(images):
+        return model.masks(images, model.encode(images))
+
+    for size in ((24, 24), (40, 33)):
+        images = tf.image.resize(IMAGES[:3], size)
+        expected = model.masks(images, model.encode(images)).numpy()
+        np.testing.assert_array_equal(masks(images), expected)
+        assert expected.any()
 
 
 def test_prior_samples_are_descriptions(model):

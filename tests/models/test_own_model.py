@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from absl import flags
+from PIL import Image
 
 from tests.models import own_model
 from tf_scenes.app import modes
@@ -96,6 +97,24 @@ def test_scenes_are_generated_and_edited(run, tmp_path):
     script.write_text("move 0 3 -2\nsample 0\n")
     run("--mode=edit", f"--edit_path={script}", "--num_edited=2")
     assert np.load(path / "run/edited.npz")["images"].shape == (3, 2, 32, 32, 1)
+
+
+def test_it_predicts_by_run_and_by_export_alike(run, tmp_path):
+    pixels = np.zeros((2, 32, 36), np.uint8)
+    pixels[0, 10:17, 20:27] = 255
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    path = run("--mode=predict", f"--predict_images={tmp_path}")
+    exported = (f"--predict_models={path / 'saved'}", f"--predict_dir={tmp_path / 'exported'}")
+    run("--mode=predict", f"--predict_images={tmp_path}", *exported)
+    by_run, by_export = path / "run" / "predictions", tmp_path / "exported"
+    assert (by_run / "counts.csv").read_text() == "file,num_objects\n0.png,1\n1.png,0\n"
+    assert (by_export / "counts.csv").read_text() == (by_run / "counts.csv").read_text()
+    assert (by_export / "objects.csv").read_text() == (by_run / "objects.csv").read_text()
+    header, row = (line.split(",") for line in (by_run / "objects.csv").read_text().splitlines())
+    assert header[9:] == ["locations_y", "locations_x", "glow_0", "glow_1", "glow_2", "glow_3"]
+    assert row[9:11] == ["13.0", "23.0"]
+    assert np.asarray(Image.open(by_run / "masks" / "0.png"))[9:18, 19:28].any()
 
 
 def test_its_options_are_checked_like_any_others(registered, make_config):

@@ -26,6 +26,8 @@ _spec = importlib.util.spec_from_file_location("client", os.path.join(ROOT, "too
 client = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(client)
 
+# What the server answers if there is no such signature.
+_UNKNOWN = 'Serving signature name: "{}" not found in signature def'
 PIXELS = np.round(255 * example_images()[5]).astype(np.uint8)
 
 
@@ -46,6 +48,8 @@ def rest_server(encoder):
             assert set(body) == {"signature_name", "inputs"}
             inputs = {name: [base64.b64decode(each["b64"]) for each in value] for name, value in body["inputs"].items()}
             try:
+                if body["signature_name"] not in encoder.signatures:
+                    raise tf.errors.InvalidArgumentError(None, None, _UNKNOWN.format(body["signature_name"]))
                 outputs = encoder.signatures[body["signature_name"]](
                     **{name: tf.constant(value) for name, value in inputs.items()}
                 )
@@ -96,8 +100,9 @@ def ask(request):
 
 def test_answers_are_the_model_s(ask, encoder):
     outputs = ask(tf.io.encode_png(PIXELS).numpy())
-    expected = encoder.signatures["uint8"](images=tf.constant(PIXELS[None]))
+    expected = encoder.signatures["segmented"](images=tf.constant(PIXELS[None] / np.float32(255)))
     assert outputs.keys() == expected.keys()
+    assert outputs["masks"].any()
     assert outputs["num_objects"][0] > 0
     for name, value in expected.items():
         np.testing.assert_allclose(outputs[name], value, atol=1e-6)
@@ -108,12 +113,28 @@ def test_what_the_server_refuses_is_reported(ask):
         ask(b"no image")
 
 
-def test_boxes_are_drawn_where_objects_are():
-    picture = Image.new("L", (32, 64))
-    boxes = np.array([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 1.0, 1.0]])
-    drawn = np.asarray(client.draw_boxes(picture, boxes, np.array([1.0, 0.0])))
+def test_a_model_without_masks_is_reported_with_what_to_do(rest_server, encoder, tmp_path, monkeypatch, capsys):
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "scene.png")
+    monkeypatch.setattr("sys.argv", ["client.py", str(tmp_path / "scene.png"), f"--server={rest_server}"])
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "signatures", {"encoded": encoder.signatures["encoded"]})
+        with pytest.raises(SystemExit, match=r"scene.png: .*encoded_segmented.* exported again$"):
+            client.main()
+    client.main()
+    assert "objects, see" in capsys.readouterr().out
+    assert Image.open(tmp_path / "scene_objects.png").size == (264, 264)
+
+
+def test_objects_are_outlined_and_the_picture_stays_as_it_is_elsewhere():
+    masks = np.zeros((64, 32), int)
+    masks[16:48, 8:20] = 1
+    masks[16:48, 20:32] = 7
+    drawn = np.asarray(client.draw_outlines(Image.new("L", (32, 64), 90), masks))
     assert drawn.shape == (512, 256, 3)
-    red = np.argwhere(drawn[..., 0] > 0)
-    np.testing.assert_array_equal(red.min(0), [128, 128])
-    np.testing.assert_array_equal(red.max(0), [383, 255])
-    assert not drawn[140:370, 140:240].any()
+    outlined = (drawn == [255, 64, 64]).all(-1)
+    assert (drawn[~outlined] == 90).all()
+    expected = np.zeros((512, 256), bool)
+    for left, right in ((64, 160), (160, 256)):  # Eight pixels for one; the picture's edge is not an outline.
+        expected[128:384, left:right] = True
+        expected[129:383, left + 1 : right - (right < 256)] = False
+    np.testing.assert_array_equal(outlined, expected)

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from tf_scenes.app import drawing, experiments
+from tf_scenes.app import drawing, experiments, prediction
 from tf_scenes.app.run import Run
 from tf_scenes.config import EXPERIMENTS, Config
 from tf_scenes.editing.interventions import TrainedCodec
@@ -47,6 +47,8 @@ def run_mode(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
     if mode == "train":
         _train(config)
+    elif mode == "predict":
+        prediction.predict(config)
     else:
         run = Run(config, tf.distribute.get_strategy())
         run.require_training()

@@ -8,6 +8,8 @@ _TAIL_PERCENT = 0.2
 # Without objects the contrast would be that of noise, and noise would look like objects.
 _NOISE_DEVIATIONS = 10.0
 _SMALLEST_CONTRAST = 2e-3
+# Side in pixels up to which all pixels of a picture are used.
+_LARGEST_SIDE = 512
 # The median absolute difference of two normal numbers, in standard deviations.
 _MEDIAN_DIFFERENCE = 0.954
 
@@ -26,10 +28,12 @@ def measure_levels(images: tf.Tensor) -> tf.Tensor:
     Returns:
         Background and contrast, float32 `[batch, 2]`, in the pictures' unit. The contrast is never 0.
     """
-    pixels = tf.reshape(images, [tf.shape(images)[0], -1])
+    # A large picture's quantiles are known well enough from a part of its pixels, evenly spaced; sorting takes time.
+    step = 1 + (tf.reduce_max(tf.shape(images)[1:3]) - 1) // _LARGEST_SIDE
+    pixels = tf.reshape(images[:, ::step, ::step], [tf.shape(images)[0], -1])
     quantiles = tfp.stats.percentile(pixels, [_TAIL_PERCENT, 50.0, 100.0 - _TAIL_PERCENT], axis=1)
     low, background, high = tf.unstack(quantiles)  # [batch] each
-    differences = tf.abs(images[:, :, 1:] - images[:, :, :-1])
+    differences = tf.abs(images[:, ::step, 1::step] - images[:, ::step, :-1:step])
     differences = tf.reshape(differences, [tf.shape(images)[0], -1])
     noise = tfp.stats.percentile(differences, 50.0, axis=1) / _MEDIAN_DIFFERENCE
     smallest = tf.maximum(_NOISE_DEVIATIONS * noise, _SMALLEST_CONTRAST)

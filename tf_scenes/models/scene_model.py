@@ -8,7 +8,8 @@ from typing import Optional
 import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.descriptions import NUM_OBJECTS
+from tf_scenes.descriptions import BOXES, NUM_OBJECTS
+from tf_scenes.models.single_objects import boxes_of_objects, masks_of_objects
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLoss, elbo
@@ -41,7 +42,10 @@ class SceneModel(TrainableModel):
     - `encode` and `decode`: how an image becomes a scene description, and how a description becomes an image;
     - `elbo_terms` and `training_loss`: the ELBO, and what is minimised in training;
     - `sample_description`: scenes from the prior;
-    - `views`, and `geometry` if it finds objects: what is drawn on and beside images.
+    - `views`: what figures show beside images.
+
+    `geometry` and `masks` say where objects are in the image. By default they draw each object alone; a subclass that
+    knows a faster or a better way overrides them.
 
     Descriptions are dictionaries whose field names are declared in `tf_scenes.descriptions`; exported models use the
     same names. The step, its precision and its variables are Keras's side, which every model inherits from
@@ -127,11 +131,32 @@ class SceneModel(TrainableModel):
 
         Returns:
             For models that find objects `boxes`, float32 `[batch, max_objects, 4]`: ymin, xmin, ymax and xmax as
-            fractions of the canvas, within [0, 1]. For models that pose sprites also `where`, float32
-            `[batch, max_objects, 2, 3]`: the affine map from (y, x, 1), with y and x from -1 to 1 within a sprite, to y
-            and x on the canvas in pixels. All values of absent objects are 0.
+            fractions of the canvas, within [0, 1], around what each object shows above half of its own peak. For models
+            that pose sprites also `where`, float32 `[batch, max_objects, 2, 3]`: the affine map from (y, x, 1), with y
+            and x from -1 to 1 within a sprite, to y and x on the canvas in pixels. All values of absent objects are 0.
         """
-        return {}
+        return {BOXES: boxes_of_objects(self.decode, description, height, width)} if self.finds_objects else {}
+
+    def masks(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Says which object each pixel belongs to.
+
+        By default an object is drawn alone, and a pixel belongs to the object that shows most there relative to its own
+        peak, if that is above half of the peak.
+
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            description: Descriptions of these images as returned by `encode`.
+
+        Returns:
+            Masks, int32 `[batch, height, width]`: 0 for the background, i + 1 for the object of slot i.
+
+        Raises:
+            NotImplementedError: If the model does not find objects.
+        """
+        if not self.finds_objects:
+            raise NotImplementedError(f"{type(self).__name__} does not find objects, so it has no masks")
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        return masks_of_objects(self.decode, description, height, width)
 
     @abc.abstractmethod
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -143,8 +168,7 @@ class SceneModel(TrainableModel):
 
         Returns:
             `sprites`, float32 `[batch, max_objects, h, w, channels]`, if the model finds objects; `features`, float32
-            `[batch, height, width]`, if it has location features; `outlines`, the corners of oriented boxes, float32
-            `[batch, max_objects, 4, 2]`, y then x in pixels, if it has such boxes.
+            `[batch, height, width]`, if it has location features.
         """
 
     # The ELBO.

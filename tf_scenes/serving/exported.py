@@ -1,16 +1,19 @@
 """Exported models, loaded as any program without this package could load them, with the interface that edits use."""
 
 import os
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.descriptions import Description, as_arrays
+from tf_scenes.descriptions import Description, as_arrays, has_objects
 from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
 from tf_scenes.serving.versions import PARTS, newest
+
+_SEGMENTED = "segmented"
 
 
 class ExportedModel(Codec):
@@ -25,7 +28,13 @@ class ExportedModel(Codec):
         Raises:
             UserError: If the folder has no such models.
         """
+        self._folder = folder
         self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in PARTS)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images that the encoder takes."""
+        return self._encoder.signatures["serving_default"].structured_input_signature[1]["images"].shape[-1]
 
     @override
     def encode(self, images: np.ndarray) -> Description:
@@ -34,11 +43,41 @@ class ExportedModel(Codec):
         Raises:
             UserError: If the images do not have as many channels as the model's.
         """
-        signature = self._encoder.signatures["serving_default"]
-        channels = signature.structured_input_signature[1]["images"].shape[-1]
-        if images.shape[-1] != channels:
-            raise UserError(f"the exported encoder takes images with {channels} channels, not {images.shape[-1]}")
-        return as_arrays(signature(images=tf.constant(images)))
+        return self._called("serving_default", images)
+
+    def require_masks(self) -> None:
+        """Checks that the model says which object each pixel belongs to.
+
+        Raises:
+            UserError: If it does not find objects, or was exported before encoders said so.
+        """
+        if not has_objects(self._encoder.signatures["serving_default"].structured_outputs):
+            raise UserError(f"{self._folder} holds a model that does not find objects: one that does is needed")
+        if _SEGMENTED not in self._encoder.signatures:
+            raise UserError(
+                f"{self._folder} was exported without the signature '{_SEGMENTED}', which gives masks: export it again "
+                "(--mode=export with the flags of its run)"
+            )
+
+    def segment(self, images: np.ndarray) -> Description:
+        """Scene descriptions of images, with `masks`, see `SceneModel.masks`; `require_masks` holds.
+
+        Raises:
+            UserError: If the images are not of a kind or size that the model takes.
+        """
+        return self._called(_SEGMENTED, images)
+
+    def _called(self, signature: str, images: np.ndarray) -> Description:
+        if images.shape[-1] != self.channels:
+            raise UserError(f"the exported encoder takes images with {self.channels} channels, not {images.shape[-1]}")
+        try:
+            return as_arrays(self._encoder.signatures[signature](images=tf.constant(images)))
+        except tf.errors.InvalidArgumentError as error:
+            # What the checks in the graph say stands between brackets: [input images must ... ].
+            refusal = re.search(r"\[(input images must [^\]]*?)(; its shape is)?\]", error.message)
+            if refusal is None:
+                raise
+            raise UserError(f"the exported encoder refuses it: {refusal[1]}") from error
 
     @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:

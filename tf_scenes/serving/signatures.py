@@ -6,11 +6,13 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import decoded, field
+from tf_scenes.descriptions import MASKS, decoded, field
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import checks
 
 Signatures = dict[str, tf.types.experimental.ConcreteFunction]
+# From checked images to the outputs of a signature.
+Answer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,9 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
     description from the posterior. All return the fields that `SceneModel.encode` and `SceneModel.geometry` return,
     with `limits.max_objects` slots.
 
+    Models that find objects also have `segmented` and `encoded_segmented`, which take the same as `serving_default` and
+    `encoded` and return `masks` besides, see `SceneModel.masks`.
+
     Args:
         model: Trained model.
         channels: Number of channels of the images it was trained on.
@@ -47,16 +52,23 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
         height, width = tf.unstack(tf.shape(images)[1:3])
         return {**description, **model.geometry(description, height, width)}
 
-    # Traced only once, although three signatures call it.
+    # Traced only once, although most signatures call it.
     describe = _traced(with_geometry, images)
     specs = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in describe.structured_outputs.items()}
 
-    def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return describe(checks.checked_images("images", images, channels, limits.largest_side))
+    def segment(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        description = describe(images)
+        return {**description, MASKS: model.masks(images, description)}
 
-    def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images = _decoded(image_bytes, channels)
-        return describe(checks.checked_images("image_bytes", images, channels, limits.largest_side))
+    def from_images(answer: Answer) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        return lambda images: answer(checks.checked_images("images", images, channels, limits.largest_side))
+
+    def from_bytes(answer: Answer) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def decode_and_answer(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = _decoded(image_bytes, channels)
+            return answer(checks.checked_images("image_bytes", images, channels, limits.largest_side))
+
+        return decode_and_answer
 
     def sampled(images: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         images = checks.checked_images("images", images, channels, limits.largest_side)
@@ -70,12 +82,18 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
         # One image at a time, so that a draw depends only on its own seed and not on the rest of the batch.
         return tf.map_fn(one, (images, seed), fn_output_signature=specs)
 
-    return {
-        "serving_default": _traced(from_images, images),
-        "uint8": _traced(from_images, tf.TensorSpec(images.shape, tf.uint8, name="images")),
-        "encoded": _traced(from_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")),
+    image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
+    signatures = {
+        "serving_default": _traced(from_images(describe), images),
+        "uint8": _traced(from_images(describe), tf.TensorSpec(images.shape, tf.uint8, name="images")),
+        "encoded": _traced(from_bytes(describe), image_bytes),
         "sampled": _traced(sampled, images, tf.TensorSpec([None], tf.int32, name="seed")),
     }
+    if model.finds_objects:
+        segment = _traced(segment, images)
+        signatures["segmented"] = _traced(from_images(segment), images)
+        signatures["encoded_segmented"] = _traced(from_bytes(segment), image_bytes)
+    return signatures
 
 
 def decoder_signatures(

@@ -39,11 +39,13 @@ def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dic
     """
     images = tf.convert_to_tensor(images)
     pixels = tf.cast(tf.round(255.0 * images), tf.uint8)
-    count = len(images)
+    count, files = len(images), tf.stack([tf.io.encode_png(each) for each in pixels])
     inputs = {
         "serving_default": {"images": images},
+        "segmented": {"images": images},
         "uint8": {"images": pixels},
-        "encoded": {"image_bytes": tf.stack([tf.io.encode_png(each) for each in pixels])},
+        "encoded": {"image_bytes": files},
+        "encoded_segmented": {"image_bytes": files},
         "sampled": {"images": images, "seed": tf.range(count)},
     }
     description = encoder["serving_default"](images)

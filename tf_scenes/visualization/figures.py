@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import (
     ATTRIBUTES,
+    BOXES,
     CATEGORY,
     LOCATIONS,
     NUM_OBJECTS,
@@ -39,11 +40,11 @@ def reconstruction_sheet(
     images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
     description = model.encode(images, max_objects)
     pixel_means = model.decode(description, *images.shape[1:3])
-    views = as_arrays(model.views(images, description))
-    description = as_arrays(description)
     if not model.finds_objects:
         return plots.image_grid(np.concatenate([images, pixel_means]), columns=len(images))
-    return plots.reconstructions(images.numpy(), pixel_means.numpy(), description, **views)
+    boxes = model.geometry(description, *images.shape[1:3])[BOXES].numpy()
+    views = as_arrays(model.views(images, description))
+    return plots.reconstructions(images.numpy(), pixel_means.numpy(), as_arrays(description), boxes, **views)
 
 
 def generated_sheet(description: dict[str, np.ndarray], images: np.ndarray) -> Figure:
@@ -57,9 +58,8 @@ def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_
     images = tf.boolean_mask(images, tf.reduce_any(images > 0.0, axis=[1, 2, 3]))[:num_images]
     description = model.encode(images)
     pixel_means = model.decode(description, *images.shape[1:3])
-    outlines = model.views(images, description)["outlines"].numpy()
-    description = as_arrays(description)
-    return plots.descriptions(images.numpy(), pixel_means.numpy(), description, outlines)
+    boxes = model.geometry(description, *images.shape[1:3])[BOXES].numpy()
+    return plots.descriptions(images.numpy(), pixel_means.numpy(), as_arrays(description), boxes)
 
 
 def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0)) -> Figure:

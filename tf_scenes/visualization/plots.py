@@ -20,9 +20,9 @@ def reconstructions(
     images: np.ndarray,
     pixel_means: np.ndarray,
     description: Mapping[str, np.ndarray],
+    boxes: np.ndarray,
     sprites: np.ndarray,
     features: Optional[np.ndarray] = None,
-    outlines: Optional[np.ndarray] = None,
 ) -> figure.Figure:
     """Images, their reconstructions and the inferred objects, in a column for each image.
 
@@ -33,15 +33,12 @@ def reconstructions(
     Args:
         images: Images, float `[images, height, width, channels]` in [0, 1].
         pixel_means: Reconstructions, float, of the same shape.
-        description: Descriptions of the images from `SceneModel.encode`, with `num_objects`, `locations` and, if the
-            model has categories, `category`.
+        description: Descriptions of the images from `SceneModel.encode`, with `num_objects` and, if the model has
+            categories, `category`.
+        boxes: Boxes of the objects from `SceneModel.geometry`, float `[images, slots, 4]`.
         sprites: Sprites of the objects, float `[images, slots, h, w, channels]` in [0, 1].
         features: Location features, float `[images, height, width]`.
-        outlines: Corners of oriented boxes, float `[images, slots, 4, 2]`, y then x in pixels; None draws upright boxes
-            of the sprites' size.
     """
-    if outlines is None:
-        outlines = _upright_boxes(description[LOCATIONS], sprites.shape[2:4])
     order = np.broadcast_to(np.arange(sprites.shape[1]), sprites.shape[:2])
     colors = description.get(CATEGORY, order) % len(_BOX_COLORS)
     counts = description[NUM_OBJECTS]
@@ -51,7 +48,7 @@ def reconstructions(
     labels += ["sprites"] if num_sprite_rows else []
     sheet = PictureSheet(first_sprite_row + num_sprite_rows, len(images), labels)
     for column, count in enumerate(counts):
-        _show_with_boxes(sheet, column, images[column], outlines[column, :count], colors[column])
+        _show_with_boxes(sheet, column, images[column], boxes[column, :count], colors[column])
         sheet.show(1, column, pixel_means[column])
         if features is not None:
             sheet.show(2, column, features[column], cmap="magma", vmax=max(1.0, features.max()))
@@ -61,7 +58,7 @@ def reconstructions(
 
 
 def descriptions(
-    images: np.ndarray, pixel_means: np.ndarray, description: Mapping[str, np.ndarray], outlines: np.ndarray
+    images: np.ndarray, pixel_means: np.ndarray, description: Mapping[str, np.ndarray], boxes: np.ndarray
 ) -> figure.Figure:
     """Input with boxes, reconstruction, and the latent code of each object as text, in a column for each image.
 
@@ -69,13 +66,13 @@ def descriptions(
         images: Images, float `[images, height, width, channels]` in [0, 1].
         pixel_means: Reconstructions, float, of the same shape.
         description: Descriptions of the images from `SceneModel.encode`, with `category` and `sizes`.
-        outlines: Corners of oriented boxes, float `[images, slots, 4, 2]`, see `reconstructions`.
+        boxes: Boxes of the objects, see `reconstructions`.
     """
     counts = description[NUM_OBJECTS]
     sheet = PictureSheet(3, len(images), ["input", "reconstruction", "latent codes"], cell_inches=2.2)
     for column, count in enumerate(counts):
         colors = description[CATEGORY][column] % len(_BOX_COLORS)
-        _show_with_boxes(sheet, column, images[column], outlines[column, :count], colors)
+        _show_with_boxes(sheet, column, images[column], boxes[column, :count], colors)
         sheet.show(1, column, pixel_means[column])
         for slot in range(count):
             code = {name: values[column, slot] for name, values in by_object(description).items()}
@@ -163,22 +160,22 @@ def as_image(sheet: figure.Figure) -> np.ndarray:
 
 
 def _show_with_boxes(
-    sheet: PictureSheet, column: int, image: np.ndarray, outlines: np.ndarray, colors: np.ndarray
+    sheet: PictureSheet, column: int, image: np.ndarray, boxes: np.ndarray, colors: np.ndarray
 ) -> None:
     """Draws an input with boxes around the objects found in it, in the first row."""
     sheet.show(0, column, image)
-    for corners, color in zip(outlines, colors):
+    for corners, color in zip(_corners(boxes, image.shape[:2]), colors):
         sheet.outline(0, column, corners, image, _BOX_COLORS[color])
-    sheet.title(0, column, f"n = {len(outlines)}")
+    sheet.title(0, column, f"n = {len(boxes)}")
 
 
 def _show_framed(sheet: PictureSheet, row: int, column: int, image: np.ndarray, color: tuple[float, ...]) -> None:
     sheet.show(row, column, image)
-    corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * image.shape[:2] - 0.5
+    (corners,) = _corners(np.array([[0.0, 0.0, 1.0, 1.0]]), image.shape[:2])
     # The line is wide because its outer half is clipped.
     sheet.outline(row, column, corners, image, color, width=4.0)
 
 
-def _upright_boxes(locations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Corners of boxes of the same size around locations: `[..., 2]` -> `[..., 4, 2]`."""
-    return locations[..., None, :] + np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * np.array(size) / 2.0
+def _corners(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Corners of boxes, y then x in pixels of an image of that size: `[boxes, 4]` -> `[boxes, 4, 2]`."""
+    return boxes[:, [[0, 1], [0, 3], [2, 3], [2, 1]]] * size - 0.5

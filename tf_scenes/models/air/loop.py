@@ -7,14 +7,14 @@ it looks like.
 """
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-from tf_scenes.descriptions import BOXES, LOCATIONS, PRESENCE, SIZES, WHERE, by_object, describe, only_present
+from tf_scenes.descriptions import LOCATIONS, PRESENCE, SIZES, WHERE, by_object, describe, only_present
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.presence import (
     geometric_presence,
@@ -23,7 +23,6 @@ from tf_scenes.distributions.presence import (
 )
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.affine import Affine, scale_and_translation
-from tf_scenes.layers.boxes import boxes_of_corners
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
 from tf_scenes.models.air.attention import Localization, Refinement, Where
 from tf_scenes.models.air.options import AttentionOptions
@@ -40,9 +39,6 @@ _LEAST_COUNT_PROBABILITY = 1e-6
 # Number of units of the second look's dense layer.
 _REFINEMENT_UNITS = 128
 _GLIMPSE_CHANNELS = (16, 32)
-# Points of a sprite, x then y, from -1 to 1.
-_CORNERS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
-_UNIT_VECTORS_AND_ORIGIN = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
 
 
 def glimpse_channels(options: AttentionOptions) -> tuple[int, ...]:
@@ -383,37 +379,22 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Sprites, and the corners of the posed glimpses as `outlines`."""
         sprites = self.draw_object(_flatten_objects(description))
         shape = tf.concat([tf.shape(description[PRESENCE]), tf.shape(sprites)[1:]], axis=0)
-        outlines = self._points_on_canvas(_CORNERS, description, tf.shape(images)[1], tf.shape(images)[2])
-        return {"sprites": tf.reshape(sprites, shape), "outlines": outlines}
+        return {"sprites": tf.reshape(sprites, shape)}
 
     @override
     def geometry(
         self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Boxes around the posed glimpses, and the affine maps of sprites to the canvas."""
-        boxes = boxes_of_corners(self._points_on_canvas(_CORNERS, description, height, width), height, width)
-        # The columns of an affine map follow from where it takes the unit vectors and the origin.
-        right, down, middle = tf.unstack(
-            self._points_on_canvas(_UNIT_VECTORS_AND_ORIGIN, description, height, width), axis=2
-        )
-        where = tf.stack([down - middle, right - middle, middle], axis=-1)
-        return only_present(description[PRESENCE], {BOXES: boxes, WHERE: where})
-
-    def _points_on_canvas(
-        self,
-        points: Sequence[tuple[float, float]],
-        description: Mapping[str, tf.Tensor],
-        height: tf.Tensor,
-        width: tf.Tensor,
-    ) -> tf.Tensor:
-        """Where points of sprites, x then y, lie on the canvas: `[batch, slots, points, 2]`, y then x in pixels."""
+        """Boxes around what objects show, and the affine maps of sprites to the canvas."""
         flat = _flatten_objects(description)
-        to_canvas = _with_pose(_placement(flat, height, width), self.pose(flat))
-        placed = to_canvas.to_pixels(height, width).apply(tf.constant(points))[..., ::-1]
-        return tf.reshape(placed, tf.concat([tf.shape(description[PRESENCE]), [len(points), 2]], axis=0))
+        to_canvas = _with_pose(_placement(flat, height, width), self.pose(flat)).to_pixels(height, width)
+        linear, offset = to_canvas.linear[:, ::-1, ::-1], to_canvas.offset[:, ::-1]  # y before x.
+        where = tf.concat([linear, offset[..., None]], axis=-1)
+        where = tf.reshape(where, tf.concat([tf.shape(description[PRESENCE]), [2, 3]], axis=0))
+        boxes = super().geometry(description, height, width)
+        return {**boxes, **only_present(description[PRESENCE], {WHERE: where})}
 
     def _to_training_size(self, images: tf.Tensor) -> tf.Tensor:
         if tuple(images.shape[1:3]) == self._image_size:

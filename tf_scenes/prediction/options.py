@@ -1,0 +1,63 @@
+"""Options of what is predicted for picture files."""
+
+import dataclasses
+import glob
+import os
+from typing import Optional
+
+from tf_scenes.errors import UserError
+from tf_scenes.options import Options, option
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionOptions(Options, affects_training=False):
+    """Options of --mode=predict."""
+
+    predict_images: Optional[str] = option(
+        None,
+        "Pictures in which --mode=predict finds objects: a folder, which is searched with all folders in it, a glob or "
+        "a file; PNG, JPEG, BMP or TIFF.",
+    )
+    predict_models: Optional[str] = option(
+        None,
+        "Folder of the exported encoder/ and decoder/ that --mode=predict uses. Default: the trained model of "
+        "--run_dir.",
+    )
+    predict_dir: Optional[str] = option(
+        None,
+        "Folder for the results of --mode=predict: counts.csv, objects.csv, instances.json, masks/ and overlays/. "
+        "Default: predictions/ in --run_dir, or with --predict_models predictions/<name of that folder>.",
+    )
+    predict_scale: float = option(
+        1.0,
+        "Factor by which --mode=predict resizes pictures before the model sees them, e.g. 0.5 where objects are twice "
+        "as large as those trained on. Results are in the files' own pixels.",
+        lower=0.01,
+        upper=100.0,
+    )
+
+    def folder(self, run_dir: str) -> str:
+        """Folder of the results.
+
+        Args:
+            run_dir: Folder of the run.
+        """
+        if self.predict_dir:
+            return self.predict_dir
+        if self.predict_models:
+            return os.path.join("predictions", os.path.basename(os.path.abspath(self.predict_models)))
+        return os.path.join(run_dir, "predictions")
+
+    def require_files(self) -> None:
+        """Checks, before TensorFlow is imported, that the files exist that the options name.
+
+        Raises:
+            UserError: If one does not.
+        """
+        pictures, models = self.predict_images, self.predict_models
+        if not os.path.exists(pictures) and not glob.glob(pictures, recursive=True):
+            raise UserError(f"--predict_images={pictures} does not exist: a folder, a glob or a picture is needed")
+        if models and not os.path.isdir(os.path.join(models, "encoder")):
+            raise UserError(
+                f"--predict_models={models} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed"
+            )

@@ -1,0 +1,124 @@
+"""Finding the objects in picture files, one image at a time."""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tf_scenes.data.image_files import read_pages
+from tf_scenes.descriptions import PRESENCE
+from tf_scenes.errors import UserError
+from tf_scenes.prediction.inputs import PictureFile, ResultNames
+from tf_scenes.prediction.objects import picture_objects
+from tf_scenes.prediction.pictures import as_model_input
+from tf_scenes.prediction.results import Results
+from tf_scenes.prediction.segmenters import Segmenter
+
+
+class _Page(NamedTuple):
+    """An image in a file: what tables call it, the path of its results, and its pixels."""
+
+    file: str
+    result_name: str
+    picture: np.ndarray
+
+
+def predict(segmenter: Segmenter, files: list[PictureFile], scale: float, results: Results) -> list[str]:
+    """Finds the objects in all images and writes what is found; shows progress and problems on standard error.
+
+    Files that cannot be read, and images that the model does not take, are named and skipped. However it ends, the
+    tables hold every image that was finished.
+
+    Args:
+        segmenter: Model that finds objects.
+        files: Picture files; each page of a TIFF file is an image.
+        scale: Factor to resize pictures by before the model sees them.
+        results: Where results are written.
+
+    Returns:
+        The files and pages that were skipped, by the names that they have in tables.
+    """
+    prediction = _Prediction(segmenter, scale, results)
+    names = ResultNames(files)
+    try:
+        with tqdm(files, unit="file", dynamic_ncols=True, file=sys.stderr) as progress:
+            for file in progress:
+                prediction.add_file(file, names)
+                progress.set_postfix(images=results.num_images, objects=results.num_objects)
+    finally:
+        results.write_tables()
+    prediction.warn_of_full_slots()
+    return prediction.skipped
+
+
+class _Prediction:
+    """A prediction under way.
+
+    Attributes:
+        skipped: What was skipped so far, see `predict`.
+    """
+
+    def __init__(self, segmenter: Segmenter, scale: float, results: Results):
+        self.skipped: list[str] = []
+        self._segmenter, self._scale, self._results = segmenter, scale, results
+        self._colors_said, self._full, self._slots = False, 0, 0
+
+    def add_file(self, file: PictureFile, names: ResultNames) -> None:
+        try:
+            pages = _pages(file, names)
+        except UserError as error:
+            # Most of these errors name the file.
+            self._skip(file.name, str(error) if file.path in str(error) else f"{file.path}: {error}")
+            return
+        for page in pages:
+            try:
+                self._add_page(page)
+            except (UserError, tf.errors.OpError) as error:
+                self._skip(page.file, f"{file.path}, {self._size(page)}, cannot be used: {str(error).splitlines()[0]}")
+
+    def _add_page(self, page: _Page) -> None:
+        if page.picture.shape[-1] != self._segmenter.channels and not self._colors_said:
+            self._colors_said = True
+            _say(_COLOR_NOTES[self._segmenter.channels].format(page.file))
+        image = as_model_input(page.picture, self._segmenter.channels, self._scale)
+        description = self._segmenter.segment(image)
+        objects = picture_objects(description, *page.picture.shape[:2])
+        self._full += not objects.slots_left
+        self._slots = description[PRESENCE].shape[1]
+        self._results.add(page.file, page.result_name, page.picture, objects)
+
+    def warn_of_full_slots(self) -> None:
+        if self._full:
+            _say(
+                f"Warning: in {self._full} image{'s' if self._full > 1 else ''} the model found as many objects as it "
+                f"looks for, {self._slots}, and may have missed others: give a higher --max_inferred_objects, here "
+                "with a run, or when the model is exported"
+            )
+
+    def _size(self, page: _Page) -> str:
+        height, width = page.picture.shape[:2]
+        return f"{height} x {width} pixels" + (f" times {self._scale:g}" if self._scale != 1.0 else "")
+
+    def _skip(self, name: str, reason: str) -> None:
+        self.skipped.append(name)
+        _say(f"Skipped: {reason}")
+
+
+# By the number of the model's channels.
+_COLOR_NOTES = {
+    1: "Note: the model is for grey pictures; of coloured ones, such as {}, it sees how bright they are",
+    3: "Note: the model is for coloured pictures; grey ones, such as {}, get three equal channels",
+}
+
+
+def _pages(file: PictureFile, names: ResultNames) -> list[_Page]:
+    pictures = read_pages(file.path)
+    if len(pictures) == 1:
+        return [_Page(file.name, names.of_file(file), pictures[0])]
+    return [_Page(f"{file.name}[{page}]", names.of_page(file, page), each) for page, each in enumerate(pictures)]
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
