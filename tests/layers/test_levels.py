@@ -36,6 +36,18 @@ def test_darker_objects_have_a_negative_contrast_and_are_normalised_like_brighte
     )
 
 
+def test_a_graph_gives_what_eager_execution_gives():
+    images = np.concatenate([_picture(0.1, 0.3, 0.01), _picture(0.5, 0.9, 0.01), _picture(0.9, 0.2, 0.01)])
+
+    def there_and_back(images):
+        levels = measure_levels(images)
+        normalized = normalize(images, levels, 0.6)
+        return normalized, restore(normalized, levels, 0.6)
+
+    for eager, graph in zip(there_and_back(images), tf.function(there_and_back)(images)):
+        np.testing.assert_allclose(graph, eager, atol=1e-5)
+
+
 def test_noise_without_objects_stays_noise():
     noise = np.random.RandomState(0).normal(0.3, 0.02, (1, 96, 96, 1)).astype(np.float32)
     contrast = float(measure_levels(noise)[0, 1])

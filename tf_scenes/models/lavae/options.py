@@ -102,6 +102,12 @@ class LavaeOptions(Options, section="lavae"):
         "out. Paper: 30,000.",
         lower=0,
     )
+    forced_objects: int = option(
+        0,
+        "Number of objects that is forced, in the warm-up and after it; 0 for the maximum, as in the paper. Fewer "
+        "objects than the maximum teach large sprites, where many objects are rare.",
+        lower=0,
+    )
     forced_probability: float = option(
         0.1,
         "Probability, after the warm-up has been phased out, of forcing the number of objects to the maximum. Paper: "
@@ -172,6 +178,13 @@ class LavaeOptions(Options, section="lavae"):
     )
     background_stddev: float = option(
         0.2, "Standard deviation of the background under its prior, where objects have a brightness of 1.", lower=1e-3
+    )
+    faintest_object: float = option(
+        0.0,
+        "Peak below which a sprite is no object but a part of one, its halo or haze; it is neither counted nor drawn. "
+        "Paper: 0.",
+        lower=0.0,
+        upper=1.0,
     )
     sprite_fade: float = option(
         0.0,
