@@ -67,5 +67,5 @@ def restore(images: tf.Tensor, levels: tf.Tensor, gamma: float = 1.0) -> tf.Tens
 
 
 def _expanded(levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    # Not by `levels[:, 0, None, None, None]`: TensorFlow 2.15's graph optimiser takes wrong values out of a stack by it.
+    # Not by `levels[:, 0, None, None, None]`: TensorFlow 2.15's graph optimiser then takes wrong values of the stack.
     return tuple(tf.reshape(values, [-1, 1, 1, 1]) for values in tf.unstack(levels, axis=1))
