@@ -104,6 +104,7 @@ class LAVAE(SceneModel):
             sprite_channels=channels,
             channels=options.generator_channels,
             num_blocks=options.generator_blocks,
+            strides=options.generator_strides,
             fade=options.sprite_fade,
             name="generator",
         )
