@@ -22,6 +22,7 @@ from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.background import Background
+from tf_scenes.models.lavae.convex_sprites import ConvexSprites
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import make_pixels
 from tf_scenes.models.lavae.masks import label_images
@@ -99,15 +100,7 @@ class LAVAE(SceneModel):
             scale=options.appearance_scale,
             name="appearance_network",
         )
-        self.sprite_generator = SpriteGenerator(
-            sprite_size=options.generated_size,
-            sprite_channels=channels,
-            channels=options.generator_channels,
-            num_blocks=options.generator_blocks,
-            strides=options.generator_strides,
-            fade=options.sprite_fade,
-            name="generator",
-        )
+        self.sprite_generator = _make_generator(options, channels)
         self.auxiliary_vae = AuxiliaryVAE(
             image_channels=channels,
             channels=options.auxiliary_channels,
@@ -561,6 +554,20 @@ class LAVAE(SceneModel):
         present = tf.where(presence > 0.5)
         appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
         return present, self.sprite_generator(appearance)[:-1]
+
+
+def _make_generator(options: LavaeOptions, channels: int) -> tf.keras.layers.Layer:
+    if options.sprites == "convex":
+        return ConvexSprites(options.generated_size, channels, name="generator")
+    return SpriteGenerator(
+        sprite_size=options.generated_size,
+        sprite_channels=channels,
+        channels=options.generator_channels,
+        num_blocks=options.generator_blocks,
+        strides=options.generator_strides,
+        fade=options.sprite_fade,
+        name="generator",
+    )
 
 
 def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
