@@ -2,6 +2,7 @@
 
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.models import registry
 
 
 def warnings_before_training(config: Config, dataset: Dataset) -> list[str]:
@@ -18,5 +19,25 @@ def _of_the_data(config: Config, dataset: Dataset) -> list[str]:
     return dataset.warnings()
 
 
+def _of_schedules(config: Config, dataset: Dataset) -> list[str]:
+    ends, steps = registry.entry(config.model).schedule_ends(config), config.training.train_steps
+    return [
+        f"training ends at --train_steps={steps}, in the middle of a schedule: {flags} is {end}"
+        for flags, end in ends.items()
+        if end > steps
+    ]
+
+
+def _of_large_objects(config: Config, dataset: Dataset) -> list[str]:
+    limit = registry.entry(config.model).largest_object(config)
+    side = None if limit is None else dataset.typical_object_side()
+    if side is None or side <= limit[1]:
+        return []
+    return [
+        f"half of what stands out in the training images is {side:.0f} pixels wide or wider, but objects of at most "
+        f"{limit[1]} pixels can be drawn: scale the images down, or raise {limit[0]}"
+    ]
+
+
 # Each returns its warnings for a configuration and its data set.
-_CHECKS = (_of_the_data,)
+_CHECKS = (_of_the_data, _of_schedules, _of_large_objects)

@@ -114,7 +114,7 @@ class Run:
         """Trains up to a step; the steps between two reports are an epoch to Keras."""
         if self.steps_taken >= last_step or self.model.stop_training:
             return
-        held_out = self.dataset.evaluation_batches(
+        held_out = self.dataset.elbo_batches(
             self.dataset.report_split,
             self.config.evaluation.evaluation_batch_size,
             limit=self.config.training.report_size,

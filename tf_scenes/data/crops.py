@@ -33,7 +33,7 @@ class Crops:
             size: Side of a crop in pixels.
             flip: Whether crops are also mirrored and turned by multiples of 90 degrees.
         """
-        self._images, self._levels, self._size, self._flip = images, levels, size, flip
+        self._images, self.levels, self._size, self._flip = images, levels, size, flip
         self._last_pixels = np.cumsum([image.shape[0] * image.shape[1] for image in images])
 
     def draw(self, seed: int, position: int) -> tuple[np.ndarray, int]:
@@ -61,7 +61,7 @@ class Crops:
         return index, self._images[index][top : top + self._size, left : left + self._size]
 
     def _shows_something(self, window: np.ndarray, index: int) -> bool:
-        background, contrast = self._levels[index]
+        background, contrast = self.levels[index]
         differs = np.abs(as_unit_range(window) - background) > _STANDS_OUT * abs(contrast)
         return differs.any(axis=-1).mean() >= _LEAST_SHARE
 

@@ -64,6 +64,10 @@ class Dataset(abc.ABC):
         """What may go wrong in training on this data, a line each."""
         return []
 
+    def typical_object_side(self) -> Optional[float]:
+        """The side in pixels of what stands out in training images, without labels; None if it is not measured."""
+        return None
+
     @abc.abstractmethod
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
         """The examples at the given indices.
@@ -119,6 +123,18 @@ class Dataset(abc.ABC):
         size = split.size if limit is None else min(limit, split.size)
         indices = self._index_batches(split, size, batch_size)
         return self._load(split, indices, self.ground_truth, functools.partial(self.examples, split))
+
+    def elbo_batches(self, split_name: str, batch_size: int, limit: Optional[int] = None) -> tf.data.Dataset:
+        """The batches on which the ELBO of a held-out split is measured, images as in training.
+
+        Those of `evaluation_batches`, unless a data set trains on crops; the arguments are the same.
+        """
+        return self.evaluation_batches(split_name, batch_size, limit)
+
+    @property
+    def trains_on_crops(self) -> bool:
+        """Whether training images are crops of larger ones, so that `elbo_batches` are not `evaluation_batches`."""
+        return False
 
     def _index_batches(self, split: Split, size: int, batch_size: int) -> tf.data.Dataset:
         """Batches of the indices of a split's first images, each of images of one size."""

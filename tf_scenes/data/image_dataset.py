@@ -6,6 +6,7 @@ from typing import Optional
 
 import numpy as np
 import tensorflow as tf
+from skimage.measure import label, regionprops
 from tqdm import tqdm
 from typing_extensions import override
 
@@ -18,6 +19,12 @@ from tf_scenes.data.scenes import Split
 from tf_scenes.errors import UserError
 from tf_scenes.layers.levels import measure_levels
 
+# For the size of objects: the number of images, and the pixels of a part that may be an object.
+_MOST_IMAGES = 64
+_SMALLEST_PART = 20
+# Held-out crops, for each image and by a seed of their own.
+_HELD_OUT_CROPS = 8
+_HELD_OUT_SEED = 30_300
 # Of images whose levels are measured together, so that memory stays small.
 _MOST_PIXELS = 2**22
 
@@ -73,13 +80,7 @@ class ImageDataset(Dataset):
     @functools.cached_property
     def levels(self) -> np.ndarray:
         """Background and contrast of each training image in [0, 1], float32 `[images, 2]`."""
-        images = self._splits["train"].images
-        levels = np.empty((len(images), 2), np.float32)
-        most = max(1, _MOST_PIXELS // max(image.size for image in images))
-        batches = list(_batches_of_one_size(images, most))
-        for indices in tqdm(batches, "Measuring levels", unit="batch", delay=2.0, leave=False):
-            levels[indices] = measure_levels(np.stack([as_unit_range(images[index]) for index in indices]))
-        return levels
+        return _measured_levels(self._splits["train"].images)
 
     @override
     def warnings(self) -> list[str]:
@@ -96,6 +97,21 @@ class ImageDataset(Dataset):
                 "the same"
             )
         return found
+
+    @override
+    def typical_object_side(self) -> Optional[float]:
+        """The median of the larger sides of the parts that reach half of their image's contrast, in up to 64 images.
+
+        Parts of fewer than 20 pixels are left out as noise. Objects that touch are one part.
+        """
+        images, sides = self._splits["train"].images, []
+        for index in np.linspace(0, len(images) - 1, min(len(images), _MOST_IMAGES), dtype=int):
+            background, contrast = self.levels[index]
+            normalized = (as_unit_range(images[index]) - background) / contrast
+            parts = regionprops(label(normalized.max(axis=-1) > 0.5))
+            for top, left, bottom, right in (part.bbox for part in parts if part.num_pixels >= _SMALLEST_PART):
+                sides.append(max(bottom - top, right - left))
+        return float(np.median(sides)) if sides else None
 
     @override
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
@@ -124,12 +140,30 @@ class ImageDataset(Dataset):
         if not self._crop_size:
             return super().training_batches(batch_size, seed, first_step, shard)
         crops = Crops(self._splits["train"].images, levels, self._crop_size, self._flip_crops)
-
-        def drawn(positions: np.ndarray) -> dict[str, np.ndarray]:
-            windows, indices = zip(*(crops.draw(seed, int(position)) for position in positions))
-            return {"images": self._batch(windows), "levels": levels[list(indices)]}
-
         positions = positions_from(first_step, batch_size, shard).batch(batch_size, drop_remainder=True)
+        return self._crop_batches(crops, seed, positions)
+
+    @property
+    @override
+    def trains_on_crops(self) -> bool:
+        return bool(self._crop_size)
+
+    @override
+    def elbo_batches(self, split_name: str, batch_size: int, limit: Optional[int] = None) -> tf.data.Dataset:
+        """Crops of held-out images, always the same, about 8 of each; whole images if all are smaller than crops."""
+        images = [image for image in self._splits[split_name].images if min(image.shape[:2]) >= self._crop_size]
+        if not self._crop_size or not images:
+            return super().elbo_batches(split_name, batch_size, limit)
+        crops = Crops(images, _measured_levels(images), self._crop_size, flip=False)
+        number = _HELD_OUT_CROPS * len(images)
+        positions = tf.data.Dataset.range(number if limit is None else min(limit, number)).batch(batch_size)
+        return self._crop_batches(crops, _HELD_OUT_SEED, positions)
+
+    def _crop_batches(self, crops: Crops, seed: int, positions: tf.data.Dataset) -> tf.data.Dataset:
+        def drawn(numbers: np.ndarray) -> dict[str, np.ndarray]:
+            windows, indices = zip(*(crops.draw(seed, int(position)) for position in numbers))
+            return {"images": self._batch(windows), "levels": crops.levels[list(indices)]}
+
         return self._load(self.splits["train"], positions, self.measured, drawn)
 
     @override
@@ -145,6 +179,16 @@ class ImageDataset(Dataset):
             return self.image_shape
         shapes = {image.shape for image in self._splits[split.name].images}
         return next(iter(shapes)) if len(shapes) == 1 else (None, None, self.image_shape[-1])
+
+
+def _measured_levels(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Background and contrast of each image in [0, 1], float32 `[images, 2]`."""
+    levels = np.empty((len(images), 2), np.float32)
+    most = max(1, _MOST_PIXELS // max(image.size for image in images))
+    batches = list(_batches_of_one_size(images, most))
+    for indices in tqdm(batches, "Measuring levels", unit="batch", delay=2.0, leave=False):
+        levels[indices] = measure_levels(np.stack([as_unit_range(images[index]) for index in indices]))
+    return levels
 
 
 def _large_enough(split: ImageSplit, crop_size: int) -> tuple[ImageSplit, int]:

@@ -12,7 +12,7 @@ from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
 from tf_scenes.evaluation import metrics
 from tf_scenes.evaluation.segmentation import ImageScores, score_image, segmentation_scores
 from tf_scenes.models.scene_model import SceneModel
-from tf_scenes.training.trainable_model import elbo
+from tf_scenes.training.trainable_model import Batch, elbo
 
 _SEED = 20_200
 _TABLE_ROWS = (
@@ -55,6 +55,11 @@ class _Totals:
     def __getitem__(self, name: str) -> np.ndarray:
         return np.concatenate(self._parts[name])
 
+    def means(self, prefix: str) -> dict[str, float]:
+        """The means of all arrays whose names begin with a prefix, by their names without it."""
+        names = [name for name in self._parts if name.startswith(prefix)]
+        return {name[len(prefix) :]: float(np.mean(self[name], dtype=np.float64)) for name in names}
+
 
 @dataclasses.dataclass(frozen=True)
 class _Inference:
@@ -76,6 +81,11 @@ class _Inference:
         terms = self.model.elbo_terms(images, seed, max_objects)
         return {"elbo": elbo(terms), **terms}
 
+    def measured_elbo(self, batch: Batch, number: int, max_objects: Optional[int]) -> dict[str, np.ndarray]:
+        """The ELBO and its terms for a batch by its number, each `[batch]`, under names that begin with `term_`."""
+        terms = self.elbo_terms(self.model.prepare(batch), tf.constant([_SEED, number]), max_objects)
+        return {f"term_{name}": value.numpy() for name, value in terms.items()}
+
 
 def evaluate_splits(
     model: SceneModel, dataset: Dataset, split_names: Iterable[str], batch_size: int
@@ -92,7 +102,8 @@ def evaluate_splits(
         Measures by name, for each split by name.
 
         `images` is their number; `elbo` and its terms are in nats per image (if the split has more objects than the
-        model was trained with, the prior of the number of objects is uniform up to `max_inferred_objects`); `mse` is
+        model was trained with, the prior of the number of objects is uniform up to `max_inferred_objects`), or per crop
+        for data sets that train on crops; `mse` is
         the mean over all pixels and channels, `squared_error` the mean over images of the sum over an image;
         `foreground_iou` is a mean over images with a lit pixel, for data sets with a black background. If there is
         ground truth and the model finds objects: `count_accuracy` and `count_accuracy_by_count`, and
@@ -122,7 +133,8 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
         images, true_masks = batch["images"].numpy(), batch.get("masks")
         with_masks = true_masks is not None and inference.model.finds_objects
         description, pixel_means, masks = inference.reconstruct(batch["images"], with_masks)
-        terms = inference.elbo_terms(inference.model.prepare(batch), tf.constant([_SEED, number]), max_objects)
+        if not dataset.trains_on_crops:
+            totals.add(**inference.measured_elbo(batch, number, max_objects))
         if with_masks:
             scores += [score_image(true, inferred) for true, inferred in zip(true_masks.numpy(), masks.numpy())]
         totals.add(
@@ -131,13 +143,15 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
             foreground_iou=metrics.foreground_iou(images, pixel_means.numpy()),
             lit=images.any(axis=(1, 2, 3)),
             **{f"inferred_{name}": value for name, value in _objects(description).items()},
-            **{f"term_{name}": value.numpy() for name, value in terms.items()},
             **{name: batch[name].numpy() for name in ("counts", "centers", "labels") if name in batch},
         )
+    if dataset.trains_on_crops:
+        for number, batch in enumerate(dataset.elbo_batches(split_name, batch_size)):
+            totals.add(**inference.measured_elbo(batch, number, None))
     lit = totals["lit"] & dataset.black_background
     return {
         "images": len(lit),
-        **{name: float(np.mean(totals[f"term_{name}"], dtype=np.float64)) for name in terms},
+        **totals.means("term_"),
         **_reconstructing(totals),
         "foreground_iou": metrics.mean_foreground_iou(totals["foreground_iou"], lit),
         **segmentation_scores(scores),

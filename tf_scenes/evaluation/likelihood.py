@@ -7,6 +7,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.errors import UserError
 from tf_scenes.evaluation.evaluate import objects_beyond_prior
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training.trainable_model import elbo
@@ -66,7 +67,11 @@ def likelihood(
         Two dictionaries. The first has `bound` and `elbo` (the bound with k = 1 from the same first draws), means over
         images in nats, each with its `_standard_error`, and the numbers of `images` and `samples`. The second has
         `bound` and `elbo` of every image, float64 `[images]`, for paired comparisons with other models.
+
+    Raises:
+        UserError: If the model has no density of such images.
     """
+    _require_density(model, dataset, split_name, num_images, batch_size)
     max_objects = objects_beyond_prior(model, dataset, split_name)
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -76,12 +81,20 @@ def likelihood(
         )
 
     parts = []
-    batches = dataset.evaluation_batches(split_name, batch_size, limit=num_images)
+    batches = dataset.elbo_batches(split_name, batch_size, limit=num_images)
     for number, batch in enumerate(tqdm(batches, unit="batch", desc=f"likelihood of {split_name}")):
         parts.append(np.stack(both(model.prepare(batch), tf.constant([_SEED, number]))))
     elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
     means = {"images": len(bounds), "samples": num_samples, **_mean("bound", bounds), **_mean("elbo", elbos)}
     return means, {"bound": bounds, "elbo": elbos}
+
+
+def _require_density(model: SceneModel, dataset: Dataset, split_name: str, num_images: int, batch_size: int) -> None:
+    batches = dataset.elbo_batches(split_name, batch_size, limit=num_images)
+    binary = all(np.isin(batch["images"], (0.0, 1.0)).all() for batch in batches)
+    reason = model.why_not_a_density(binary)
+    if reason:
+        raise UserError(f"--mode=likelihood would not measure log p(x) of these images: {reason}")
 
 
 def _mean(name: str, values: np.ndarray) -> dict[str, float]:

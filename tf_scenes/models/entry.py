@@ -5,13 +5,24 @@ Free of TensorFlow, since flags are defined from it and `--help` should be fast.
 
 import dataclasses
 import importlib
-from typing import Any, Callable
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
 
 from tf_scenes.options import Options
 
 
 def _accepts_everything(config: Any) -> None:
     """The default check, for models that accept any combination of options."""
+
+
+def _without_schedules(config: Any) -> Mapping[str, int]:
+    """The default for models whose options have no schedules."""
+    return {}
+
+
+def _of_any_size(config: Any) -> Optional[tuple[str, int]]:
+    """The default for models that find objects of any size."""
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +38,11 @@ class ModelEntry:
         summary: One sentence for the model card on how the model describes a scene.
         limits: Sentences for the model card on what users of a trained model should be aware of.
         check: Function that takes a `Config` with this model, and raises a `UserError` if its options are incompatible.
+        schedule_ends: Function that takes a `Config` with this model, and returns the last step of each of its
+            schedules, by the flags that set it; a warning says so if training ends earlier.
+        largest_object: Function that takes a `Config` with this model, and returns the flag that limits the size of
+            objects and the side in pixels of the largest object; None if there is no limit. A warning says so if
+            objects look larger.
     """
 
     name: str
@@ -35,6 +51,8 @@ class ModelEntry:
     summary: str
     limits: tuple[str, ...]
     check: Callable[[Any], None] = _accepts_everything
+    schedule_ends: Callable[[Any], Mapping[str, int]] = _without_schedules
+    largest_object: Callable[[Any], Optional[tuple[str, int]]] = _of_any_size
 
     def model_class(self) -> type:
         """Imports the model's class, and with it TensorFlow."""

@@ -224,6 +224,17 @@ class SceneModel(TrainableModel):
             Scene descriptions, with the fields that `encode` returns.
         """
 
+    def why_not_a_density(self, binary_images: bool) -> Optional[str]:
+        """Why the ELBO does not bound log p(x) of certain images; None where it does.
+
+        Args:
+            binary_images: Whether all values of the images are 0 or 1.
+
+        Returns:
+            A clause for the user, without a full stop.
+        """
+        return None
+
     # Training.
 
     @abc.abstractmethod

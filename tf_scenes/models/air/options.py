@@ -1,6 +1,8 @@
 """Options of AIR, and of the loop over objects that it shares with Discrete-AIR."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from typing_extensions import override
 
@@ -83,3 +85,8 @@ class AirOptions(Options, section="air"):
     """Options of AIR: section 2 of Discrete-AIR's paper."""
 
     what_dim: int = option(50, "Number of dimensions of an object's appearance z_what. Paper: 50.", lower=1)
+
+
+def schedule_ends(config: Any) -> Mapping[str, int]:
+    """The last steps of the schedules of the loop over objects, by flags."""
+    return {"--attention.continue_steps": config.model_options["attention"].continue_steps}

@@ -2,7 +2,7 @@
 
 from tf_scenes.models import air
 from tf_scenes.models.air.options import AttentionOptions
-from tf_scenes.models.discrete_air.options import DiscreteAirOptions, check
+from tf_scenes.models.discrete_air.options import DiscreteAirOptions, check, schedule_ends
 from tf_scenes.models.entry import ModelEntry
 
 ENTRY = ModelEntry(
@@ -15,4 +15,5 @@ ENTRY = ModelEntry(
         "Categories are only numbers: `category_labels` in report.json says which label each of them stands for.",
     ),
     check=check,
+    schedule_ends=schedule_ends,
 )

@@ -1,11 +1,13 @@
 """Options of Discrete-AIR."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import override
 
 from tf_scenes.errors import UserError
+from tf_scenes.models.air import options as air
 from tf_scenes.options import Options, option
 
 # How a template and attributes may be combined.
@@ -112,3 +114,15 @@ def check(config: Any) -> None:
     """
     if config.model_options["attention"].estimator == "nvil":
         raise UserError("--attention.estimator=nvil is only for --model=air: --model=discrete_air needs relaxed")
+
+
+def schedule_ends(config: Any) -> Mapping[str, int]:
+    """The last steps of Discrete-AIR's schedules and of those of the loop over objects, by flags."""
+    options = config.model_options["discrete_air"]
+    ends = {**air.schedule_ends(config), "--discrete_air.temperature_steps": options.temperature_steps}
+    if options.matching_weight:
+        matching_end = options.matching_first_step + options.matching_steps
+        ends["--discrete_air.matching_first_step + --discrete_air.matching_steps"] = matching_end
+    if options.invariance_weight:
+        ends["--discrete_air.invariance_first_step"] = options.invariance_first_step
+    return {**ends, "--discrete_air.elbo_first_step": options.elbo_first_step}

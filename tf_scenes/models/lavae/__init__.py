@@ -1,7 +1,7 @@
 """LAVAE: a VAE that disentangles the locations of objects from their appearance."""
 
 from tf_scenes.models.entry import ModelEntry
-from tf_scenes.models.lavae.options import LavaeOptions, check
+from tf_scenes.models.lavae.options import LavaeOptions, check, largest_object, schedule_ends
 
 ENTRY = ModelEntry(
     name="lavae",
@@ -14,4 +14,6 @@ ENTRY = ModelEntry(
         "Any image size works, but objects should be about as large as in training.",
     ),
     check=check,
+    schedule_ends=schedule_ends,
+    largest_object=largest_object,
 )

@@ -475,6 +475,14 @@ class LAVAE(SceneModel):
         return tf.clip_by_value(means, 0.0, 1.0)
 
     @override
+    def why_not_a_density(self, binary_images: bool) -> Optional[str]:
+        if self.options.normalize:
+            return "--lavae.normalize scales each picture by its own pixels"
+        if self.options.likelihood == "bernoulli" and not binary_images:
+            return "--lavae.likelihood=bernoulli is a density of binary images only, gaussian is one of all"
+        return None
+
+    @override
     def sample_description(
         self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:

@@ -1,6 +1,7 @@
 """Options of LAVAE."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import override
@@ -202,6 +203,24 @@ def check(config: Any) -> None:
     Raises:
         UserError: If they do not.
     """
-    generated_size, image_size = config.model_options["lavae"].generated_size, config.data.image_size
-    if generated_size > image_size:
-        raise UserError(f"--lavae.generated_size={generated_size} must be at most --image_size={image_size}")
+    options, data = config.model_options["lavae"], config.data
+    side = "crop_size" if data.crop_size else "image_size"
+    if options.generated_size > getattr(data, side):
+        raise UserError(
+            f"--lavae.generated_size={options.generated_size} must be at most --{side}={getattr(data, side)}"
+        )
+
+
+def schedule_ends(config: Any) -> Mapping[str, int]:
+    """The last steps of LAVAE's schedules, by flags."""
+    options = config.model_options["lavae"]
+    return {
+        "--lavae.warm_up_steps + --lavae.warm_up_decay_steps": options.warm_up_steps + options.warm_up_decay_steps,
+        "--lavae.temperature_steps": options.temperature_steps,
+        "--lavae.kl_steps": options.kl_steps,
+    }
+
+
+def largest_object(config: Any) -> tuple[str, int]:
+    """The flag that limits the size of objects, and the side of the largest object that LAVAE can draw, in pixels."""
+    return "--lavae.generated_size", config.model_options["lavae"].generated_size

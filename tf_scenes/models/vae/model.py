@@ -114,6 +114,10 @@ class VAE(SceneModel):
         return tf.sigmoid(logits[:, :height, :width])
 
     @override
+    def why_not_a_density(self, binary_images: bool) -> Optional[str]:
+        return None if binary_images else "the VAE's Bernoulli pixels are a density of binary images only"
+
+    @override
     def sample_description(
         self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:

@@ -1,6 +1,7 @@
 """Options of the VAE baseline."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from tf_scenes.errors import UserError
@@ -35,3 +36,8 @@ def check(config: Any) -> None:
     """
     if config.evaluation.generated_max_objects is not None:
         raise UserError("--generated_max_objects needs a model that finds objects: --model=vae does not")
+
+
+def schedule_ends(config: Any) -> Mapping[str, int]:
+    """The last steps of the VAE's schedules, by flags."""
+    return {"--vae.kl_steps": config.model_options["vae"].kl_steps}
