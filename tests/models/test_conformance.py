@@ -273,9 +273,9 @@ def test_boxes_are_tight_around_what_objects_show(model, images):
 
 
 def _scenes(model, count):
-    """Scenes of 24 x 30 with up to three objects. Where they have levels, no light is cut off at black or white."""
+    """Scenes of 24 x 30 with up to three objects; with levels, half of them dark on bright, and no light is cut off."""
     description = model.sample_description(count, 24, 30, tf.constant([0, 1]), 3)
-    levels = {"levels": tf.tile([[0.5, 0.4]], [count, 1])} if "levels" in description else {}
+    levels = {"levels": tf.tile([[0.5, 0.4], [0.5, -0.4]], [count // 2, 1])} if "levels" in description else {}
     return {**description, **levels}
 
 
