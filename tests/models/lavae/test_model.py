@@ -320,26 +320,27 @@ def test_pictures_are_drawn_as_background_and_sprites_between_their_levels(pictu
     assert expected.min() > 0.0 and expected.max() < 1.0
 
 
-def test_calibration_is_on_prepared_pictures(picture_model, monkeypatch):
-    """As that of black and white images above; with the pictures as they are, no sprite would gain anything."""
-    images = np.zeros((3, 24, 24, 1), np.float32)
+@pytest.mark.parametrize("ground", [0.0, 0.5])
+@pytest.mark.parametrize("levels", [(0.3, 0.2), (0.9, -0.3)])
+def test_calibration_is_on_prepared_pictures_and_their_background(picture_model, monkeypatch, ground, levels):
+    """As that of black and white images above, but on grey ground that only the background can explain."""
+    images = np.full((3, 24, 24, 1), ground, np.float32)
     images[:2, 2:9, 3:10] = 1.0
     images[1:, 15:22, 14:21] = 1.0
     peaks = [(0, 5, 6, 0.9), (0, 18, 17, 0.7), (1, 5, 6, 1.4), (1, 18, 17, 0.9), (2, 18, 17, 1.4), (2, 5, 6, 0.7)]
     _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
-    slots = picture_model.max_objects + 3
-    monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: tf.fill([3, slots, 7, 7, 1], 0.99))
-    for weights in picture_model.background._head.weights:
-        weights.assign(tf.zeros_like(weights))
-    assert picture_model.encode(tf.constant(0.3 + 0.2 * images))["num_objects"].numpy().tolist() == [2, 2, 2]
-    for background, contrast in ((0.3, 0.2), (0.9, -0.3)):
-        picture_model._count_threshold.assign(0.5)
-        pictures, levels = tf.constant(background + contrast * images), tf.constant([[background, contrast]] * 3)
-        calibrate = Calibrate([{"images": pictures, "levels": levels}], last_step=0)
-        calibrate.set_model(picture_model)
-        calibrate.on_epoch_end(0)
-        assert float(picture_model._count_threshold) == pytest.approx(0.8)
-        assert picture_model.encode(pictures)["num_objects"].numpy().tolist() == [1, 2, 1]
+    sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
+    monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
+    head = picture_model.background._head
+    head.kernel.assign(tf.zeros_like(head.kernel))
+    head.bias.assign([ground / 0.2, -4.0])
+    pictures = levels[0] + levels[1] * tf.constant(images) ** (1 / 0.6)
+    calibrate = Calibrate([{"images": pictures, "levels": tf.constant([levels] * 3)}], last_step=0)
+    calibrate.set_model(picture_model)
+    assert picture_model.encode(pictures)["num_objects"].numpy().tolist() == [2, 2, 2]
+    calibrate.on_epoch_end(0)
+    assert float(picture_model._count_threshold) == pytest.approx(0.8)
+    assert picture_model.encode(pictures)["num_objects"].numpy().tolist() == [1, 2, 1]
 
 
 def test_pictures_in_colour(make_config):
