@@ -396,6 +396,22 @@ def test_brightness_and_contrast_of_pictures_do_not_matter(build, name, images, 
     np.testing.assert_allclose(*elbos, rtol=1e-3)
 
 
+@pytest.mark.usefixtures("optimised_graphs")
+def test_an_optimised_graph_for_one_size_gives_what_python_gives(build, name, images):
+    model = build(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+
+    def all_that_is_inferred(images):
+        description, prepared = model.encode(images), _prepared(model, images)
+        outputs = {**description, "images": model.decode(description, 24, 24), "prepared": prepared}
+        masks = {"masks": model.masks(images, description)} if model.finds_objects else {}
+        return {**outputs, **model.elbo_terms(prepared, tf.constant([0, 0])), **masks}
+
+    expected, given = all_that_is_inferred(images), tf.function(all_that_is_inferred, autograph=False)(images)
+    assert given.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(given[key], value, rtol=1e-3, atol=1e-4, err_msg=key)
+
+
 def test_prior_samples_are_descriptions(model, images):
     for max_objects, most in ((None, 2), (6, 6)):
         description = model.sample_description(200, 24, 30, tf.constant([0, 1]), max_objects)

@@ -67,4 +67,7 @@ def restore(images: tf.Tensor, levels: tf.Tensor, gamma: float = 1.0) -> tf.Tens
 
 
 def _expanded(levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return levels[:, 0, None, None, None], levels[:, 1, None, None, None]
+    # Not `levels[:, 0, None, None, None]`: where levels are stacked in the same graph, TensorFlow 2.15's optimiser puts
+    # what was stacked, `[batch]`, in place of the slice, without its new axes.
+    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
+    return background, contrast
