@@ -67,7 +67,5 @@ def restore(images: tf.Tensor, levels: tf.Tensor, gamma: float = 1.0) -> tf.Tens
 
 
 def _expanded(levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    # Not `levels[:, 0, None, None, None]`: where levels are stacked in the same graph, TensorFlow 2.15's optimiser puts
-    # what was stacked, `[batch]`, in place of the slice, without its new axes.
-    background, contrast = tf.unstack(levels[:, :, None, None, None], axis=1)
-    return background, contrast
+    # Not by `levels[:, 0, None, None, None]`: TensorFlow 2.15's graph optimiser then takes wrong values of the stack.
+    return tuple(tf.reshape(values, [-1, 1, 1, 1]) for values in tf.unstack(levels, axis=1))

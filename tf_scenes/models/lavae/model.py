@@ -104,6 +104,7 @@ class LAVAE(SceneModel):
             sprite_channels=channels,
             channels=options.generator_channels,
             num_blocks=options.generator_blocks,
+            strides=options.generator_strides,
             fade=options.sprite_fade,
             name="generator",
         )
@@ -282,7 +283,7 @@ class LAVAE(SceneModel):
         num_present = count
         if forced_probability is not None:
             forced = tf.random.stateless_uniform(tf.shape(count), forcing_seed) < forced_probability
-            num_present = tf.where(forced, slots, count)
+            num_present = tf.where(forced, self.options.forced_objects or slots, count)
 
         logit_scale = self._logit_scale(features)
         location_posterior = LocationsWithoutReplacement(
@@ -430,8 +431,20 @@ class LAVAE(SceneModel):
             return {**_describe(sample.presence, hot_pixels(sample.locations), sample.appearance), **scene}
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
-        posterior = self._appearance_posterior(images, centers)
-        return {**_describe(tf.cast(present, tf.float32), centers, posterior.mean()), **scene}
+        appearance = self._appearance_posterior(images, centers).mean()
+        if self.options.faintest_object:
+            present, centers, appearance = self._without_faint(present, centers, appearance)
+        return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
+
+    def _without_faint(
+        self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Leaves out objects whose sprite's peak is below `faintest_object`; those behind them move up."""
+        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
+        bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
+        present = tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
+        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)
+        return tuple(tf.gather(values, order, batch_dims=1) for values in (present, centers, appearance))
 
     @override
     def masks(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -36,6 +36,13 @@ class LavaeOptions(Options, section="lavae"):
         lower=1,
         upper=2,
     )
+    generator_strides: int = option(
+        1,
+        "Factor by which the sprite generator's blocks reduce the resolution, 1 or 2; 2 is faster, and sprites are "
+        "smoother. Paper: 1.",
+        lower=1,
+        upper=2,
+    )
     generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3)
     appearance_scale: float = option(
         0.1,
@@ -100,6 +107,12 @@ class LavaeOptions(Options, section="lavae"):
         30_000,
         "Number of steps after the warm-up over which the forced number of objects and the auxiliary loss are phased "
         "out. Paper: 30,000.",
+        lower=0,
+    )
+    forced_objects: int = option(
+        0,
+        "Number of objects that is forced, in the warm-up and after it; 0 for the maximum, as in the paper. Fewer "
+        "objects than the maximum teach large sprites, where many objects are rare.",
         lower=0,
     )
     forced_probability: float = option(
@@ -172,6 +185,13 @@ class LavaeOptions(Options, section="lavae"):
     )
     background_stddev: float = option(
         0.2, "Standard deviation of the background under its prior, where objects have a brightness of 1.", lower=1e-3
+    )
+    faintest_object: float = option(
+        0.0,
+        "Peak below which a sprite is no object but a part of one, its halo or haze; it is neither counted nor drawn. "
+        "Paper: 0.",
+        lower=0.0,
+        upper=1.0,
     )
     sprite_fade: float = option(
         0.0,
