@@ -426,15 +426,27 @@ class LAVAE(SceneModel):
         if self.background is not None:
             background = self.background(images)
             scene[BACKGROUND] = background.mean() if seed is None else background.sample(seed=seed)
-        if seed is not None:
-            sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
-            return {**_describe(sample.presence, hot_pixels(sample.locations), sample.appearance), **scene}
         features = self.location_network(images)
+        if seed is not None:
+            return {**self._sampled_objects(images, features, max_objects, seed), **scene}
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
         appearance = self._appearance_posterior(images, centers).mean()
         if self.options.faintest_object:
             present, centers, appearance = self._without_faint(present, centers, appearance)
         return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
+
+    def _sampled_objects(
+        self, images: tf.Tensor, features: tf.Tensor, max_objects: int, seed: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
+        count = count_local_maxima(features, self.options.count_window, self._count_threshold)
+        count = tf.minimum(count, max_objects)
+        locations = LocationsWithoutReplacement(
+            features * self._logit_scale(features), max_objects, exclusion_radius=self.options.exclusion_radius
+        )
+        centers = locations.sample_pixels(count, location_seed)
+        appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
+        return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
 
     def _without_faint(
         self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor
