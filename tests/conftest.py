@@ -71,6 +71,14 @@ def two_replicas() -> tf.distribute.Strategy:
 
 
 @pytest.fixture
+def optimised_graphs():
+    """Lets TensorFlow optimise graphs, as it does for users."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture
 def squares() -> SpriteBank:
     """Two binary sprites: a 4 x 4 square that fills its frame, and a 2 x 6 bar in a frame of 6."""
     sprites = np.zeros((2, 6, 6, 1), np.uint8)

@@ -11,10 +11,20 @@ from tf_scenes.evaluation import evaluate
 from tf_scenes.models.scene_model import SceneSpec
 
 
-class Oracle:
-    """Stands for a trained model: knows the scenes of a data set and describes them as it is told to."""
+class StandIn:
+    """What stands for a trained model: scenes of up to three objects, and what `SceneModel` says by default."""
 
     max_objects, max_inferred_objects, finds_objects = 3, 6, True
+
+    def prepare(self, batch):
+        return batch["images"]
+
+    def masks(self, images, description):
+        raise AssertionError("nobody should ask")
+
+
+class Oracle(StandIn):
+    """Knows the scenes of a data set and describes them as it is told to."""
 
     def __init__(self, dataset, split, miss_every=0, blind_columns=0):
         split = dataset.splits[split]
@@ -140,13 +150,10 @@ def test_masks_are_compared_with_those_of_the_model(small_scenes):
 
 def test_a_model_that_finds_no_objects_is_not_asked_for_masks(small_scenes):
     class Blurry(Oracle):
-        finds_objects = False
+        finds_objects, masks = False, StandIn.masks
 
         def encode(self, images):
             return {"images": images}
-
-        def masks(self, images, description):
-            raise AssertionError("it has none")
 
     measured = evaluate.evaluate_splits(Blurry(small_scenes, "test"), small_scenes, ["test"], batch_size=16)["test"]
     assert measured["foreground_iou"] == 1.0
@@ -185,10 +192,8 @@ class Photographs(Dataset):
         return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
 
-class Halver:
+class Halver(StandIn):
     """Finds the objects of `Photographs`, draws them half as bright, and takes the first two of three as one."""
-
-    max_objects, max_inferred_objects, finds_objects = 3, 6, True
 
     def encode(self, images):
         return {"num_objects": tf.constant([2]), "locations": tf.zeros([1, 6, 2]), "images": images}
@@ -222,6 +227,28 @@ def test_images_of_different_sizes_are_measured_each_in_its_own():
     assert (measured["ap_50"], measured["ap_70"]) == (0.8, 0.5)
     assert measured["panoptic_quality"] == pytest.approx((3 + 12 / 21) / (4 + 1 / 2))
     assert measured["segmentation_covering"] == pytest.approx((1 + (1 + 12 / 21 + 9 / 21) / 3) / 2)
+
+
+def test_only_the_elbo_is_of_prepared_images():
+    class Brightener(Halver):
+        """Normalises, to twice the brightness; what it infers and draws is for pictures as they are."""
+
+        def prepare(self, batch):
+            assert {"images", "masks", "counts"} <= set(batch)
+            return 2.0 * batch["images"]
+
+        def elbo_terms(self, images, seed, max_objects=None):
+            return {"reconstruction": -tf.reduce_sum(images, axis=[1, 2, 3]), "kl_count": tf.ones([1])}
+
+    plain, prepared = (
+        evaluate.evaluate_splits(model, Photographs(), ["test"], batch_size=4)["test"]
+        for model in (Halver(), Brightener())
+    )
+    light = [np.sum(image) for image in Photographs().images]
+    assert prepared["reconstruction"] == pytest.approx(-2.0 * np.mean(light))
+    assert prepared["elbo"] == pytest.approx(-2.0 * np.mean(light) - 1.0)
+    others = plain.keys() - {"reconstruction", "elbo"}
+    assert {name: prepared[name] for name in others} == {name: plain[name] for name in others}
 
 
 def test_compiled_for_one_size_a_model_is_measured_on_others_too():
@@ -264,6 +291,8 @@ def test_without_ground_truth_the_rest_is_still_measured(tmp_path, small_scenes)
     dataset = load_dataset(DataOptions(dataset="images", images_path=str(tmp_path / "own.npz")), seed=0)
 
     class Blind(Oracle):
+        masks = StandIn.masks
+
         def __init__(self):
             self.elbo_slots = []
 

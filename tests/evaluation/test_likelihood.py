@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import special, stats
 
-from tests.models.model_table import ATTENTION, COMMON, MODELS, example_images
+from tests.models.model_table import ATTENTION, COMMON, MODELS, examples_for
 from tf_scenes.app.build import build_model
 from tf_scenes.evaluation.likelihood import importance_weighted_bound, likelihood
 from tf_scenes.training.trainable_model import elbo
@@ -120,7 +120,7 @@ def test_air_and_discrete_air_against_draws_from_the_prior(build, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_one_sample_estimates_the_elbo(build, name):
     model = build(name, side=24)
-    images = tf.constant(example_images())
+    images = model.prepare({"images": tf.constant(examples_for(name))})
 
     @tf.function
     def estimates(seed):

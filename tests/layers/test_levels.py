@@ -36,6 +36,7 @@ def test_darker_objects_have_a_negative_contrast_and_are_normalised_like_brighte
     )
 
 
+@pytest.mark.usefixtures("optimised_graphs")
 def test_a_graph_gives_what_eager_execution_gives():
     images = np.concatenate([_picture(0.1, 0.3, 0.01), _picture(0.5, 0.9, 0.01), _picture(0.9, 0.2, 0.01)])
 

@@ -9,26 +9,39 @@ ATTENTION = (
     "--attention.glimpse_size=8",
     "--attention.mean_scale=0.35",
 )
-# Name to flags; the images are those of `example_images`.
+LAVAE = (
+    "--model=lavae",
+    "--lavae.strides=2",
+    "--lavae.latent_dim=4",
+    "--lavae.location_channels=4",
+    "--lavae.appearance_channels=4",
+    "--lavae.generator_channels=4",
+    "--lavae.auxiliary_channels=4",
+    "--lavae.auxiliary_latent_dim=2",
+    "--lavae.inference_blocks=1",
+    "--lavae.generator_blocks=1",
+    "--lavae.generated_size=7",
+    "--lavae.count_window=5",
+    "--lavae.exclusion_radius=2",
+    "--lavae.presence_weight=1",
+    "--lavae.warm_up_steps=4",
+    "--lavae.warm_up_decay_steps=4",
+    "--lavae.location_learning_rate=1e-3",
+)
+# Name to flags.
 MODELS = {
-    "lavae": (
-        "--model=lavae",
-        "--lavae.strides=2",
-        "--lavae.latent_dim=4",
-        "--lavae.location_channels=4",
-        "--lavae.appearance_channels=4",
-        "--lavae.generator_channels=4",
-        "--lavae.auxiliary_channels=4",
-        "--lavae.auxiliary_latent_dim=2",
-        "--lavae.inference_blocks=1",
-        "--lavae.generator_blocks=1",
-        "--lavae.generated_size=7",
-        "--lavae.count_window=5",
-        "--lavae.exclusion_radius=2",
-        "--lavae.presence_weight=1",
-        "--lavae.warm_up_steps=4",
-        "--lavae.warm_up_decay_steps=4",
-        "--lavae.location_learning_rate=1e-3",
+    "lavae": LAVAE,
+    "lavae_pictures": (
+        *LAVAE,
+        "--lavae.normalize",
+        "--lavae.gamma=0.6",
+        "--lavae.likelihood=gaussian",
+        "--lavae.background=smooth",
+        "--lavae.background_spacing=8",
+        "--lavae.sprite_fade=2",
+        "--lavae.generator_strides=2",
+        "--lavae.forced_objects=1",
+        "--lavae.faintest_object=0.01",
     ),
     "vae": ("--model=vae", "--vae.channels=4", "--vae.latent_channels=2", "--vae.kl_steps=10"),
     "air": ("--model=air", "--air.what_dim=4", "--attention.estimator=nvil", "--noattention.convolutional", *ATTENTION),
@@ -57,6 +70,15 @@ COMMON = (
 )
 
 
+# Those for pictures as cameras take them, see `example_pictures`; the others' images are `example_images`.
+FOR_PICTURES = ("lavae_pictures",)
+
+
+def examples_for(name: str, count: int = 8) -> np.ndarray:
+    """Fixed images of 24 x 24 such as a model is for: float32 `[count, 24, 24, 1]`, in steps of 1 / 255."""
+    return example_pictures(count) if name in FOR_PICTURES else example_images(count)
+
+
 def example_images(count: int = 8) -> np.ndarray:
     """Fixed images of 24 x 24 with up to two squares: float32 `[count, 24, 24, 1]`."""
     random = np.random.RandomState(0)
@@ -66,3 +88,12 @@ def example_images(count: int = 8) -> np.ndarray:
             y, x = random.randint(0, 18), column + random.randint(0, 6)
             image[y : y + 6, x : x + 6] = 1.0
     return images
+
+
+def example_pictures(count: int = 8) -> np.ndarray:
+    """The same in grey, on ground that is brighter on the left, with noise; in every other picture dark on bright."""
+    random = np.random.RandomState(1)
+    pictures = 0.2 + 0.05 * np.linspace(1.0, 0.0, 24)[:, None] + 0.5 * example_images(count)
+    pictures += random.normal(0.0, 0.01, pictures.shape)
+    pictures[1::2] = 1.0 - pictures[1::2]
+    return np.round(255.0 * pictures).astype(np.float32) / np.float32(255.0)

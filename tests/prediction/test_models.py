@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import COMMON, MODELS, example_images, example_pictures
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import find_inputs
@@ -24,14 +24,15 @@ from tf_scenes.serving.signatures import Limits
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Pictures of two sizes."""
+    """Pictures of two sizes, two black with white squares and two grey ones."""
     folder = tmp_path_factory.mktemp("pictures")
-    for number, image in enumerate(np.round(255 * example_images(4)).astype(np.uint8)[..., 0]):
+    images = np.concatenate([example_images(3)[1:], example_pictures(3)[1:]])
+    for number, image in enumerate(np.round(255 * images).astype(np.uint8)[..., 0]):
         Image.fromarray(image if number else np.pad(image, [(3, 4), (0, 9)])).save(folder / f"{number}.png")
     return folder
 
 
-@pytest.fixture(scope="module", params=["lavae", "air", "discrete_air"])
+@pytest.fixture(scope="module", params=["lavae", "lavae_pictures", "air", "discrete_air"])
 def segmenters(request, make_config, tmp_path_factory):
     """A model and its export. It finds objects though it is not trained: all above a low threshold, at any cost."""
     tf.keras.utils.set_random_seed(0)

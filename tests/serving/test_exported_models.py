@@ -11,26 +11,29 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import COMMON, MODELS, examples_for
 from tests.serving.c_api import CSession
 from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits, encoder_signatures
 
-IMAGES = example_images()
 SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=5, largest_side=64)
-PIXELS = np.round(255 * IMAGES).astype(np.uint8)
 
 
 class Exported(NamedTuple):
-    """A model, where its SavedModels are, and both loaded by Python."""
+    """A model, images for it, where its SavedModels are, and both loaded by Python."""
 
     model: SceneModel
+    images: np.ndarray
     encoder: str
     decoder: str
     loaded: dict[str, Any]
+
+    @property
+    def pixels(self) -> np.ndarray:
+        return np.round(255 * self.images).astype(np.uint8)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -40,8 +43,10 @@ def exported(request, make_config, tmp_path_factory) -> Exported:
     flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
     model = build_model(make_config(*flags), SHAPE)
     folder = tmp_path_factory.mktemp(request.param)
-    folders = export(model, SHAPE, str(folder), LIMITS, keep_versions=2, warm_up_images=IMAGES[:2])
-    return Exported(model, **folders, loaded={name: tf.saved_model.load(path) for name, path in folders.items()})
+    images = examples_for(request.param)
+    folders = export(model, SHAPE, str(folder), LIMITS, keep_versions=2, warm_up_images=images[:2])
+    loaded = {name: tf.saved_model.load(path) for name, path in folders.items()}
+    return Exported(model, images, **folders, loaded=loaded)
 
 
 def _encode(exported: Exported, signature: str, **inputs) -> dict[str, np.ndarray]:
@@ -50,7 +55,7 @@ def _encode(exported: Exported, signature: str, **inputs) -> dict[str, np.ndarra
 
 
 def _described(exported: Exported) -> dict[str, np.ndarray]:
-    description = exported.model.encode(tf.constant(IMAGES), LIMITS.max_objects)
+    description = exported.model.encode(tf.constant(exported.images), LIMITS.max_objects)
     description.update(exported.model.geometry(description, 24, 24))
     return {name: value.numpy() for name, value in description.items()}
 
@@ -105,8 +110,8 @@ def test_the_server_s_loader_gives_what_python_gives(exported):
     """By the C API, for which a request's images may have any number and size."""
     expected = _described(exported)
     session = CSession(exported.encoder)
-    _assert_alike(session.run({"images": IMAGES}), expected)
-    _assert_alike(session.run({"images": IMAGES[3:4]}), {name: value[3:4] for name, value in expected.items()})
+    _assert_alike(session.run({"images": exported.images}), expected)
+    _assert_alike(session.run({"images": exported.images[3:4]}), {name: value[3:4] for name, value in expected.items()})
     assert all(len(value) == 2 for value in session.run({"images": np.zeros((2, 40, 31, 1), np.float32)}).values())
     drawn = CSession(exported.decoder).run(_decoded_from(exported))["images"]
     np.testing.assert_allclose(drawn, exported.model.decode(_decoded_from(exported), 24, 24), atol=1e-4)
@@ -114,8 +119,8 @@ def test_the_server_s_loader_gives_what_python_gives(exported):
 
 def test_bytes_and_whole_numbers_give_what_floats_give(exported):
     expected = _described(exported)
-    _assert_alike(_encode(exported, "uint8", images=tf.constant(PIXELS)), expected)
-    files = tf.stack([tf.io.encode_png(image) for image in PIXELS])
+    _assert_alike(_encode(exported, "uint8", images=tf.constant(exported.pixels)), expected)
+    files = tf.stack([tf.io.encode_png(image) for image in exported.pixels])
     _assert_alike(_encode(exported, "encoded", image_bytes=files), expected)
     jpeg = tf.stack([tf.io.encode_jpeg(np.full((24, 24, 1), 200, np.uint8), quality=100)] * 2)
     same = _encode(exported, "uint8", images=tf.fill([2, 24, 24, 1], tf.constant(200, tf.uint8)))
@@ -128,13 +133,13 @@ def test_masks_are_the_model_s_and_come_with_all_else_that_is_said(exported):
         assert not {"segmented", "encoded_segmented"} & set(signatures)
         return
     expected = _described(exported)
-    description = exported.model.encode(tf.constant(IMAGES), LIMITS.max_objects)
-    expected["masks"] = exported.model.masks(tf.constant(IMAGES), description).numpy()
+    description = exported.model.encode(tf.constant(exported.images), LIMITS.max_objects)
+    expected["masks"] = exported.model.masks(tf.constant(exported.images), description).numpy()
     assert expected["masks"].any() and expected["masks"].dtype == np.int32
     session = CSession(exported.encoder, "segmented")
-    _assert_alike(session.run({"images": IMAGES}), expected)
+    _assert_alike(session.run({"images": exported.images}), expected)
     assert session.run({"images": np.zeros((2, 40, 31, 1), np.float32)})["masks"].shape == (2, 40, 31)
-    files = tf.stack([tf.io.encode_png(image) for image in PIXELS])
+    files = tf.stack([tf.io.encode_png(image) for image in exported.pixels])
     _assert_alike(_encode(exported, "encoded_segmented", image_bytes=files), expected)
 
 
@@ -142,11 +147,11 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_neighbours(exported):
     def sample(images, seeds):
         return _encode(exported, "sampled", images=tf.constant(images), seed=tf.constant(seeds))
 
-    together = sample(IMAGES[[5, 5, 5, 2]], [7, 8, 7, 8])
-    _assert_alike(sample(IMAGES[5:6], [8]), {name: value[1:2] for name, value in together.items()})
+    together = sample(exported.images[[5, 5, 5, 2]], [7, 8, 7, 8])
+    _assert_alike(sample(exported.images[5:6], [8]), {name: value[1:2] for name, value in together.items()})
     _assert_alike({n: v[0] for n, v in together.items()}, {n: v[2] for n, v in together.items()})
     assert not all(np.array_equal(value[0], value[1]) for value in together.values())
-    expected = exported.model.encode(tf.constant(IMAGES[5:6]), LIMITS.max_objects, seed=tf.constant([7, 0]))
+    expected = exported.model.encode(tf.constant(exported.images[5:6]), LIMITS.max_objects, seed=tf.constant([7, 0]))
     for name, value in expected.items():
         np.testing.assert_allclose(together[name][:1], value, atol=1e-4)
 
@@ -214,6 +219,9 @@ def test_bad_descriptions_are_answered_too(exported):
     ]
     if len(good) > 1:
         bad.append(("serving_default", {**good, name: good[name][:3]}, "must have as many scenes and slots as"))
+    for of_scene in ("levels", "background"):
+        if of_scene in good:
+            bad.append(("serving_default", {**good, of_scene: good[of_scene][:3]}, f"{of_scene} must have as many"))
     if "category" in good:
         bad.append(("serving_default", {**good, "category": good["category"] + 99}, "category must have values from"))
     for signature, inputs, message in bad:

@@ -14,14 +14,13 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import COMMON, MODELS, examples_for
 from tests.training.test_resume import FLAGS
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
 from tf_scenes.training import strategies
 from tf_scenes.training.optimizers import GroupedOptimizer
 
-IMAGES = tf.constant(example_images())
 # What is over each device's own images, as documented: the information of categories, and costs that NVIL compares.
 SHARED = ("--discrete_air.invariance_weight=0", "--attention.estimator=relaxed")
 
@@ -60,10 +59,10 @@ def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, n
     with two_replicas.scope():
         two = _model(make_config, name)
     two.set_weights(one.get_weights())
-    before = one.get_weights()
-    losses = one.train_step({"images": IMAGES})
+    before, images = one.get_weights(), tf.constant(examples_for(name))
+    losses = one.train_step({"images": images})
     halves = two_replicas.experimental_distribute_values_from_function(
-        lambda context: IMAGES[4 * context.replica_id_in_sync_group :][:4]
+        lambda context: images[4 * context.replica_id_in_sync_group :][:4]
     )
     step = tf.function(lambda images: two.train_step({"images": images}))
     two_replicas.run(step, [halves])

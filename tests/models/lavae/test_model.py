@@ -1,13 +1,19 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import special
+from scipy import special, stats
+from tensorflow.python.framework import op_callbacks
 
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import COMMON, MODELS, example_images, example_pictures
 from tf_scenes.app.build import build_model
 from tf_scenes.models.lavae.likelihood import BernoulliPixels
+from tf_scenes.models.lavae.placing import paste_sprites
+from tf_scenes.training.callbacks import Calibrate
 
 IMAGES = example_images()
+PICTURES = example_pictures()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,6 +24,18 @@ def _seed():
 @pytest.fixture
 def model(make_config):
     return build_model(make_config(*COMMON, *MODELS["lavae"]), (24, 24, 1))
+
+
+@pytest.fixture(params=["smooth", "constant"])
+def picture_model(request, make_config):
+    """A model for real pictures, whose background is not its prior's."""
+    tf.keras.utils.set_random_seed(0)
+    flags = (*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
+    model = build_model(make_config(*flags), (24, 24, 1))
+    head = model.background._head
+    head.kernel.assign(np.random.RandomState(0).normal(0.0, 0.5, head.kernel.shape))
+    head.bias.assign([0.7, -1.5])
+    return model
 
 
 def _set_features(model, monkeypatch, features):
@@ -91,6 +109,22 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
         np.testing.assert_array_equal(posterior.count, [0, 1, 2])
 
 
+def test_fewer_objects_than_the_maximum_can_be_forced(make_config, monkeypatch):
+    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1"), (24, 24, 1))
+    _set_features(model, monkeypatch, _features_with_peaks(PEAKS, 3))
+    for probability, expected in ((1.0, [1, 1, 1]), (0.0, [0, 1, 2])):
+        posterior = model._sample_posterior(
+            model.inference_features(tf.constant(IMAGES[:3])),
+            tf.constant([0, 0]),
+            2,
+            temperature=tf.constant(0.5),
+            forced_probability=tf.constant(probability),
+            forcing_seed=tf.constant([0, 1]),
+        )
+        np.testing.assert_array_equal(tf.reduce_sum(posterior.presence, axis=1), expected)
+        np.testing.assert_array_equal(posterior.count, [0, 1, 2])
+
+
 def test_logits_grow_with_the_logarithm_of_the_image(model):
     small, large = (model._logit_scale(tf.zeros([1, side, side])) for side in (10, 100))
     np.testing.assert_allclose(small, 1.5 * np.log(100), rtol=1e-6)
@@ -104,6 +138,28 @@ def test_encoding_finds_peaks_above_the_threshold_highest_first(model, monkeypat
     np.testing.assert_array_equal(description["num_objects"], [2])
     np.testing.assert_array_equal(description["locations"][0], [[20, 20], [3, 4], [0, 0], [0, 0]])
     np.testing.assert_array_equal(description["appearance"][0, 2:], np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("between", [1, 2, 3])
+def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(make_config, monkeypatch, between):
+    """The limit lies between the peaks of one image's four sprites, beside an image with one object."""
+    model = build_model(make_config(*COMMON, *MODELS["lavae"]), (24, 24, 1))
+    peaks = [(0, 3, 4, 0.9), (0, 20, 20, 0.8), (0, 4, 18, 0.7), (0, 12, 12, 0.6), (1, 6, 6, 0.9)]
+    _set_features(model, monkeypatch, _features_with_peaks(peaks, 2))
+    images = tf.constant(np.stack([IMAGES[2], IMAGES[0]]))
+    everything = model.encode(images, 5)
+    assert list(everything["num_objects"]) == [4, 1]
+    brightest = model._sprites(everything["appearance"], training=False).numpy().max(axis=(2, 3, 4))[0, :4]
+    limit = float(np.sort(brightest)[between - 1 : between + 1].mean())
+    monkeypatch.setattr(model, "options", dataclasses.replace(model.options, faintest_object=limit))
+    kept = brightest > limit
+    assert kept.sum() == 4 - between
+    description = model.encode(images, 5)
+    assert description["num_objects"][0] == 4 - between
+    np.testing.assert_array_equal(description["presence"][0], np.arange(5) < 4 - between)
+    for name in ("locations", "appearance"):
+        np.testing.assert_allclose(description[name][0, : 4 - between], everything[name][0, :4][kept], atol=1e-6)
+        assert not np.any(description[name][0, 4 - between :])
 
 
 def test_decoding_puts_each_present_sprite_at_its_place(model):
@@ -192,3 +248,184 @@ def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monk
     model.calibrate([tf.constant(images)])
     assert float(model._count_threshold) == pytest.approx(0.8)
     assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+
+
+def _picture_terms(model, number=0, **options):
+    images = model.prepare({"images": tf.constant(PICTURES)})
+    return model.elbo_terms(images, tf.stack([5, number]), **options)
+
+
+def test_kl_of_the_background_by_hand(picture_model):
+    images = picture_model.prepare({"images": tf.constant(PICTURES)})
+    posterior = picture_model.background(images)
+    mean, stddev = posterior.mean().numpy().astype(np.float64), posterior.stddev().numpy()
+    assert np.ptp(mean) > 1e-3
+    expected = np.sum(0.5 * (stddev**2 + mean**2 - 1.0) - np.log(stddev), axis=(1, 2, 3))
+    np.testing.assert_allclose(_picture_terms(picture_model)["kl_background"], expected, rtol=1e-5)
+    loss = picture_model.training_loss(images, tf.constant(90, tf.int64), tf.constant([5, 0]))
+    np.testing.assert_allclose(loss.elbo_terms["kl_background"], expected, rtol=1e-5)
+
+
+def test_sampled_kl_of_the_background_has_that_mean(picture_model):
+    exact = _picture_terms(picture_model)["kl_background"].numpy()
+    terms = tf.function(lambda number: _picture_terms(picture_model, number, sampled_kl=True)["kl_background"])
+    drawn = np.stack([terms(tf.constant(number)) for number in range(300)]).astype(np.float64)
+    assert (np.abs(drawn.mean(axis=0) - exact) < 4.5 * stats.sem(drawn, axis=0)).all()
+    assert (drawn.std(axis=0) > 0.01).all()
+
+
+def test_the_training_loss_has_the_background_s_kl_in_full(picture_model):
+    """Whatever the schedule of the other KL terms."""
+    images, seed = picture_model.prepare({"images": tf.constant(PICTURES)}), tf.constant([5, 0])
+    bias = picture_model.background._head.bias
+
+    def measured(step):
+        loss = picture_model.training_loss(images, tf.constant(step, tf.int64), seed)
+        return loss.per_image.numpy(), loss.elbo_terms["kl_background"].numpy()
+
+    # A background that is always 0, whatever its latents: then only its KL can tell that its posterior changes.
+    picture_model.background._stddev = 0.0
+    for step in (0, 90):
+        loss, kl = measured(step)
+        bias.assign_add([0.5, 0.3])
+        other_loss, other_kl = measured(step)
+        np.testing.assert_allclose(other_loss - loss, other_kl - kl, rtol=1e-3, atol=2e-3)
+        assert np.abs(other_kl - kl).min() > 0.1
+
+
+def test_gradients_of_background_and_noise_are_differences_of_the_elbo(picture_model):
+    def value():
+        terms = _picture_terms(picture_model)
+        return tf.reduce_mean(terms["reconstruction"] - terms["kl_background"])
+
+    bias = picture_model.background._head.bias
+    noise = picture_model.pixels.trainable_variables[0]
+    with tf.GradientTape() as tape:
+        total = value()
+    gradients = tape.gradient(total, [bias, noise])
+    step = 1e-2
+    for variable, gradient in zip((bias, noise), gradients):
+        for index in np.ndindex(*variable.shape):
+            shift, before = np.zeros(variable.shape, np.float32), variable.numpy()
+            shift[index] = step
+            variable.assign(before + shift)
+            above = value()
+            variable.assign(before - shift)
+            below = value()
+            variable.assign(before)
+            np.testing.assert_allclose(gradient.numpy()[index], (above - below) / (2 * step), rtol=0.02)
+    assert all(np.abs(gradient).min() > 0.1 for gradient in gradients)
+
+
+def test_training_moves_background_and_noise(picture_model):
+    images = picture_model.prepare({"images": tf.constant(PICTURES)})
+    trained = [*picture_model.background.trainable_variables, *picture_model.pixels.trainable_variables]
+    for step in (0, 90):
+        with tf.GradientTape() as tape:
+            loss = picture_model.training_loss(images, tf.constant(step, tf.int64), tf.constant([0, 0])).per_image
+        for gradient in tape.gradient(loss, trained):
+            assert np.isfinite(gradient).all() and np.any(gradient)
+
+
+def test_pictures_are_prepared_by_the_levels_of_the_whole_picture(picture_model):
+    levels = np.array([[0.2, 0.5], [0.8, -0.5]] * 4, np.float32)
+    expected = (PICTURES.astype(np.float64) - levels[:, 0, None, None, None]) / levels[:, 1, None, None, None]
+    expected = np.where(expected > 0, np.clip(expected, 0, 1) ** 0.6, np.maximum(expected, -1))
+    np.testing.assert_allclose(picture_model.prepare({"images": PICTURES, "levels": levels}), expected, atol=1e-4)
+    # So a crop is prepared as a part of its picture, whatever is in it.
+    whole = picture_model.prepare({"images": tf.constant(PICTURES)}).numpy()
+    levels = picture_model.encode(tf.constant(PICTURES))["levels"]
+    crops = picture_model.prepare({"images": tf.constant(PICTURES[:, 3:11, 2:10]), "levels": levels})
+    np.testing.assert_array_equal(crops, whole[:, 3:11, 2:10])
+    assert np.abs(picture_model.prepare({"images": PICTURES[:, 3:11, 2:10]}) - crops).max() > 0.1
+
+
+def test_pictures_are_drawn_as_background_and_sprites_between_their_levels(picture_model):
+    random = np.random.RandomState(0)
+    appearance = random.normal(size=(2, 1, 4)).astype(np.float32)
+    sprites = picture_model._sprites(tf.constant(appearance), training=False).numpy()[:, 0]
+    latents = random.normal(0.0, 0.3, (2, *picture_model.background.grid(24, 30).numpy(), 1)).astype(np.float32)
+    canvas = picture_model.background.draw(tf.constant(latents), 24, 30).numpy().astype(np.float64)
+    canvas[:, 8:15, 17:24] += sprites
+    levels = np.array([[0.3, 0.6], [0.7, -0.4]], np.float32)
+    restored = np.where(canvas > 0, np.abs(canvas) ** (1 / 0.6), canvas)
+    expected = levels[:, 0, None, None, None] + levels[:, 1, None, None, None] * restored
+    description = {
+        "presence": np.ones((2, 1), np.float32),
+        "locations": np.full((2, 1, 2), [11.0, 20.0], np.float32),
+        "appearance": appearance,
+        "background": latents,
+        "levels": levels,
+    }
+    np.testing.assert_allclose(picture_model.decode(description, 24, 30), expected, atol=1e-4)
+    assert expected.min() > 0.0 and expected.max() < 1.0
+
+
+@pytest.mark.parametrize("ground", [0.0, 0.5])
+@pytest.mark.parametrize("levels", [(0.3, 0.2), (0.9, -0.3)])
+def test_calibration_is_on_prepared_pictures_and_their_background(picture_model, monkeypatch, ground, levels):
+    """As that of black and white images above, but on grey ground that only the background can explain."""
+    images = np.full((3, 24, 24, 1), ground, np.float32)
+    images[:2, 2:9, 3:10] = 1.0
+    images[1:, 15:22, 14:21] = 1.0
+    peaks = [(0, 5, 6, 0.9), (0, 18, 17, 0.7), (1, 5, 6, 1.4), (1, 18, 17, 0.9), (2, 18, 17, 1.4), (2, 5, 6, 0.7)]
+    _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
+    sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
+    monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
+    head = picture_model.background._head
+    head.kernel.assign(tf.zeros_like(head.kernel))
+    head.bias.assign([ground / 0.2, -4.0])
+    pictures = levels[0] + levels[1] * tf.constant(images) ** (1 / 0.6)
+    calibrate = Calibrate([{"images": pictures, "levels": tf.constant([levels] * 3)}], last_step=0)
+    calibrate.set_model(picture_model)
+    assert picture_model.encode(pictures)["num_objects"].numpy().tolist() == [2, 2, 2]
+    calibrate.on_epoch_end(0)
+    assert float(picture_model._count_threshold) == pytest.approx(0.8)
+    assert picture_model.encode(pictures)["num_objects"].numpy().tolist() == [1, 2, 1]
+
+
+def test_pictures_in_colour(make_config):
+    model = build_model(make_config(*COMMON, *MODELS["lavae_pictures"], "--lavae.count_threshold=-9"), (24, 24, 3))
+    pictures = tf.constant(np.concatenate([PICTURES, PICTURES[:, ::-1], 0.5 * PICTURES], axis=-1))
+    description = model.encode(pictures)
+    assert description["background"].shape == (8, 3, 3, 3)
+    assert description["levels"].shape == (8, 2)
+    assert model.decode(description, 24, 24).shape == (8, 24, 24, 3)
+    assert model.masks(pictures, description).shape == (8, 24, 24)
+    assert set(np.unique(model.masks(pictures, description))) > {0, 1}
+    assert np.isfinite(model.train_step({"images": pictures})["loss"])
+
+
+def _largest_tensor(function):
+    """Number of elements of the largest tensor that any operation makes."""
+    sizes = []
+
+    def note(op_type, inputs, attributes, outputs, op_name=None, graph=None):
+        sizes.extend(int(np.prod(output.shape)) for output in outputs)
+
+    tf.config.run_functions_eagerly(True)
+    op_callbacks.add_op_callback(note)
+    try:
+        function()
+    finally:
+        op_callbacks.remove_op_callback(note)
+        tf.config.run_functions_eagerly(False)
+    return max(sizes)
+
+
+def test_memory_for_large_pictures_does_not_grow_with_objects_times_pixels(picture_model):
+    """No tensor of inference, drawing or masks has a number for each pixel of each slot, or a tenth as many."""
+    side, slots = 96, 100
+    picture_model._count_threshold.assign(-9.0)
+    picture = tf.constant(np.tile(PICTURES[2:3], (1, 4, 4, 1)))
+    description = picture_model.encode(picture, slots)
+    assert int(description["num_objects"][0]) == slots
+    limit = slots * side * side // 10
+    assert _largest_tensor(lambda: picture_model.encode(picture, slots)) < limit
+    assert _largest_tensor(lambda: picture_model.encode(picture, slots, seed=tf.constant([0, 0]))) < limit
+    assert _largest_tensor(lambda: picture_model.decode(description, side, side)) < limit
+    assert _largest_tensor(lambda: picture_model.masks(picture, description)) < limit
+    assert _largest_tensor(lambda: picture_model.geometry(description, side, side)) < limit
+    # Sprites each on a canvas of its own would be noticed.
+    centers, sprites = tf.zeros([1, slots, 2], tf.int32), tf.zeros([1, slots, 7, 7, 1])
+    assert _largest_tensor(lambda: paste_sprites(centers, sprites, side, side)) > limit
