@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import figure, patches
+from matplotlib import collections, figure, patches
 
 _GAP = 0.06
 _TITLE = 0.16
@@ -56,8 +56,10 @@ class PictureSheet:
             image: Picture, float `[height, width, channels]` in [0, 1], or `[height, width]` if `options` has a `cmap`.
             **options: Options of matplotlib's `imshow`.
         """
-        if image.ndim == 3 and image.shape[-1] == 1:
-            image = np.repeat(image, 3, axis=-1)
+        if image.ndim == 3:
+            # As bytes, which take an eighth of the memory: large pictures are drawn many times.
+            pixels = np.round(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
+            image = np.repeat(pixels, 3, axis=-1) if image.shape[-1] == 1 else pixels
         (left, top), (right, bottom) = self._points(row, column, np.array([[0, 0], image.shape[:2]]) - 0.5, image)
         self._axes.imshow(image, extent=(left, right, bottom, top), **{"vmin": 0.0, "vmax": 1.0, **options})
 
@@ -85,6 +87,29 @@ class PictureSheet:
         self._axes.add_patch(outline)
         cell = patches.Rectangle(self._corner(row, column), 1.0, 1.0, transform=self._axes.transData)
         outline.set_clip_path(cell)
+
+    def trace(
+        self,
+        row: int,
+        column: int,
+        outlines: Sequence[np.ndarray],
+        image: np.ndarray,
+        colors: Sequence[tuple[float, ...]],
+        width: float = 1.0,
+    ) -> None:
+        """Draws many closed lines over the picture of a cell.
+
+        Args:
+            row: Row of the cell.
+            column: Column of the cell.
+            outlines: Points of each line, float `[points, 2]`, y then x in pixels of the picture.
+            image: Picture in the cell, `[height, width, ...]`.
+            colors: Colour of each line.
+            width: Width of the lines in points.
+        """
+        points = [self._points(row, column, outline, image) for outline in outlines]
+        # One artist for all of them: there may be hundreds.
+        self._axes.add_collection(collections.LineCollection(points, colors=colors, linewidths=width), autolim=False)
 
     def write(self, row: int, column: int, point: np.ndarray, image: np.ndarray, text: str, **options: Any) -> None:
         """Writes text over the picture of a cell, at a point given as y then x in pixels of the picture."""
