@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib import collections, figure, patches
 
-_GAP = 0.06
-_TITLE = 0.16
-_LETTER_INCHES = 0.07  # Upper bound of the mean width of a letter of a label.
+# In inches.
+_GAP = 0.08
+_TITLE = 0.2
+_LETTER = 0.07  # Upper bound of the mean width of a letter of a label.
 
 
 class PictureSheet:
@@ -35,17 +36,19 @@ class PictureSheet:
             cell_inches: Side of a cell in inches.
             titles_in_all_rows: Whether to leave room for titles above every row rather than only above the first.
         """
-        self._row_pitch = 1.0 + _GAP + _TITLE * titles_in_all_rows
-        self._column_pitch = 1.0 + _GAP
+        # On the axes a cell has a side of 1.
+        gap, title, letter = _GAP / cell_inches, _TITLE / cell_inches, _LETTER / cell_inches
+        self._row_pitch = 1.0 + gap + title * titles_in_all_rows
+        self._column_pitch = 1.0 + gap
         letters = max((len(line) for label in labels for line in label.split("\n")), default=0)
-        margin = _GAP + letters * _LETTER_INCHES / cell_inches
-        width, height = margin + columns * self._column_pitch, _TITLE + rows * self._row_pitch
+        margin = gap + letters * letter
+        width, height = margin + columns * self._column_pitch, title + rows * self._row_pitch
         self.figure = figure.Figure(figsize=(cell_inches * width, cell_inches * height))
         self._axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0), frameon=False, xticks=[], yticks=[])
-        self._axes.set(xlim=(-margin, width - margin), ylim=(height - _TITLE, -_TITLE))
+        self._axes.set(xlim=(-margin, width - margin), ylim=(height - title, -title))
         self._axes.autoscale(False)
         for row, label in enumerate(labels):
-            self._axes.text(-_GAP, row * self._row_pitch + 0.5, label, ha="right", va="center", fontsize=8)
+            self._axes.text(-gap, row * self._row_pitch + 0.5, label, ha="right", va="center", fontsize=8)
 
     def show(self, row: int, column: int, image: np.ndarray, **options: Any) -> None:
         """Draws a picture into a cell, as large as its aspect ratio allows.
@@ -124,7 +127,7 @@ class PictureSheet:
     def title(self, row: int, column: int, text: str) -> None:
         """Writes a title above a cell."""
         left, top = self._corner(row, column)
-        self._axes.text(left + 0.5, top - 0.02, text, ha="center", va="bottom", fontsize=8)
+        self._axes.text(left + 0.5, top - 0.25 * (self._column_pitch - 1.0), text, ha="center", va="bottom", fontsize=8)
 
     def _corner(self, row: int, column: int) -> tuple[float, float]:
         """Left and top edge of a cell on the axes."""
