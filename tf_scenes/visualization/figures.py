@@ -69,7 +69,7 @@ def reconstruction_sheet(
     inferences = [_infer(model, images, max_objects) for images in _of_one_size(examples)]
     images, pixel_means = _as_shown(dataset, inferences)
     if not model.finds_objects:
-        return plots.image_grid([*images, *pixel_means], columns=len(images))
+        return plots.image_grid([*images, *pixel_means], columns=len(images), cell=plots.cell_inches(images))
     description = _joined(inferences, (NUM_OBJECTS, CATEGORY))
     many = description[NUM_OBJECTS].max() > plots.MOST_SPRITES
     objects = _masks(model, inferences) if many or not dataset.black_background else _boxes(model, inferences)

@@ -169,7 +169,7 @@ def numbered_rows(
     sheet = PictureSheet(1 + len(rows), len(images), ["input", *labels], cell_inches(images))
     crowded = (np.asarray(presence) > 0.5).sum(axis=1).max(initial=0) > MOST_SPRITES
     style = {"color": "white", "ha": "center", "va": "center", "fontsize": 5 if crowded else 9}
-    style["path_effects"] = [patheffects.withStroke(linewidth=2, foreground="black")]
+    style["path_effects"] = [patheffects.withStroke(linewidth=1 if crowded else 2, foreground="black")]
     for column, image in enumerate(images):
         sheet.show(0, column, image)
         for number in np.flatnonzero(presence[column] > 0.5):
@@ -179,10 +179,22 @@ def numbered_rows(
     return sheet.figure
 
 
-def image_grid(images: Sequence[np.ndarray], titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
-    """Images `[height, width, channels]` in [0, 1] in a grid, with titles above them if given; sizes may differ."""
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Optional[Sequence[str]] = None,
+    columns: int = 8,
+    cell: float = _SMALLEST_CELL,
+) -> figure.Figure:
+    """Images in a grid.
+
+    Args:
+        images: Images, float `[height, width, channels]` in [0, 1] each; sizes may differ.
+        titles: Titles above them; none if empty.
+        columns: Most images in a row.
+        cell: Side of a cell in inches.
+    """
     rows = -(-len(images) // columns)
-    sheet = PictureSheet(rows, min(columns, len(images)), (), cell_inches(images), titles_in_all_rows=bool(titles))
+    sheet = PictureSheet(rows, min(columns, len(images)), (), cell, titles_in_all_rows=bool(titles))
     for number, image in enumerate(images):
         row, column = divmod(number, columns)
         sheet.show(row, column, image)
