@@ -149,3 +149,31 @@ def test_count_prior_is_learned_on_its_range_and_uniform_on_others():
     for max_objects in (None, 2):
         np.testing.assert_allclose(prior.for_range(max_objects).log_prob([0, 1, 2]), learned, rtol=1e-5)
     np.testing.assert_allclose(prior.for_range(4).log_prob([0, 4]), np.log([0.2, 0.2]), rtol=1e-5)
+
+
+def test_pixels_are_drawn_as_maps_are():
+    """Frequencies of ordered pairs of pixels, beside those of the first two steps by hand."""
+    logits = np.array([[[1.0, 0.0, -0.5], [0.3, 0.9, -1.0]]], np.float32)
+    draws = 20_000
+    distribution = LocationsWithoutReplacement(np.repeat(logits, draws, axis=0), 3)
+    pixels = distribution.sample_pixels(tf.fill([draws], 2), tf.constant([3, 4])).numpy()
+    assert pixels.shape == (draws, 3, 2)
+    first, second = (pixels[:, number, 0] * 3 + pixels[:, number, 1] for number in (0, 1))
+    weights = np.exp(logits.ravel())
+    for i in range(6):
+        for j in range(6):
+            expected = 0.0 if i == j else weights[i] / weights.sum() * weights[j] / (weights.sum() - weights[i])
+            frequency = np.mean((first == i) & (second == j))
+            assert abs(frequency - expected) < 4 * np.sqrt(expected * (1 - expected) / draws) + 1e-9
+
+
+def test_pixels_keep_their_distance_and_repeat_with_the_seed():
+    logits = np.random.RandomState(0).normal(size=(4, 16, 20)).astype(np.float32)
+    distribution = LocationsWithoutReplacement(logits, 6, exclusion_radius=2)
+    pixels = distribution.sample_pixels(tf.constant([6, 4, 0, 1]), tf.constant([1, 2])).numpy()
+    again = distribution.sample_pixels(tf.constant([6, 4, 0, 1]), tf.constant([1, 2])).numpy()
+    np.testing.assert_array_equal(pixels, again)
+    for number, count in enumerate((6, 4)):
+        drawn = pixels[number, :count]
+        gaps = np.abs(drawn[:, None] - drawn[None]).max(axis=-1)
+        assert gaps[np.triu_indices(count, 1)].min() > 2

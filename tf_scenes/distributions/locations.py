@@ -87,13 +87,45 @@ class LocationsWithoutReplacement(tfd.Distribution):
             return tfd.OneHotCategorical(logits=flat_logits, dtype=self.dtype)
         return tfd.RelaxedOneHotCategorical(self._temperature, logits=flat_logits)
 
+    def sample_pixels(self, counts: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The first locations of an exact sample, as pixels instead of maps.
+
+        For large images and many objects: memory does not grow with their product, and time only with the locations
+        that are asked for.
+
+        Args:
+            counts: Number of locations to draw from each map, int32 `[batch]`, at most `num_objects`.
+            seed: Random seed, int32 `[2]`.
+
+        Returns:
+            Pixels, int32 `[batch, num_objects, 2]`, y then x; those beyond the counts have no meaning.
+        """
+        batch, height, width = tf.unstack(tf.shape(self._logits))
+
+        def draw(number: tf.Tensor, logits: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            own_seed = tf.random.experimental.stateless_fold_in(seed, number)
+            flat = tf.random.stateless_categorical(tf.reshape(logits, [batch, -1]), 1, own_seed, dtype=tf.int32)[:, 0]
+            pixel = tf.stack([flat // width, flat % width], axis=-1)  # [batch, 2]
+            logits += _TAKEN_LOGIT * self._square(pixel, height, width)
+            return number + 1, logits, tf.tensor_scatter_nd_update(pixels, [[number]], pixel[None])
+
+        start = (tf.constant(0), self._logits, tf.zeros([self._num_objects, batch, 2], tf.int32))
+        most = tf.reduce_max(counts)
+        _, _, pixels = tf.while_loop(lambda number, *_: number < most, draw, start, parallel_iterations=1)
+        return tf.transpose(pixels, [1, 0, 2])
+
     def _taken_pixels(self, maps: tf.Tensor) -> tf.Tensor:
         """The pixels that each map excludes from later draws: `[..., height, width]`, 1 if taken, else 0."""
         shape = tf.shape(maps)
-        height, width, radius = shape[-2], shape[-1], self._exclusion_radius
+        height, width = shape[-2], shape[-1]
         center = tf.argmax(tf.reshape(maps, tf.concat([shape[:-2], [-1]], axis=0)), axis=-1, output_type=tf.int32)
-        rows = tf.abs(tf.range(height) - (center // width)[..., None]) <= radius  # [..., height]
-        columns = tf.abs(tf.range(width) - (center % width)[..., None]) <= radius  # [..., width]
+        return self._square(tf.stack([center // width, center % width], axis=-1), height, width)
+
+    def _square(self, centers: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """The pixels that locations take: `[..., 2]`, y then x -> `[..., height, width]`, 1 if taken, else 0."""
+        radius = self._exclusion_radius
+        rows = tf.abs(tf.range(height) - centers[..., :1]) <= radius  # [..., height]
+        columns = tf.abs(tf.range(width) - centers[..., 1:]) <= radius  # [..., width]
         return tf.cast(rows[..., :, None] & columns[..., None, :], self.dtype)
 
     def conditional(self, locations: tf.Tensor) -> tfd.OneHotCategorical:

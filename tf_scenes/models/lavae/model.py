@@ -22,6 +22,7 @@ from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.background import Background
+from tf_scenes.models.lavae.convex_sprites import ConvexSprites
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import make_pixels
 from tf_scenes.models.lavae.masks import label_images
@@ -99,14 +100,7 @@ class LAVAE(SceneModel):
             scale=options.appearance_scale,
             name="appearance_network",
         )
-        self.sprite_generator = SpriteGenerator(
-            sprite_size=options.generated_size,
-            sprite_channels=channels,
-            channels=options.generator_channels,
-            num_blocks=options.generator_blocks,
-            fade=options.sprite_fade,
-            name="generator",
-        )
+        self.sprite_generator = _make_generator(options, channels)
         self.auxiliary_vae = AuxiliaryVAE(
             image_channels=channels,
             channels=options.auxiliary_channels,
@@ -425,15 +419,27 @@ class LAVAE(SceneModel):
         if self.background is not None:
             background = self.background(images)
             scene[BACKGROUND] = background.mean() if seed is None else background.sample(seed=seed)
-        if seed is not None:
-            sample = self._sample_posterior(self.inference_features(images), seed, max_objects)
-            return {**_describe(sample.presence, hot_pixels(sample.locations), sample.appearance), **scene}
         features = self.location_network(images)
+        if seed is not None:
+            return {**self._sampled_objects(images, features, max_objects, seed), **scene}
         centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
         appearance = self._appearance_posterior(images, centers).mean()
         if self.options.faintest_object:
             present, centers, appearance = self._without_faint(present, centers, appearance)
         return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
+
+    def _sampled_objects(
+        self, images: tf.Tensor, features: tf.Tensor, max_objects: int, seed: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
+        count = count_local_maxima(features, self.options.count_window, self._count_threshold)
+        count = tf.minimum(count, max_objects)
+        locations = LocationsWithoutReplacement(
+            features * self._logit_scale(features), max_objects, exclusion_radius=self.options.exclusion_radius
+        )
+        centers = locations.sample_pixels(count, location_seed)
+        appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
+        return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
 
     def _without_faint(
         self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor
@@ -548,6 +554,20 @@ class LAVAE(SceneModel):
         present = tf.where(presence > 0.5)
         appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
         return present, self.sprite_generator(appearance)[:-1]
+
+
+def _make_generator(options: LavaeOptions, channels: int) -> tf.keras.layers.Layer:
+    if options.sprites == "convex":
+        return ConvexSprites(options.generated_size, channels, name="generator")
+    return SpriteGenerator(
+        sprite_size=options.generated_size,
+        sprite_channels=channels,
+        channels=options.generator_channels,
+        num_blocks=options.generator_blocks,
+        strides=options.generator_strides,
+        fade=options.sprite_fade,
+        name="generator",
+    )
 
 
 def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:

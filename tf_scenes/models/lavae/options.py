@@ -36,6 +36,19 @@ class LavaeOptions(Options, section="lavae"):
         lower=1,
         upper=2,
     )
+    sprites: str = option(
+        "convolutional",
+        "How sprites are generated: convolutional, free drawings, as in the paper; convex, smooth convex shapes, which "
+        "cannot show two objects side by side.",
+        choices=("convolutional", "convex"),
+    )
+    generator_strides: int = option(
+        1,
+        "Factor by which the sprite generator's blocks reduce the resolution, 1 or 2; 2 is faster, and sprites are "
+        "smoother. Paper: 1.",
+        lower=1,
+        upper=2,
+    )
     generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3)
     appearance_scale: float = option(
         0.1,

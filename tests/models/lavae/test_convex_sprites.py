@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from skimage.measure import label, regionprops
+
+from tf_scenes.models.lavae.convex_sprites import ConvexSprites
+
+
+@pytest.fixture
+def sprites():
+    """Sprites of one level inside, whatever their shape."""
+    generator = ConvexSprites(sprite_size=31, sprite_channels=1)
+    appearance = np.random.RandomState(0).normal(0.0, 3.0, (64, 6)).astype(np.float32)
+    generator(appearance)
+    for weights in generator._texture.weights:
+        weights.assign(np.zeros(weights.shape))
+    return generator(appearance).numpy()[..., 0]
+
+
+def test_sprites_have_the_size_and_channels_asked_for():
+    generated = ConvexSprites(sprite_size=21, sprite_channels=3)(np.zeros((5, 4), np.float32)).numpy()
+    assert generated.shape == (5, 21, 21, 3)
+    assert (generated > 0.0).all()
+    assert (generated < 1.0).all()
+
+
+def test_shapes_are_convex_at_any_cut(sprites):
+    measured = 0
+    for sprite in sprites:
+        for cut in (0.3, 0.6, 0.9):
+            parts = regionprops(label(sprite > cut * sprite.max()))
+            assert len(parts) == 1
+            if parts[0].num_pixels > 40:  # Pixels make small shapes ragged.
+                measured += 1
+                assert parts[0].solidity > 0.9
+    assert measured > 50
+
+
+def test_shapes_differ_with_the_appearance(sprites):
+    sizes = (sprites > 0.25).sum(axis=(1, 2))
+    assert sizes.std() > 10
+
+
+def test_the_first_sprites_are_in_the_middle_and_not_too_large():
+    sprite = ConvexSprites(sprite_size=31, sprite_channels=1)(np.zeros((1, 4), np.float32)).numpy()[0, ..., 0]
+    y, x = np.mgrid[:31, :31] - 15
+    assert abs((sprite * y).sum() / sprite.sum()) < 0.1
+    assert abs((sprite * x).sum() / sprite.sum()) < 0.1
+    assert 4.0 < np.hypot(y, x)[sprite > 0.5 * sprite.max()].max() < 8.0
