@@ -18,6 +18,7 @@ from absl import flags
 
 from tf_scenes import config
 from tf_scenes.app.build import build_model
+from tf_scenes.data import registry
 from tf_scenes.data.datasets import load_bundled_dataset
 from tf_scenes.files import read_json
 from tf_scenes.models.scene_model import SceneModel
@@ -31,13 +32,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="saved_models", help="folder of exported models")
     folder = parser.parse_args().models
-    runs = [name for name in sorted(os.listdir(folder)) if read_json(os.path.join(folder, name, "report.json"))]
+    runs = [name for name in sorted(os.listdir(folder)) if _draws_its_scenes(os.path.join(folder, name))]
     if not runs:
-        sys.exit(f"Error: {folder} holds no exported model with a report.json")
+        sys.exit(f"Error: {folder} holds no exported model of drawn scenes with a report.json")
     print("| model | batch 1, ms | 95th percentile | from Python | batch 64, images/s | from Python |")
     print("|---|---|---|---|---|---|")
     for name in runs:
         print(f"| `{name}` | {' | '.join(_measure(os.path.join(folder, name)))} |", flush=True)
+
+
+def _draws_its_scenes(folder: str) -> bool:
+    """Whether a model has a report, and its scenes are drawn; a user's images have other sizes, and other times."""
+    report = read_json(os.path.join(folder, "report.json"))
+    return bool(report) and registry.entry(report["flags"]["dataset"]).required_flag is None
 
 
 def _measure(folder: str) -> list[str]:

@@ -1,30 +1,40 @@
 """Shows what the shipped models do, in seconds: python tools/demo.py, or make demo.
 
-Each model in saved_models/ infers a few held-out scenes, reconstructs them, and edits an object of each. The pictures
-are in runs/demo/index.html. Only the exported models are used, as any program could use them.
+Each model in saved_models/ infers a few held-out scenes, reconstructs them, and edits an object of each; in photographs
+it outlines and counts the objects. The pictures are in runs/demo/index.html. Only the exported models are used, as any
+program could use them.
 """
 
 import argparse
 import html
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tf_scenes.data.datasets import load_bundled_dataset
-from tf_scenes.descriptions import NUM_OBJECTS
+from tf_scenes.data.datasets import Dataset, load_bundled_dataset
+from tf_scenes.descriptions import MASKS, NUM_OBJECTS
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.editing.interventions import edit_images
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json, write_text
 from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.serving.model_card import measured_splits
 from tf_scenes.visualization import plots
-from tf_scenes.visualization.figures import edit_sheet
+from tf_scenes.visualization.figures import edit_sheet, outline_sheet
 
-NUM_IMAGES = 6
+NUM_IMAGES, NUM_PHOTOGRAPHS = 6, 5
+# Measures that the page names: name in the report, label, format.
+SCENE_MEASURES = (("count_accuracy", "count accuracy", ".4f"),)
+PHOTOGRAPH_MEASURES = (
+    ("ap_50", "average precision at an IoU of 0.5", ".3f"),
+    ("count_error", "mean absolute count error", ".2f"),
+)
 # What each picture shows: edits of the first two objects, each applied to what was inferred.
 EDITS = (
     Edit("swap 0 1", "swap", (0, 1), ()),
@@ -48,32 +58,63 @@ def main() -> None:
     names = [name for name in names if os.path.exists(os.path.join(arguments.models, name, "report.json"))]
     if not names:
         sys.exit(f"Error: {arguments.models} holds no exported model with a report.json: train one, or --models=FOLDER")
-    try:
-        sections = [_show(name, os.path.join(arguments.models, name), arguments.page) for name in names]
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    sections = [_section(name, os.path.join(arguments.models, name), arguments.page) for name in names]
+    if not any("<img" in section for section in sections):
+        sys.exit("Error: no model can be shown")
     path = os.path.join(arguments.page, "index.html")
     write_text(path, f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{''.join(sections)}")
     print(f"Pictures: {path}")
 
 
-def _show(name: str, folder: str, page: str) -> str:
-    """Writes the picture of one model and returns its section of the page."""
-    report = read_json(os.path.join(folder, "report.json"))
-    dataset, model = load_bundled_dataset(report["flags"]), ExportedModel(folder)
-    images = next(iter(dataset.evaluation_batches("test", 100)))["images"].numpy()
-    description = model.encode(images)
-    if NUM_OBJECTS in description:
-        sheet = _edited_sheet(model, images, description[NUM_OBJECTS])
-    else:
-        images = images[:NUM_IMAGES]
-        pictures = model.decode(model.encode(images), *images.shape[1:3])
-        sheet = plots.image_grid(np.concatenate([images, pictures]), columns=NUM_IMAGES)
-    plots.save(sheet, os.path.join(page, f"{name}.png"))
-    count = report["test"].get("count_accuracy")
-    accuracy = "" if count is None else f", count accuracy {count:.4f}"
+def _section(name: str, folder: str, page: str) -> str:
+    """A model's section of the page, whose picture is written; without its data or files, a line says why."""
     title = html.escape(name)
-    return f"<h2>{title}</h2><p>{report['flags']['dataset']}{accuracy}</p><img src='{title}.png'>"
+    try:
+        report = read_json(os.path.join(folder, "report.json"))
+        _show(folder, report, os.path.join(page, f"{name}.png"))
+    except UserError as error:
+        print(f"{name} is not shown: {error}", file=sys.stderr)
+        return f"<h2>{title}</h2><p>Not shown: {html.escape(str(error))}</p>"
+    return f"<h2>{title}</h2><p>{html.escape(_about(report))}</p><img src='{title}.png' style='max-width: 100%'>"
+
+
+def _about(report: Mapping[str, Any]) -> str:
+    """The data of a model and its main measures."""
+    split = next(iter(measured_splits(report)), None)
+    numbers = [
+        f"{label} {report[split][name]:{form}}"
+        for name, label, form in (PHOTOGRAPH_MEASURES if "classical" in report else SCENE_MEASURES)
+        if split and report[split].get(name) is not None
+    ]
+    return ", ".join([report.get("data", {}).get("images_path", report["flags"]["dataset"]), *numbers])
+
+
+def _show(folder: str, report: Mapping[str, Any], path: str) -> None:
+    """Writes the picture of one model."""
+    dataset, model = load_bundled_dataset(report["flags"], report.get("data")), ExportedModel(folder)
+    images = next(iter(dataset.evaluation_batches("test", 100 if dataset.black_background else 1)))["images"].numpy()
+    counts = model.encode(images).get(NUM_OBJECTS)
+    if counts is None:
+        sheet = _reconstructed_sheet(model, images[:NUM_IMAGES])
+    else:
+        sheet = _edited_sheet(model, images, counts) if dataset.black_background else _outlined_sheet(model, dataset)
+    plots.save(sheet, path)
+
+
+def _reconstructed_sheet(model: ExportedModel, images: np.ndarray) -> Figure:
+    pictures = model.decode(model.encode(images), *images.shape[1:3])
+    return plots.image_grid(np.concatenate([images, pictures]), columns=len(images))
+
+
+def _outlined_sheet(model: ExportedModel, dataset: Dataset) -> Figure:
+    """Photographs, one at a time because sizes may differ, with what is found in them and what is there."""
+    model.require_masks()
+    examples = list(dataset.evaluation_batches("test", 1, limit=NUM_PHOTOGRAPHS))
+    images = [example["images"].numpy() for example in examples]
+    masks = [model.segment(image)[MASKS][0] for image in images]
+    known = "masks" in dataset.ground_truth
+    true_masks = [example["masks"].numpy()[0] for example in examples] if known else None
+    return outline_sheet([image[0] for image in images], masks, true_masks)
 
 
 def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:

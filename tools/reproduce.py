@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By config: the default number of seeds, and the experiments besides training and evaluation.
 OBJECTS = ("likelihood", "disentanglement")
 PLAN = {
+    "nuclei": (3, ()),
     "lavae": (3, (*OBJECTS, "canvases")),
     "lavae_multi_mnist": (1, (*OBJECTS, "canvases")),
     "lavae_multi_mnist_10k": (1, (*OBJECTS, "canvases")),
@@ -39,6 +40,7 @@ PLAN = {
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
 FIGURES = (
+    ("nuclei", "reconstructions_test.png", ("evaluate",), "LAVAE on held-out images of nuclei, trained without labels"),
     ("lavae", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 objects, trained on 0-3 (its paper's figure 8)"),
     (
         "lavae",

@@ -1,11 +1,15 @@
 import dataclasses
 import importlib
+import os
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tf_scenes.data import registry
 from tf_scenes.data.datasets import load_bundled_dataset
 from tf_scenes.data.options import DataOptions
+from tf_scenes.errors import UserError
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -31,6 +35,40 @@ def test_what_stands_in_for_a_download_is_a_data_set_that_needs_none(name):
     dataset = load_bundled_dataset(flags)
     assert len(dataset.generator.bank) == 1_797  # scikit-learn's digits.
     assert dataset.splits["test"].size == 5
+
+
+def test_paths_within_the_working_folder_are_kept_and_others_are_not(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for path, kept in (
+        ("cells", "cells"),
+        ("./cells/../nuclei/", "nuclei"),
+        (str(tmp_path / "here" / "deep" / "cells.npz"), os.path.join("deep", "cells.npz")),
+        (str(tmp_path / "cells"), None),
+        (os.path.join("..", "cells"), None),
+        ("..cells", "..cells"),
+    ):
+        options = DataOptions(dataset="images", images_path=path)
+        assert options.portable_paths() == ({} if kept is None else {"images_path": kept})
+    both = DataOptions(dataset="images", images_path="cells", test_path=str(tmp_path / "others"))
+    assert both.portable_paths() == {}  # Others than those that were measured would be shown.
+    assert DataOptions().portable_paths() == {}
+
+
+def test_a_user_s_images_are_loaded_from_where_the_report_says(tmp_path):
+    for number in range(3):
+        pixels = np.random.RandomState(number).randint(0, 255, (20, 30)).astype(np.uint8)
+        for split in ("train", "test"):
+            path = tmp_path / split / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels + (split == "test")).save(path)
+    flags = {"dataset": "images", "seed": 1, "crop_size": 16, "model": "lavae", "lavae.strides": 2}
+    dataset = load_bundled_dataset(flags, {"images_path": str(tmp_path)})
+    assert dataset.splits["test"].size == 3 and dataset.image_shape == (16, 16, 1)
+    with pytest.raises(UserError, match=r"report does not say where its data is \(--images_path\)"):
+        load_bundled_dataset(flags, {})
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        load_bundled_dataset(flags, {"images_path": "nowhere"})
 
 
 def test_the_flag_says_what_each_data_set_shows():

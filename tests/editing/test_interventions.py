@@ -75,6 +75,64 @@ def test_images_with_enough_objects_are_chosen():
         interventions.images_to_edit(Scenes(), Corners(), [Edit("remove 7", "remove", (7,), ())], 2)
 
 
+class Sizes:
+    """Batches of images of different sizes, with a number of dots in each."""
+
+    def __init__(self, *batches):
+        self._batches = batches
+
+    def evaluation_batches(self, split_name, batch_size, limit):
+        for height, width, dots in self._batches:
+            images = np.zeros((len(dots), height, width, 1), np.float32)
+            for image, number in zip(images, dots):
+                image.reshape(-1)[:number] = 1.0
+            yield {"images": tf.constant(images)}
+
+
+@pytest.mark.parametrize(
+    ("batches", "size", "dots"),
+    [
+        # The first size with as many as are wanted; later ones of that size come after earlier ones.
+        ([(4, 5, [2]), (6, 5, [2, 1, 3]), (9, 9, [4, 5])], (6, 5), [2, 3]),
+        ([(4, 5, [2, 1]), (6, 5, [2]), (4, 5, [5])], (4, 5), [2, 5]),
+        # Or else the size with most.
+        ([(4, 5, [1, 1, 1]), (6, 5, [0, 3])], (6, 5), [3]),
+    ],
+)
+def test_images_to_edit_have_one_size(batches, size, dots):
+    edits = [Edit("swap 0 1", "swap", (0, 1), ())]
+    images = interventions.images_to_edit(Sizes(*batches), Corners(), edits, 2)
+    assert images.shape[1:3] == size
+    np.testing.assert_array_equal((images > 0).sum(axis=(1, 2, 3)), dots)
+
+
+def test_large_images_are_inferred_one_at_a_time():
+    shapes = []
+
+    class Watched(Corners):
+        def encode(self, images):
+            shapes.append(images.shape[:3])
+            return super().encode(images)
+
+    images = interventions.images_to_edit(
+        Sizes((1_000, 800, [1, 2, 3])), Watched(), [Edit("reset", "reset", (), ())], 3
+    )
+    assert shapes == [(1, 1_000, 800)] * 3
+    np.testing.assert_array_equal((images > 0).sum(axis=(1, 2, 3)), [1, 2, 3])
+
+
+def test_a_model_that_finds_no_objects_cannot_edit():
+    class Blind:
+        def encode(self, images):
+            return {"latents": np.zeros((len(images), 2, 2, 4))}
+
+    edits = [Edit("reset", "reset", (), ())]
+    with pytest.raises(UserError, match="needs a model that finds objects"):
+        interventions.images_to_edit(Sizes((4, 5, [2])), Blind(), edits, 2)
+    with pytest.raises(UserError, match="needs a model that finds objects"):
+        interventions.edit_images(Blind(), np.zeros((1, 4, 5, 1), np.float32), edits)
+
+
 @pytest.mark.parametrize("name", ["lavae", "air"])
 def test_appearances_are_drawn_from_the_prior_each_time_anew(name, make_config):
     model = build_model(make_config(*COMMON, *MODELS[name]), (24, 24, 1))

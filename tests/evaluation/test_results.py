@@ -52,6 +52,60 @@ def test_experiments_have_tables_of_the_runs_that_made_them():
     assert _cells(page, "Larger canvases", "`lavae`")[1:] == ["96 x 96", "0-20", "0.9000", "0.125", "0.800"]
 
 
+_OUTLINED = {
+    "ap_50": 0.8, "ap_70": 0.6, "ap": 0.5, "f1": 0.888, "panoptic_quality": 0.7, "count_error": 1.25,
+    "relative_count_error": 0.05, "exact_counts": 0.4, "count_accuracy": 0.4, "count_accuracy_by_count": {"30": 1.0},
+}  # fmt: skip
+_OTSU = {**_OUTLINED, "ap_50": 0.727, "count_error": 2.68, "count_accuracy": None}
+
+
+def _photographed(seed, ap_50, validation=True):
+    report = {**_run(), "test": {**_OUTLINED, "ap_50": ap_50, "images": 50}, "classical": {"test": _OTSU}}
+    del report["test_4"]
+    report["flags"].update(seed=seed, dataset="images")
+    if validation:
+        report["validation"], report["classical"]["validation"] = {**_OUTLINED, "ap_50": 0.1}, {**_OTSU, "ap_50": 0.664}
+    return report
+
+
+def test_real_images_stand_beside_classical_segmentation_and_in_no_other_table():
+    runs = [_photographed(seed, ap_50) for seed, ap_50 in ((0, 0.75), (2, 0.81))]
+    page = results_page({"nuclei": runs, "air_multi_sprites": [_run()]})
+    mean = _cells(page, "Real images", "`nuclei`, mean of 2 seeds | test |")
+    deviation = np.std([0.75, 0.81], ddof=1)
+    assert mean[2:4] == [f"0.780 ± {deviation:.3f}", "0.600 ± 0.000"]
+    assert mean[10] == "36 ± 0"
+    rest = ["0.600", "0.500", "0.888", "0.700", "1.25", "0.050", "0.400", "36"]
+    assert _cells(page, "Real images", "`nuclei`, seed 0 | test |")[2:] == ["0.750", *rest]
+    assert _cells(page, "Real images", "`nuclei`, seed 2 | test |")[2:] == ["0.810", *rest]
+    assert _cells(page, "Real images", "Otsu + watershed | test |")[2:8:5] == ["0.727", "2.68"]
+    assert _cells(page, "Real images", "`nuclei`, seed 2 | validation |")[2] == "0.100"
+    assert _cells(page, "Real images", "Otsu + watershed | validation |")[2] == "0.664"
+    assert page.count("`nuclei`") == 2 * 3
+    assert _cells(page, "Counting", "`air_multi_sprites`")[3] == "0.9843"
+    assert "## Real images" not in results_page({"air_multi_sprites": [_run()]})
+
+
+def test_a_page_of_real_images_alone_has_no_empty_tables_and_no_mean_of_one_seed():
+    page = results_page({"nuclei": [_photographed(1, 0.8, validation=False)]})
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## Real images", "## Machine"]
+    assert "mean of" not in page.split("IoU 0.5 | AP at")[1] and "| validation |" not in page
+
+
+def test_outlines_in_the_papers_scenes_have_a_table_where_all_seeds_have_them():
+    def outlined(ari, **many):
+        report = _run(ap_50=0.99, ap=0.9, ari_foreground=ari, segmentation_covering=0.95)
+        report["test_4"].update(many)
+        return report
+
+    page = results_page({"lavae": [outlined(0.9, ap_50=0.7), outlined(0.8)], "vae": [_run()]})
+    deviation = np.std([0.9, 0.8], ddof=1)
+    cells = _cells(page, "Outlines", "`lavae` | test |")
+    assert cells[2:] == ["2", "0.990 ± 0.000", "0.900 ± 0.000", f"0.850 ± {deviation:.3f}", "0.950 ± 0.000"]
+    assert "| test_4 |" not in page and "`vae` | test" not in page
+    assert "## Outlines" not in results_page({"vae": [_run()]})
+
+
 def _measured(seed, test, test_7):
     report = _run()
     report["flags"]["seed"] = seed

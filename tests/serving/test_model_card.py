@@ -1,6 +1,6 @@
 import pytest
 
-from tf_scenes.serving.model_card import model_card
+from tf_scenes.serving.model_card import measured_splits, model_card
 
 REPORT = {
     "test": {"images": 10_000, "count_accuracy": 0.9843, "correspondence": None, "foreground_iou": 0.91, "mse": 0.0011},
@@ -20,7 +20,7 @@ REPORT = {
 
 @pytest.mark.parametrize("model", ["lavae", "vae", "air", "discrete_air"])
 def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model):
-    card = model_card("my_run", {**REPORT, "flags": {**REPORT["flags"], "model": model}})
+    card = model_card("my_run", {**REPORT, "flags": {**REPORT["flags"], "model": model}}, finds_objects=model != "vae")
     assert card.startswith("# my_run\n")
     assert "`multi_sprites`, 90,000 scenes of 64 x 64 pixels with 0 to 3 objects, seed 3" in card
     assert "8,000 steps of 64 images, 1,597,868 parameters, 36 minutes on A processor (2 cores)" in card
@@ -28,3 +28,53 @@ def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model
     assert "| squared error per pixel | 0.0011 | 0.005 |" in card
     assert "correspondence |" not in card and "elbo" not in card.lower()  # What was not measured is left out.
     assert card.split("## Limits")[1].count("\n- ") >= 2
+    assert ("--predict_models=saved_models/my_run" in card) == (model != "vae")
+
+
+def _photographed(**lavae):
+    lavae = {f"lavae.{name}": value for name, value in lavae.items()}
+    flags = {**REPORT["flags"], "model": "lavae", "dataset": "images", "crop_size": 48, **lavae}
+    measured = {"images": 50, "count_accuracy": 0.4, "ap_50": 0.81, "ap_70": 0.6, "count_error": 1.25, "mse": 0.001}
+    classical = {"images": 50, "ap_50": 0.727, "ap_70": 0.53, "count_error": 2.68}
+    report = {name: value for name, value in REPORT.items() if name not in ("test", "test_4")}
+    return {**report, "test": measured, "classical": {"test": classical}, "flags": flags}
+
+
+def test_a_card_for_real_images_has_the_classical_numbers_beside_its_own():
+    report = _photographed()
+    card = model_card("nuclei", report, finds_objects=True)
+    assert "|  | test | test, Otsu + watershed |" in card
+    assert "| average precision at an IoU of 0.5 | 0.81 | 0.727 |" in card
+    assert "| mean absolute count error | 1.25 | 2.68 |" in card
+    assert "| squared error per pixel | 0.001 | - |" in card
+    assert "F1" not in card and "count accuracy" not in card  # Not measured, or of no use with many objects.
+    assert "a user's own images, in crops of 48 x 48 pixels, without labels" in card
+    named = model_card("nuclei", {**report, "data": {"images_path": "data/nuclei"}}, finds_objects=True)
+    assert "the images of `data/nuclei`, in crops" in named
+
+
+def test_validation_speaks_for_a_model_that_was_not_measured_on_test():
+    report = _photographed()
+    report["validation"], report["classical"]["validation"] = report["test"], report["classical"]["test"]
+    assert measured_splits(report) == ["test"]
+    del report["test"]
+    assert measured_splits(report) == ["validation"]
+    card = model_card("nuclei", report, finds_objects=True)
+    assert "|  | validation | validation, Otsu + watershed |" in card and "| 0.81 | 0.727 |" in card
+    assert measured_splits(REPORT) == ["test", "test_4"]
+    assert measured_splits({"likelihood": {}, "classical": {"test": {}}}) == []
+
+
+def test_limits_of_lavae_depend_on_its_options():
+    def limits(**options):
+        return model_card("mine", _photographed(**options), finds_objects=True).split("## Limits")[1]
+
+    # Reports from before an option was added do not have it.
+    assert "binary, and objects as separate bright shapes on a black background." in limits()
+    assert "median" not in limits() and "wider than 21 pixels" in limits()
+    real = limits(likelihood="gaussian", background="smooth", background_spacing=16, normalize=True, generated_size=31)
+    assert "binary" not in real and "black" not in real
+    assert "noise" in real and "changes slowly, over 16 pixels or more" in real and "wider than 31 pixels" in real
+    assert "half" in real and "all darker" in real
+    assert "even background" in limits(background="constant")
+    assert limits(an_option_that_is_gone=3) == limits()

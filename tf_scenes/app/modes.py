@@ -18,7 +18,7 @@ from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.files import write_arrays, write_json, write_text
 from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
-from tf_scenes.serving.model_card import model_card
+from tf_scenes.serving.model_card import measured_splits, model_card
 from tf_scenes.serving.server_config import write_server_config
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import strategies
@@ -123,9 +123,9 @@ def _export(run: Run) -> None:
         _warm_up_images(run),
     )
     report = run.read_report()
-    if "test" in report:
+    if measured_splits(report):
         write_json(os.path.join(folder, "report.json"), report)
-        card = model_card(os.path.basename(os.path.normpath(folder)), report)
+        card = model_card(os.path.basename(os.path.normpath(folder)), report, run.model.finds_objects)
         write_text(os.path.join(folder, "README.md"), card)
     write_server_config(os.path.dirname(os.path.abspath(folder)))
     for name, version in exported.items():

@@ -200,6 +200,8 @@ class Run:
             "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
             # Only the flags that training depends on, not folders, which differ between machines.
             "flags": self.config.training_flags(),
+            # Unless the data lies outside of the working folder, so that the model can be shown on it.
+            "data": self.config.data.portable_paths(),
             "machine": {"processor": _processor(), "cores": os.cpu_count()},
             "versions": {
                 "tf_scenes": __version__,

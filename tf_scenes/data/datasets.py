@@ -16,6 +16,7 @@ import tensorflow as tf
 from tf_scenes.data import registry
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
+from tf_scenes.errors import UserError
 
 _TYPES = {
     "counts": tf.int32,
@@ -202,15 +203,25 @@ def load_dataset(options: DataOptions, seed: int) -> Dataset:
     return getattr(importlib.import_module(module), function)(options, seed)
 
 
-def load_bundled_dataset(flags: Mapping[str, Any]) -> Dataset:
+def load_bundled_dataset(flags: Mapping[str, Any], paths: Optional[Mapping[str, str]] = None) -> Dataset:
     """Loads a data set like the one that a model was trained on, without a download, to demonstrate the model.
 
     MNIST digits are replaced by those that come with scikit-learn.
 
     Args:
         flags: Flags of the training run, by name, as its report holds them.
+        paths: Where the data of that run is, by flag, as its report holds it: see `DataOptions.portable_paths`.
+
+    Raises:
+        UserError: If the data cannot be loaded, or if it needs a path and `paths` has none.
     """
     names = {name for name, _ in DataOptions.flags()}
-    options = {name: value for name, value in flags.items() if name in names}
-    options["dataset"] = registry.entry(options["dataset"]).bundled or options["dataset"]
+    options = {name: value for name, value in {**flags, **(paths or {})}.items() if name in names}
+    entry = registry.entry(options["dataset"])
+    options["dataset"] = entry.bundled or entry.name
+    if entry.required_flag and entry.required_flag not in options:
+        raise UserError(
+            f"the model's report does not say where its data is (--{entry.required_flag}): evaluated in a folder that "
+            "holds the data, it does"
+        )
     return load_dataset(DataOptions(**options), flags["seed"])

@@ -1,6 +1,7 @@
 """Options of the data sets."""
 
 import dataclasses
+import os
 from typing import Optional
 
 from typing_extensions import override
@@ -93,6 +94,15 @@ class DataOptions(Options):
         if flag and getattr(self, flag) is None:
             raise UserError(f"--dataset={self.dataset} needs --{flag}")
         self._check_images()
+
+    def portable_paths(self) -> dict[str, str]:
+        """Where the data is, by flag, relative to the working folder; empty if any of it lies outside of that folder.
+
+        Reports hold these paths. Others would mean nothing on other machines, and may be nobody else's business.
+        """
+        files = {name for name, _ in self.flags()} - self.flags_of_training()
+        paths = {name: os.path.relpath(path) for name in sorted(files) for path in [getattr(self, name)] if path}
+        return {} if any(path.split(os.sep)[0] == os.pardir for path in paths.values()) else paths
 
     def _check_images(self) -> None:
         if self.image_channels == 2:

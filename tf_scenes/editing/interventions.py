@@ -15,6 +15,8 @@ from tf_scenes.errors import UserError
 from tf_scenes.models.scene_model import SceneModel
 
 _SEED = 40_400
+# Of the images that are searched for enough objects: their number, those in a batch, and pixels inferred at once.
+_MOST_IMAGES, _BATCH, _MOST_PIXELS = 1_000, 20, 2**19
 
 
 class Codec(Protocol):
@@ -65,7 +67,9 @@ class TrainedCodec(Codec):
 
 
 def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count: int) -> np.ndarray:
-    """The first test images in which enough objects for a script are found.
+    """The first test images in which enough objects for a script are found, all of one size.
+
+    Where sizes differ, it is the first one with `count` such images, or else the one with most of them.
 
     Args:
         dataset: Data set.
@@ -77,17 +81,34 @@ def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count
         Images, float32 `[images, height, width, channels]` in [0, 1].
 
     Raises:
-        UserError: If there are no such images.
+        UserError: If there are no such images, or if the model does not find objects.
     """
-    chosen, needed = [], most_objects(script)
-    for batch in dataset.evaluation_batches("test", 50, limit=1_000):
+    needed = most_objects(script)
+    chosen: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for batch in dataset.evaluation_batches("test", _BATCH, limit=_MOST_IMAGES):
         images = batch["images"].numpy()
-        chosen.extend(images[codec.encode(images)[NUM_OBJECTS] >= needed])
-        if len(chosen) >= count:
+        of_size = chosen.setdefault(images.shape[1:], [])
+        of_size.extend(images[_counts(codec, images) >= needed])
+        if len(of_size) >= count:
             break
-    if not chosen:
+    images = max(chosen.values(), key=len)
+    if not images:
         raise UserError(f"the script names {needed} objects, and no test image has as many")
-    return np.stack(chosen[:count])
+    return np.stack(images[:count])
+
+
+def _counts(codec: Codec, images: np.ndarray) -> np.ndarray:
+    """Number of objects found in each image, where large images are inferred one at a time, to save memory."""
+    most = max(1, _MOST_PIXELS // int(np.prod(images.shape[1:3])))
+    parts = [_inferred(codec, images[first : first + most]) for first in range(0, len(images), most)]
+    return np.concatenate([part[NUM_OBJECTS] for part in parts])
+
+
+def _inferred(codec: Codec, images: np.ndarray) -> Description:
+    description = codec.encode(images)
+    if not has_objects(description):
+        raise UserError("--mode=edit needs a model that finds objects, and this one does not")
+    return description
 
 
 def edit_images(
@@ -107,9 +128,7 @@ def edit_images(
     Raises:
         UserError: If the model does not find objects, or if an edit names an object that an image does not have.
     """
-    inferred = codec.encode(images)
-    if not has_objects(inferred):
-        raise UserError("--mode=edit needs a model that finds objects, and this one does not")
+    inferred = _inferred(codec, images)
     after = apply_script(script, inferred, codec.sample_appearances)
     height, width = images.shape[1:3]
     return inferred, after, np.stack([codec.decode(scenes, height, width) for scenes in (inferred, *after)])

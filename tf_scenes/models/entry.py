@@ -6,7 +6,7 @@ Free of TensorFlow, since flags are defined from it and `--help` should be fast.
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from tf_scenes.options import Options
 
@@ -36,7 +36,8 @@ class ModelEntry:
         model: Class of the model, as `module:class`: a `SceneModel` whose constructor takes an instance of each of
             `options` and then a `SceneSpec`.
         summary: One sentence for the model card on how the model describes a scene.
-        limits: Sentences for the model card on what users of a trained model should be aware of.
+        limits: Sentences for the model card on what users of a trained model should be aware of; or a function that
+            returns them for the flags of a training run, by name, as a report holds them.
         check: Function that takes a `Config` with this model, and raises a `UserError` if its options are incompatible.
         schedule_ends: Function that takes a `Config` with this model, and returns the last step of each of its
             schedules, by the flags that set it; a warning says so if training ends earlier.
@@ -49,10 +50,14 @@ class ModelEntry:
     options: tuple[type[Options], ...]
     model: str
     summary: str
-    limits: tuple[str, ...]
+    limits: Union[tuple[str, ...], Callable[[Mapping[str, Any]], tuple[str, ...]]]
     check: Callable[[Any], None] = _accepts_everything
     schedule_ends: Callable[[Any], Mapping[str, int]] = _without_schedules
     largest_object: Callable[[Any], Optional[tuple[str, int]]] = _of_any_size
+
+    def limits_of(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
+        """The limits of a model that was trained with certain flags, by name, as a report holds them."""
+        return self.limits(flags) if callable(self.limits) else self.limits
 
     def model_class(self) -> type:
         """Imports the model's class, and with it TensorFlow."""

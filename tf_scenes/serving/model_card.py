@@ -14,33 +14,49 @@ _NUMBERS = {
     "mse": "squared error per pixel",
     "elbo": "ELBO, nats",
 }
+# Of photographs, on which classical segmentation is measured too.
+_NUMBERS_OF_PHOTOGRAPHS = {
+    "ap_50": "average precision at an IoU of 0.5",
+    "ap_70": "average precision at an IoU of 0.7",
+    "f1": "F1 at an IoU of 0.5",
+    "count_error": "mean absolute count error",
+    "exact_counts": "exact counts",
+    "mse": "squared error per pixel",
+}
+_CLASSICAL = "Otsu + watershed"
 
 
-def model_card(name: str, report: Report) -> str:
+def measured_splits(report: Report) -> list[str]:
+    """Names of the splits whose numbers speak for a model: the test splits, or else `validation`, if measured."""
+    tests = [name for name in report if name == "test" or name.startswith("test_")]
+    return tests or [name for name in ("validation",) if name in report]
+
+
+def model_card(name: str, report: Report, finds_objects: bool) -> str:
     """The model card in Markdown.
 
     Args:
         name: Name of the run.
-        report: Report of the run, the contents of `report.json`.
+        report: Report of the run, the contents of `report.json`, with at least one of `measured_splits`.
+        finds_objects: Whether the model finds objects.
     """
-    flags = report["flags"]
-    splits = [split for split in report if split == "test" or split.startswith("test_")]
+    flags, splits = report["flags"], measured_splits(report)
     entry = registry.entry(flags["model"])
-    limits = "\n".join(f"- {limit}" for limit in entry.limits)
+    limits = "\n".join(f"- {limit}" for limit in entry.limits_of(flags))
     return f"""# {name}
 
 {entry.summary} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
 descriptions) and `decoder/` (scene descriptions to images), each with its versions in numbered folders.
-
+{_usage(name) if finds_objects else ""}
 ## Training
 
-- {_data(flags)}
+- {_data(report)}
 - {_training(report)}
 - All flags are in `report.json`.
 
 ## Numbers
 
-Measured on held-out images, {report["test"]["images"]:,} of each split.
+Measured on held-out images, {report[splits[0]]["images"]:,} of each split.
 
 {_numbers(report, splits)}
 
@@ -50,9 +66,26 @@ Measured on held-out images, {report["test"]["images"]:,} of each split.
 """
 
 
-def _data(flags: Mapping[str, Any]) -> str:
+def _usage(name: str) -> str:
+    return f"""
+## Use
+
+Finds the objects in a folder of pictures, a glob or one picture, and writes their number, tables, masks and outlines:
+
+```sh
+python main.py --mode=predict --predict_images=FOLDER --predict_models=saved_models/{name} --predict_dir=RESULTS
+python main.py --mode=predict --predict_images='FOLDER/*.tif' --predict_models=saved_models/{name}
+```
+"""
+
+
+def _data(report: Report) -> str:
+    flags = report["flags"]
     if flags["dataset"] == "images":
-        return "Data: a user's own images, without labels."
+        path = report.get("data", {}).get("images_path")
+        of = f"the images of `{path}`" if path else "a user's own images"
+        crops = f", in crops of {flags['crop_size']} x {flags['crop_size']} pixels" if flags.get("crop_size") else ""
+        return f"Data: {of}{crops}, without labels."
     size, objects = (
         f"{flags['image_size']} x {flags['image_size']}",
         f"{flags['min_objects']} to {flags['max_objects']}",
@@ -73,9 +106,15 @@ def _training(report: Report) -> str:
 
 
 def _numbers(report: Report, splits: list[str]) -> str:
-    lines = [["", *splits], ["---"] * (1 + len(splits))]
-    for name, label in _NUMBERS.items():
-        values = [report[split].get(name) for split in splits]
-        if None not in values:
-            lines.append([label, *(f"{value:.4g}" for value in values)])
+    classical = report.get("classical", {})
+    columns = {}
+    for split in splits:
+        columns[split] = report[split]
+        if split in classical:
+            columns[f"{split}, {_CLASSICAL}"] = classical[split]
+    lines = [["", *columns], ["---"] * (1 + len(columns))]
+    for name, label in (_NUMBERS_OF_PHOTOGRAPHS if classical else _NUMBERS).items():
+        if None not in [report[split].get(name) for split in splits]:
+            values = [measures.get(name) for measures in columns.values()]
+            lines.append([label, *("-" if value is None else f"{value:.4g}" for value in values)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

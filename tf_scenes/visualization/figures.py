@@ -1,8 +1,9 @@
 """The figures of a trained model."""
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
-from typing import Optional
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +19,34 @@ from tf_scenes.descriptions import (
     PRESENCE,
     SIZES,
     as_arrays,
+    by_object,
 )
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization import plots
+
+# Of larger images the middle is shown: cells are too small for more, and it would take long.
+_LARGEST_SIDE = 512
+# Of images that are inferred at once.
+_MOST_PIXELS = 2**19
+# Percentiles of a photograph that are shown black and white: microscopes often use a part of their range only.
+_BLACK, _WHITE = 0.2, 99.8
+
+
+class _Example(NamedTuple):
+    """A held-out image as it is shown, float32 `[height, width, channels]`, and the true number of objects if known."""
+
+    image: np.ndarray
+    count: Optional[int]
+
+
+class _Inference(NamedTuple):
+    """Images of one size, float32 `[images, height, width, channels]`, their descriptions and reconstructions."""
+
+    images: tf.Tensor
+    description: dict[str, tf.Tensor]
+    pixel_means: np.ndarray
 
 
 def reconstruction_sheet(
@@ -30,21 +54,121 @@ def reconstruction_sheet(
 ) -> Figure:
     """The first images of a held-out split, their reconstructions below, and the objects found in them.
 
+    Objects are in boxes or, in photographs and where there are many, outlined. The contrast of photographs is
+    stretched.
+
     Args:
         model: Trained model.
         dataset: Data set.
         split_name: Name of the split.
-        num_images: Number of images.
+        num_images: Most images; of large ones there are as many as fit in a row.
         max_objects: Most objects found in an image, see `SceneModel.encode`.
     """
-    images = next(iter(dataset.evaluation_batches(split_name, num_images)))["images"]
-    description = model.encode(images, max_objects)
-    pixel_means = model.decode(description, *images.shape[1:3])
+    examples = list(_examples(dataset, split_name, num_images))
+    examples = examples[: plots.most_columns([example.image for example in examples])]
+    inferences = [_infer(model, images, max_objects) for images in _of_one_size(examples)]
+    images, pixel_means = _as_shown(dataset, inferences)
     if not model.finds_objects:
-        return plots.image_grid(np.concatenate([images, pixel_means]), columns=len(images))
-    boxes = model.geometry(description, *images.shape[1:3])[BOXES].numpy()
-    views = as_arrays(model.views(images, description))
-    return plots.reconstructions(images.numpy(), pixel_means.numpy(), as_arrays(description), boxes, **views)
+        return plots.image_grid([*images, *pixel_means], columns=len(images), cell=plots.cell_inches(images))
+    description = _joined(inferences, (NUM_OBJECTS, CATEGORY))
+    many = description[NUM_OBJECTS].max() > plots.MOST_SPRITES
+    objects = _masks(model, inferences) if many or not dataset.black_background else _boxes(model, inferences)
+    true_counts = [example.count for example in examples]
+    return plots.reconstructions(
+        images,
+        pixel_means,
+        description,
+        **objects,
+        **_views(model, inferences),
+        true_counts=None if None in true_counts else true_counts,
+    )
+
+
+def _examples(dataset: Dataset, split_name: str, num_images: int) -> Iterator[_Example]:
+    """The first images of a split, those of a size together."""
+    for batch in dataset.evaluation_batches(split_name, num_images, limit=num_images):
+        arrays = as_arrays(batch)
+        for number, image in enumerate(arrays["images"]):
+            top, left = (max(0, side - _LARGEST_SIDE) // 2 for side in image.shape[:2])
+            middle = np.s_[top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE]
+            count = arrays["counts"][number] if "counts" in arrays else None
+            if image[middle].shape != image.shape:
+                count = len(np.setdiff1d(arrays["masks"][number][middle], [0])) if "masks" in arrays else None
+            yield _Example(image[middle], count)
+
+
+def _of_one_size(examples: Sequence[_Example]) -> Iterator[tf.Tensor]:
+    """Batches of images of one size with a bounded number of pixels, in order."""
+    for (height, width, _), group in itertools.groupby(
+        (example.image for example in examples), key=lambda image: image.shape
+    ):
+        images, most = np.stack(list(group)), max(1, _MOST_PIXELS // (height * width))
+        for first in range(0, len(images), most):
+            yield tf.constant(images[first : first + most])
+
+
+def _infer(model: SceneModel, images: tf.Tensor, max_objects: Optional[int] = None) -> _Inference:
+    description = model.encode(images, max_objects)
+    return _Inference(images, description, model.decode(description, *images.shape[1:3]).numpy())
+
+
+def _as_shown(dataset: Dataset, inferences: Sequence[_Inference]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Images and reconstructions; those of photographs with the same stretched contrast."""
+    pairs = [pair for each in inferences for pair in zip(each.images.numpy(), each.pixel_means)]
+    if not dataset.black_background:
+        pairs = [(stretched(image, image), stretched(pixel_means, image)) for image, pixel_means in pairs]
+    images, pixel_means = zip(*pairs)
+    return list(images), list(pixel_means)
+
+
+def stretched(picture: np.ndarray, photograph: np.ndarray) -> np.ndarray:
+    """A picture with its contrast stretched so that a photograph of the same scene is from black to white.
+
+    Args:
+        picture: Picture, float `[height, width, channels]`.
+        photograph: Photograph, float `[height, width, channels]`.
+    """
+    low, high = np.percentile(photograph, (_BLACK, _WHITE))
+    return np.clip((picture - low) / (high - low), 0.0, 1.0) if low < high else picture
+
+
+def _joined(inferences: Sequence[_Inference], names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Fields of all descriptions, those that there are."""
+    there = [name for name in names if name in inferences[0].description]
+    return {name: np.concatenate([each.description[name] for each in inferences]) for name in there}
+
+
+def _boxes(model: SceneModel, inferences: Sequence[_Inference]) -> dict[str, np.ndarray]:
+    found = [model.geometry(each.description, *each.images.shape[1:3])[BOXES] for each in inferences]
+    return {"boxes": np.concatenate(found)}
+
+
+def _masks(model: SceneModel, inferences: Sequence[_Inference]) -> dict[str, list[np.ndarray]]:
+    return {"masks": [masks for each in inferences for masks in model.masks(each.images, each.description).numpy()]}
+
+
+def _views(model: SceneModel, inferences: Sequence[_Inference]) -> dict[str, Sequence[np.ndarray]]:
+    """What else the model shows; only of as many objects as are drawn."""
+    views = []
+    for each in inferences:
+        first = {name: values[:, : plots.MOST_SPRITES] for name, values in by_object(each.description).items()}
+        views.append(as_arrays(model.views(each.images, {**each.description, **first})))
+    joined = {name: [value for each in views for value in each[name]] for name in views[0]}
+    return {name: np.stack(values) if name == "sprites" else values for name, values in joined.items()}
+
+
+def outline_sheet(
+    images: Sequence[np.ndarray], masks: Sequence[np.ndarray], true_masks: Optional[Sequence[np.ndarray]] = None
+) -> Figure:
+    """Photographs, and below them the outlines and the number of the objects found, and of the true ones if known.
+
+    Args:
+        images: Photographs, float32 `[height, width, channels]` in [0, 1] each.
+        masks: Masks of the objects found, int32 `[height, width]` each.
+        true_masks: Masks of the true objects, int32 `[height, width]` each.
+    """
+    rows = {"found": masks, **({} if true_masks is None else {"true": true_masks})}
+    return plots.outlines([stretched(image, image) for image in images], rows)
 
 
 def generated_sheet(description: dict[str, np.ndarray], images: np.ndarray) -> Figure:
@@ -53,13 +177,29 @@ def generated_sheet(description: dict[str, np.ndarray], images: np.ndarray) -> F
 
 
 def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_images: int = 5) -> Figure:
-    """Input with boxes, reconstruction and latent codes of the first images with an object of a held-out split."""
-    images = next(iter(dataset.evaluation_batches(split_name, 4 * num_images)))["images"]
-    images = tf.boolean_mask(images, tf.reduce_any(images > 0.0, axis=[1, 2, 3]))[:num_images]
-    description = model.encode(images)
-    pixel_means = model.decode(description, *images.shape[1:3])
-    boxes = model.geometry(description, *images.shape[1:3])[BOXES].numpy()
-    return plots.descriptions(images.numpy(), pixel_means.numpy(), as_arrays(description), boxes)
+    """Input with boxes, reconstruction and latent codes of the first images in which an object is found.
+
+    If none is found, the first images are shown.
+
+    Args:
+        model: Trained model with categories.
+        dataset: Data set.
+        split_name: Name of the held-out split.
+        num_images: Most images.
+    """
+    examples = list(_examples(dataset, split_name, 4 * num_images))
+    inferences = [_infer(model, images) for images in _of_one_size(examples)]
+    images, pixel_means = _as_shown(dataset, inferences)
+    fields = _joined(inferences, {**by_object(inferences[0].description), NUM_OBJECTS: None})
+    boxes = _boxes(model, inferences)["boxes"]
+    found = np.flatnonzero(fields[NUM_OBJECTS])
+    chosen = found[:num_images] if found.size else np.arange(min(num_images, len(images)))
+    return plots.descriptions(
+        [images[index] for index in chosen],
+        [pixel_means[index] for index in chosen],
+        {name: values[chosen] for name, values in fields.items()},
+        boxes[chosen],
+    )
 
 
 def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0)) -> Figure:

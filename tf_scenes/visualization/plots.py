@@ -1,83 +1,126 @@
 """Plots of scenes, descriptions and curves from arrays, with matplotlib."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 import matplotlib
 import numpy as np
 from matplotlib import figure, patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from scipy import ndimage
+from skimage import measure
 
 from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, SIZES, Role, by_object, field, of_role
 from tf_scenes.files import write_whole
 from tf_scenes.visualization.picture_sheet import PictureSheet
 
-_MOST_SPRITE_ROWS = 12
+# With more objects in an image, their sprites would not fit on a page; in large cells half as many.
+MOST_SPRITES = 12
+# Objects whose latent codes fit below an image.
+_MOST_CODES = 3
 _BOX_COLORS = matplotlib.colormaps["tab10"].colors
+# Cells are as large as large images need; a row of them is as wide as a page, all in inches.
+_SMALLEST_CELL, _LARGEST_CELL, _PAGE = 1.3, 2.6, 13.0
+_PIXELS_PER_INCH = 100.0
+# Part of a cell's side from which on a point can be seen.
+_SMALLEST_PEAK = 150
 
 
 def reconstructions(
-    images: np.ndarray,
-    pixel_means: np.ndarray,
+    images: Sequence[np.ndarray],
+    pixel_means: Sequence[np.ndarray],
     description: Mapping[str, np.ndarray],
-    boxes: np.ndarray,
-    sprites: np.ndarray,
-    features: Optional[np.ndarray] = None,
+    boxes: Optional[np.ndarray] = None,
+    sprites: Optional[np.ndarray] = None,
+    features: Optional[Sequence[np.ndarray]] = None,
+    masks: Optional[Sequence[np.ndarray]] = None,
+    true_counts: Optional[Sequence[int]] = None,
 ) -> figure.Figure:
     """Images, their reconstructions and the inferred objects, in a column for each image.
 
-    The rows are the input with a box around each inferred object, the reconstruction, the location features if given,
-    and the sprite of each object unless there are too many for a page. The colour of an object is that of its category
-    or, without categories, that of its slot.
+    The rows are the input with a box or an outline around each inferred object, the reconstruction, the location
+    features if given, and the sprite of each object unless an image has more than `MOST_SPRITES`. The colour of an
+    object is that of its category or, without categories, that of its slot.
 
     Args:
-        images: Images, float `[images, height, width, channels]` in [0, 1].
-        pixel_means: Reconstructions, float, of the same shape.
+        images: Images, float `[height, width, channels]` in [0, 1] each; sizes may differ.
+        pixel_means: Reconstructions, float, of the same shapes.
         description: Descriptions of the images from `SceneModel.encode`, with `num_objects` and, if the model has
             categories, `category`.
         boxes: Boxes of the objects from `SceneModel.geometry`, float `[images, slots, 4]`.
         sprites: Sprites of the objects, float `[images, slots, h, w, channels]` in [0, 1].
-        features: Location features, float `[images, height, width]`.
+        features: Location features, float `[height, width]` each.
+        masks: Masks of the objects from `SceneModel.masks`, int `[height, width]` each; boxes are not needed then.
+        true_counts: True numbers of objects.
     """
-    order = np.broadcast_to(np.arange(sprites.shape[1]), sprites.shape[:2])
-    colors = description.get(CATEGORY, order) % len(_BOX_COLORS)
-    counts = description[NUM_OBJECTS]
-    first_sprite_row = 2 + (features is not None)
-    num_sprite_rows = max(1, int(counts.max())) if counts.max() <= _MOST_SPRITE_ROWS else 0
-    labels = ["input", "reconstruction", "location\nfeatures"][:first_sprite_row]
+    counts, cell = description[NUM_OBJECTS], cell_inches(images)
+    with_sprites = sprites is not None and counts.max() <= MOST_SPRITES * _SMALLEST_CELL / cell
+    num_sprite_rows = max(1, int(counts.max())) if with_sprites else 0
+    labels = ["input", "reconstruction"] + ["location\nfeatures"] * (features is not None)
+    first_sprite_row = len(labels)
     labels += ["sprites"] if num_sprite_rows else []
-    sheet = PictureSheet(first_sprite_row + num_sprite_rows, len(images), labels)
+    sheet = PictureSheet(first_sprite_row + num_sprite_rows, len(images), labels, cell)
+    highest = max([1.0, *(each.max() for each in (() if features is None else features))])
     for column, count in enumerate(counts):
-        _show_with_boxes(sheet, column, images[column], boxes[column, :count], colors[column])
+        sheet.show(0, column, images[column])
+        colors = _colors(description, column, count if masks is None else max(count, masks[column].max()))
+        if masks is None:
+            _draw_boxes(sheet, column, images[column], boxes[column, :count], colors)
+        else:
+            _draw_outlines(sheet, 0, column, masks[column], colors)
+        sheet.title(0, column, f"n = {count}" + ("" if true_counts is None else f", true {true_counts[column]}"))
         sheet.show(1, column, pixel_means[column])
         if features is not None:
-            sheet.show(2, column, features[column], cmap="magma", vmax=max(1.0, features.max()))
+            sheet.show(2, column, _with_visible_peaks(features[column]), cmap="magma", vmax=highest)
         for i in range(min(count, num_sprite_rows)):
-            _show_framed(sheet, first_sprite_row + i, column, sprites[column, i], _BOX_COLORS[colors[column, i]])
+            _show_framed(sheet, first_sprite_row + i, column, sprites[column, i], colors[i])
+    return sheet.figure
+
+
+def outlines(images: Sequence[np.ndarray], rows: Mapping[str, Sequence[np.ndarray]]) -> figure.Figure:
+    """Images, and again with the outlines of objects, found or true ones; their number stands above.
+
+    Args:
+        images: Images, float `[height, width, channels]` in [0, 1] each; sizes may differ.
+        rows: Masks of the objects by the label of their row, int `[height, width]` each, 0 for the background.
+    """
+    sheet = PictureSheet(1 + len(rows), len(images), ["input", *rows], cell_inches(images), titles_in_all_rows=True)
+    for column, image in enumerate(images):
+        sheet.show(0, column, image)
+        for row, masks in enumerate(rows.values(), start=1):
+            sheet.show(row, column, image)
+            _draw_outlines(sheet, row, column, masks[column], _colors({}, column, masks[column].max()))
+            sheet.title(row, column, f"n = {len(np.setdiff1d(masks[column], [0]))}")
     return sheet.figure
 
 
 def descriptions(
-    images: np.ndarray, pixel_means: np.ndarray, description: Mapping[str, np.ndarray], boxes: np.ndarray
+    images: Sequence[np.ndarray],
+    pixel_means: Sequence[np.ndarray],
+    description: Mapping[str, np.ndarray],
+    boxes: np.ndarray,
 ) -> figure.Figure:
-    """Input with boxes, reconstruction, and the latent code of each object as text, in a column for each image.
+    """Input with boxes, reconstruction, and the latent codes of the first objects, in a column for each image.
 
     Args:
-        images: Images, float `[images, height, width, channels]` in [0, 1].
-        pixel_means: Reconstructions, float, of the same shape.
+        images: Images, float `[height, width, channels]` in [0, 1] each; sizes may differ.
+        pixel_means: Reconstructions, float, of the same shapes.
         description: Descriptions of the images from `SceneModel.encode`, with `category` and `sizes`.
         boxes: Boxes of the objects, see `reconstructions`.
     """
-    counts = description[NUM_OBJECTS]
     sheet = PictureSheet(3, len(images), ["input", "reconstruction", "latent codes"], cell_inches=2.2)
-    for column, count in enumerate(counts):
-        colors = description[CATEGORY][column] % len(_BOX_COLORS)
-        _show_with_boxes(sheet, column, images[column], boxes[column, :count], colors)
+    for column, count in enumerate(description[NUM_OBJECTS]):
+        colors = _colors(description, column, count)
+        sheet.show(0, column, images[column])
+        _draw_boxes(sheet, column, images[column], boxes[column, :count], colors)
+        sheet.title(0, column, f"n = {count}")
         sheet.show(1, column, pixel_means[column])
-        for slot in range(count):
+        for slot in range(min(count, _MOST_CODES)):
             code = {name: values[column, slot] for name, values in by_object(description).items()}
-            text, color = "\n".join(_code_lines(code)), _BOX_COLORS[colors[slot]]
-            sheet.write_in_cell(2, column, 0.33 * slot, text, color=color, fontsize=7, family="monospace")
+            text = "\n".join(_code_lines(code))
+            sheet.write_in_cell(2, column, 0.33 * slot, text, color=colors[slot], fontsize=7, family="monospace")
+        if count > _MOST_CODES:
+            sheet.write_in_cell(2, column, 0.96, f"and {count - _MOST_CODES} more", fontsize=7, family="monospace")
     return sheet.figure
 
 
@@ -123,9 +166,10 @@ def numbered_rows(
         rows: Further rows of pictures, float `[rows, images, height, width, channels]` in [0, 1].
         labels: Labels of the further rows.
     """
-    sheet = PictureSheet(1 + len(rows), len(images), ["input", *labels])
-    style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
-    style["path_effects"] = [patheffects.withStroke(linewidth=2, foreground="black")]
+    sheet = PictureSheet(1 + len(rows), len(images), ["input", *labels], cell_inches(images))
+    crowded = (np.asarray(presence) > 0.5).sum(axis=1).max(initial=0) > MOST_SPRITES
+    style = {"color": "white", "ha": "center", "va": "center", "fontsize": 5 if crowded else 9}
+    style["path_effects"] = [patheffects.withStroke(linewidth=1 if crowded else 2, foreground="black")]
     for column, image in enumerate(images):
         sheet.show(0, column, image)
         for number in np.flatnonzero(presence[column] > 0.5):
@@ -135,10 +179,22 @@ def numbered_rows(
     return sheet.figure
 
 
-def image_grid(images: np.ndarray, titles: Optional[Sequence[str]] = None, columns: int = 8) -> figure.Figure:
-    """Images `[images, height, width, channels]` in [0, 1] in a grid, with titles above them if given."""
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Optional[Sequence[str]] = None,
+    columns: int = 8,
+    cell: float = _SMALLEST_CELL,
+) -> figure.Figure:
+    """Images in a grid.
+
+    Args:
+        images: Images, float `[height, width, channels]` in [0, 1] each; sizes may differ.
+        titles: Titles above them; none if empty.
+        columns: Most images in a row.
+        cell: Side of a cell in inches.
+    """
     rows = -(-len(images) // columns)
-    sheet = PictureSheet(rows, min(columns, len(images)), titles_in_all_rows=bool(titles))
+    sheet = PictureSheet(rows, min(columns, len(images)), (), cell, titles_in_all_rows=bool(titles))
     for number, image in enumerate(images):
         row, column = divmod(number, columns)
         sheet.show(row, column, image)
@@ -159,14 +215,47 @@ def as_image(sheet: figure.Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())
 
 
-def _show_with_boxes(
-    sheet: PictureSheet, column: int, image: np.ndarray, boxes: np.ndarray, colors: np.ndarray
+def cell_inches(images: Sequence[np.ndarray]) -> float:
+    """Side of the cells of a sheet with these images, in inches."""
+    side = max((max(image.shape[:2]) for image in images), default=0)
+    return float(np.clip(side / _PIXELS_PER_INCH, _SMALLEST_CELL, _LARGEST_CELL))
+
+
+def most_columns(images: Sequence[np.ndarray]) -> int:
+    """Number of such images that fit in a row."""
+    return int(_PAGE / cell_inches(images))
+
+
+def _colors(description: Mapping[str, np.ndarray], scene: int, slots: int) -> list[tuple[float, ...]]:
+    """The colour of the object in each of a scene's first slots."""
+    numbers = description[CATEGORY][scene] if CATEGORY in description else np.arange(slots)
+    return [_BOX_COLORS[number % len(_BOX_COLORS)] for number in numbers[:slots]]
+
+
+def _draw_boxes(
+    sheet: PictureSheet, column: int, image: np.ndarray, boxes: np.ndarray, colors: Sequence[tuple[float, ...]]
 ) -> None:
-    """Draws an input with boxes around the objects found in it, in the first row."""
-    sheet.show(0, column, image)
+    """Draws boxes over the picture in the first row."""
     for corners, color in zip(_corners(boxes, image.shape[:2]), colors):
-        sheet.outline(0, column, corners, image, _BOX_COLORS[color])
-    sheet.title(0, column, f"n = {len(boxes)}")
+        sheet.outline(0, column, corners, image, color)
+
+
+def _draw_outlines(
+    sheet: PictureSheet, row: int, column: int, masks: np.ndarray, colors: Sequence[tuple[float, ...]]
+) -> None:
+    """Draws the outlines of masks over a picture."""
+    traced = [(line, colors[label - 1]) for label, lines in _outlines(masks) for line in lines]
+    if traced:
+        sheet.trace(row, column, [line for line, _ in traced], masks, [color for _, color in traced])
+
+
+def _outlines(masks: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Each label of a label image and the closed lines around its pixels, float `[points, 2]`, y then x in pixels."""
+    for label, part in enumerate(ndimage.find_objects(masks), start=1):
+        if part is not None:
+            mask = np.pad(masks[part] == label, 1)
+            first = np.array([each.start - 1 for each in part])
+            yield label, [line + first for line in measure.find_contours(mask, 0.5)]
 
 
 def _show_framed(sheet: PictureSheet, row: int, column: int, image: np.ndarray, color: tuple[float, ...]) -> None:
@@ -174,6 +263,11 @@ def _show_framed(sheet: PictureSheet, row: int, column: int, image: np.ndarray, 
     (corners,) = _corners(np.array([[0.0, 0.0, 1.0, 1.0]]), image.shape[:2])
     # The line is wide because its outer half is clipped.
     sheet.outline(row, column, corners, image, color, width=4.0)
+
+
+def _with_visible_peaks(features: np.ndarray) -> np.ndarray:
+    """Location features whose peaks, single pixels, are as large as can be seen in a cell."""
+    return ndimage.maximum_filter(features, size=1 + 2 * (max(features.shape) // _SMALLEST_PEAK))
 
 
 def _corners(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -250,3 +250,35 @@ def schedule_ends(config: Any) -> Mapping[str, int]:
 def largest_object(config: Any) -> tuple[str, int]:
     """The flag that limits the size of objects, and the side of the largest object that LAVAE can draw, in pixels."""
     return "--lavae.generated_size", config.model_options["lavae"].generated_size
+
+
+def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
+    """What users of a LAVAE that was trained with certain flags should be aware of, a sentence each.
+
+    Args:
+        flags: Values of flags by name; those of options that are newer than the run are missing.
+    """
+    of_lavae = {name.partition(".")[2]: value for name, value in flags.items() if name.startswith("lavae.")}
+    known = {field.name for field in dataclasses.fields(LavaeOptions)}
+    options = LavaeOptions(**{name: value for name, value in of_lavae.items() if name in known})
+    pixels = {
+        "bernoulli": "Pixels are modelled as binary",
+        "gaussian": "The noise of pixels is modelled as the same everywhere and in all images",
+    }[options.likelihood]
+    background = {
+        "none": "objects as separate bright shapes on a black background",
+        "constant": "objects as shapes on an even background",
+        "smooth": "objects as shapes on a background that changes slowly, over "
+        f"{options.background_spacing} pixels or more",
+    }[options.background]
+    normalized = (
+        "The median pixel of an image is taken for its background: objects must cover less than half of it.",
+        "Objects of an image are all brighter than its background, or all darker.",
+    )
+    return (
+        f"{pixels}, and {background}.",
+        *(normalized if options.normalize else ()),
+        "Locations are whole pixels; a location is a fixed point of an object, not always its centre.",
+        "Any image size works, but objects should be about as large as in training; those wider than "
+        f"{options.generated_size} pixels cannot be drawn whole.",
+    )
