@@ -106,7 +106,7 @@ class LocationsWithoutReplacement(tfd.Distribution):
             own_seed = tf.random.experimental.stateless_fold_in(seed, number)
             flat = tf.random.stateless_categorical(tf.reshape(logits, [batch, -1]), 1, own_seed, dtype=tf.int32)[:, 0]
             pixel = tf.stack([flat // width, flat % width], axis=-1)  # [batch, 2]
-            logits += _TAKEN_LOGIT * self._square(pixel, height, width)
+            logits += tf.ensure_shape(_TAKEN_LOGIT * self._square(pixel, height, width), logits.shape)
             return number + 1, logits, tf.tensor_scatter_nd_update(pixels, [[number]], pixel[None])
 
         start = (tf.constant(0), self._logits, tf.zeros([self._num_objects, batch, 2], tf.int32))
