@@ -198,7 +198,7 @@ def test_measures_of_several_images_by_their_definitions():
             "panoptic_quality": sum(image[0.5][1] for image, _, _ in images) / (found[0.5] + false / 2),
             "count_error": np.mean(np.abs(true - inferred)),
             "relative_count_error": np.mean(np.abs(true - inferred) / true),
-            "exact_counts": np.mean(true == inferred),
+            "count_accuracy": np.mean(true == inferred),
             "ari_foreground": np.mean([scores.ari_foreground for scores in all_scores]),
             "segmentation_covering": np.mean([scores.segmentation_covering for scores in all_scores]),
         }
@@ -218,7 +218,7 @@ def test_what_cannot_be_measured_is_none():
     of_nothing = segmentation_scores([score_image(empty, empty)])
     assert {name: value for name, value in of_nothing.items() if value is not None} == {
         "count_error": 0.0,
-        "exact_counts": 1.0,
+        "count_accuracy": 1.0,
     }
     missed = segmentation_scores([score_image(blob, empty)])
     assert missed["precision"] is None

@@ -93,8 +93,8 @@ class ImageDataset(Dataset):
             )
         if (self.levels[:, 1] < 0.0).mean() > 0.5:
             found.append(
-                "in most images objects are darker than the background: the model inverts such images, and works all "
-                "the same"
+                "in most images objects are darker than the background: a model that normalizes (--lavae.normalize) "
+                "inverts such images and works all the same, any other sees them as they are"
             )
         return found
 

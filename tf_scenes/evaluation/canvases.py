@@ -24,8 +24,8 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
         batch_size: Number of images in a batch.
 
     Returns:
-        Measures by name: `images`, their number; `count_accuracy` and `count_accuracy_by_count`; `count_error`, the
-        mean absolute difference; `foreground_iou`, a mean over images with an object.
+        Measures by name: `images`, their number; those of `metrics.counting`; `count_accuracy_by_count`;
+        `foreground_iou`, a mean over images with an object.
     """
     slots = dataset.splits[split_name].max_objects + SPARE_SLOTS
 
@@ -44,6 +44,6 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
     return {
         "images": len(true),
         **metrics.counting(true, inferred),
-        "count_error": float(np.mean(np.abs(true - inferred))),
+        "count_accuracy_by_count": metrics.count_accuracy_by_count(true, inferred),
         "foreground_iou": metrics.mean_foreground_iou(np.concatenate(overlaps), true > 0),
     }

@@ -23,9 +23,6 @@ _TABLE_ROWS = (
     "squared_error",
     "foreground_iou",
     "location_error",
-)
-# Rows that a table has only if one of its splits has the measure.
-_OPTIONAL_ROWS = (
     "count_error",
     "ap_50",
     "ap_70",
@@ -34,6 +31,7 @@ _OPTIONAL_ROWS = (
     "panoptic_quality",
     "ari_foreground",
     "segmentation_covering",
+    "images",
 )
 # More different numbers of objects than these have too few images each for an accuracy of their own.
 _MOST_COUNTS_IN_TABLE = 10
@@ -103,11 +101,10 @@ def evaluate_splits(
 
         `images` is their number; `elbo` and its terms are in nats per image (if the split has more objects than the
         model was trained with, the prior of the number of objects is uniform up to `max_inferred_objects`), or per crop
-        for data sets that train on crops; `mse` is
-        the mean over all pixels and channels, `squared_error` the mean over images of the sum over an image;
-        `foreground_iou` is a mean over images with a lit pixel, for data sets with a black background. If there is
-        ground truth and the model finds objects: `count_accuracy` and `count_accuracy_by_count`, and
-        `metrics.count_errors`; `location_error` and `location_offset` in pixels; with masks,
+        for data sets that train on crops; `mse` is the mean over all pixels and channels, `squared_error` the mean over
+        images of the sum over an image; `foreground_iou` is a mean over images with a lit pixel, for data sets with a
+        black background. If there is ground truth and the model finds objects: `metrics.counting` and
+        `count_accuracy_by_count`; `location_error` and `location_offset` in pixels; with masks,
         `segmentation.segmentation_scores`, where an object that owns no pixel is in no measure but those of counts. If
         the model also has categories: `correspondence`; `category_labels`, the label of each category; `category_use`,
         the number of objects in each category. Measures that need ground truth or fields that do not exist are None.
@@ -191,7 +188,7 @@ def _counting(totals: _Totals) -> dict[str, Any]:
     if "counts" not in totals or "inferred_num_objects" not in totals:
         return {"count_accuracy": None, "count_accuracy_by_count": None}
     numbers = totals["counts"], totals["inferred_num_objects"]
-    return {**metrics.counting(*numbers), **metrics.count_errors(*numbers)}
+    return {**metrics.counting(*numbers), "count_accuracy_by_count": metrics.count_accuracy_by_count(*numbers)}
 
 
 def _locating(totals: _Totals) -> dict[str, Any]:
@@ -205,7 +202,7 @@ def _locating(totals: _Totals) -> dict[str, Any]:
 
 
 def table(splits: dict[str, dict[str, Any]], classical: Optional[Mapping[str, dict[str, Any]]] = None) -> str:
-    """The main measures of a report as lines of text.
+    """The main measures of a report as lines of text; what no split has is left out.
 
     Args:
         splits: Measures of each split by name, which has a column.
@@ -217,9 +214,9 @@ def table(splits: dict[str, dict[str, Any]], classical: Optional[Mapping[str, di
         if classical and name in classical:
             columns[f"{name} (Otsu)"] = classical[name]
     terms = [name for name in next(iter(splits.values())) if name.startswith(("reconstruction", "kl_"))]
-    optional = [row for row in _OPTIONAL_ROWS if any(measures.get(row) is not None for measures in columns.values())]
+    rows = (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:])
     lines = [_head(columns)]
-    for row in (*_TABLE_ROWS[:2], *terms, *_TABLE_ROWS[2:], *optional, "images"):
+    for row in (row for row in rows if any(measures.get(row) is not None for measures in columns.values())):
         lines.append(_line(row, columns))
         if row == "count_accuracy":
             lines += _lines_by_count(columns)

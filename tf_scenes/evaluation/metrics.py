@@ -1,13 +1,13 @@
 """Measures on held-out scenes, as NumPy functions of whole batches."""
 
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 
-def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
+def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float]]:
     """How accurately objects are counted.
 
     Args:
@@ -15,31 +15,27 @@ def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Any]:
         inferred: Inferred numbers of objects, int `[images]`.
 
     Returns:
-        `count_accuracy`, the fraction of images whose number of objects is inferred correctly, and
-        `count_accuracy_by_count`, the same for each true number that occurs.
+        `count_accuracy`, the fraction of images whose number of objects is inferred exactly; `count_error`, the mean
+        absolute difference; `relative_count_error`, the mean over images with an object of the absolute difference
+        divided by the true number (the normalised absolute error of crowd counting). None where there are no such
+        images.
     """
-    by_count = {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
-    return {"count_accuracy": float(np.mean(true == inferred)), "count_accuracy_by_count": by_count}
+    differences, countable = np.abs(true - inferred), true > 0
+    return {
+        "count_accuracy": float(np.mean(differences == 0)) if len(true) else None,
+        "count_error": float(np.mean(differences)) if len(true) else None,
+        "relative_count_error": float(np.mean(differences[countable] / true[countable])) if countable.any() else None,
+    }
 
 
-def count_errors(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float]]:
-    """How far inferred numbers of objects are off.
+def count_accuracy_by_count(true: np.ndarray, inferred: np.ndarray) -> dict[int, float]:
+    """The fraction of images whose number of objects is inferred exactly, for each true number that occurs.
 
     Args:
         true: True numbers of objects, int `[images]`.
         inferred: Inferred numbers of objects, int `[images]`.
-
-    Returns:
-        `count_error`, the mean absolute difference; `relative_count_error`, the mean over images with an object of the
-        absolute difference divided by the true number (the normalised absolute error of crowd counting);
-        `exact_counts`, the fraction of images without a difference. None where there are no such images.
     """
-    differences, countable = np.abs(true - inferred), true > 0
-    return {
-        "count_error": float(np.mean(differences)) if len(true) else None,
-        "relative_count_error": float(np.mean(differences[countable] / true[countable])) if countable.any() else None,
-        "exact_counts": float(np.mean(differences == 0)) if len(true) else None,
-    }
+    return {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
 
 
 def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:

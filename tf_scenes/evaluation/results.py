@@ -37,7 +37,7 @@ _PHOTOGRAPH_MEASURES = {
     "panoptic_quality": ("panoptic quality", 3),
     "count_error": ("count error", 2),
     "relative_count_error": ("relative", 3),
-    "exact_counts": ("exact counts", 3),
+    "count_accuracy": ("exact counts", 3),
 }
 _OUTLINE_MEASURES = {
     "ap_50": ("AP at IoU 0.5", 3),

@@ -98,7 +98,7 @@ def segmentation_scores(images: Sequence[ImageScores]) -> dict[str, Any]:
         `ap_50` and `ap_70`, average precision at an IoU of 0.5 and 0.7, and `ap`, the mean over 0.5, 0.55, ..., 0.95;
         `precision`, TP / (TP + FP), `recall`, TP / (TP + FN), `f1`, their harmonic mean, and `panoptic_quality`, the
         sum of the IoU of all pairs divided by TP + FP / 2 + FN / 2 (Kirillov et al., 2019), all at 0.5; the
-        `metrics.count_errors` of the numbers of objects; `ari_foreground` (Hubert and Arabie, 1985) and
+        `metrics.counting` of the numbers of objects; `ari_foreground` (Hubert and Arabie, 1985) and
         `segmentation_covering` (mSC, unscaled: Engelcke et al., 2020), means over images with objects. To the adjusted
         Rand index, pixels of true objects that are left to the background are one object more: it falls fast where
         there are many objects, and is 1 if the only one is missed. Measures are None where there is nothing to measure.
@@ -116,7 +116,7 @@ def segmentation_scores(images: Sequence[ImageScores]) -> dict[str, Any]:
         "recall": _ratio(num_matched, num_true),
         "f1": _ratio(2.0 * num_matched, num_true + num_inferred),
         "panoptic_quality": _ratio(2.0 * sum(image.matched_iou for image in images), num_true + num_inferred),
-        **metrics.count_errors(true, inferred),
+        **metrics.counting(true, inferred),
         "ari_foreground": _mean([image.ari_foreground for image in images]),
         "segmentation_covering": _mean([image.segmentation_covering for image in images]),
     }

@@ -20,7 +20,7 @@ _NUMBERS_OF_PHOTOGRAPHS = {
     "ap_70": "average precision at an IoU of 0.7",
     "f1": "F1 at an IoU of 0.5",
     "count_error": "mean absolute count error",
-    "exact_counts": "exact counts",
+    "count_accuracy": "exact counts",
     "mse": "squared error per pixel",
 }
 _CLASSICAL = "Otsu + watershed"
