@@ -2,16 +2,14 @@
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from skimage.exposure import rescale_intensity
 from skimage.segmentation import find_boundaries
 from skimage.transform import resize
 
+from tf_scenes.data.contrast import stretched
 from tf_scenes.data.image_files import as_unit_range, with_channels
 
 # Pixels of one colour that no grey picture has, neither on black nor on white hard to see.
 _COLOR = (255, 48, 144)
-# Percentiles of the picture that are drawn black and white: microscopes' pictures often use a part of their range only.
-_BLACK, _WHITE = 0.2, 99.8
 # Side of the picture as a multiple of the height of the count's digits, and the smallest such height in pixels.
 _DIGITS, _SMALLEST_DIGITS = 16, 12
 
@@ -42,10 +40,7 @@ def overlay(picture: np.ndarray, labels: np.ndarray) -> Image.Image:
         labels: The object that each pixel belongs to, int32 `[height, width]`, 0 for the background.
     """
     values = with_channels(as_unit_range(picture), 3)
-    low, high = np.percentile(values, (_BLACK, _WHITE))
-    if low < high:
-        values = rescale_intensity(values, in_range=(low, high), out_range=(0.0, 1.0))
-    pixels = np.round(255.0 * values).astype(np.uint8)
+    pixels = np.round(255.0 * stretched(values, values)).astype(np.uint8)
     pixels[find_boundaries(labels, mode="inner")] = _COLOR
     drawn = Image.fromarray(pixels)
     digits = ImageFont.load_default(max(_SMALLEST_DIGITS, min(drawn.size) // _DIGITS))

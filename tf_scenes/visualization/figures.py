@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from tf_scenes.data.contrast import stretched
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import (
     ATTRIBUTES,
@@ -30,8 +31,6 @@ from tf_scenes.visualization import plots
 _LARGEST_SIDE = 512
 # Of images that are inferred at once.
 _MOST_PIXELS = 2**19
-# Percentiles of a photograph that are shown black and white: microscopes often use a part of their range only.
-_BLACK, _WHITE = 0.2, 99.8
 
 
 class _Example(NamedTuple):
@@ -119,17 +118,6 @@ def _as_shown(dataset: Dataset, inferences: Sequence[_Inference]) -> tuple[list[
         pairs = [(stretched(image, image), stretched(pixel_means, image)) for image, pixel_means in pairs]
     images, pixel_means = zip(*pairs)
     return list(images), list(pixel_means)
-
-
-def stretched(picture: np.ndarray, photograph: np.ndarray) -> np.ndarray:
-    """A picture with its contrast stretched so that a photograph of the same scene is from black to white.
-
-    Args:
-        picture: Picture, float `[height, width, channels]`.
-        photograph: Photograph, float `[height, width, channels]`.
-    """
-    low, high = np.percentile(photograph, (_BLACK, _WHITE))
-    return np.clip((picture - low) / (high - low), 0.0, 1.0) if low < high else picture
 
 
 def _joined(inferences: Sequence[_Inference], names: Iterable[str]) -> dict[str, np.ndarray]:
