@@ -23,6 +23,7 @@ def _labels(contrast, scenes, labels, centers, sprites):
         tf.constant(labels, tf.int32),
         tf.reshape(tf.constant(centers, tf.int32), [-1, 2]),
         tf.constant(sprites, tf.float32),
+        outline_level=0.4,
     ).numpy()
 
 
@@ -40,7 +41,8 @@ def _by_brute_force(contrast, scenes, labels, centers, sprites):
     owner, largest = shares.argmax(axis=0), shares.max(axis=0)
     for number, label in enumerate(labels):
         level = contrast[..., 0][(owner == number) & (largest > 0.6)].mean()
-        result[(owner == number) & (largest > 0.25) & (contrast[..., 0] > 0.4 * level)] = label
+        shown = 0.7 * contrast[..., 0] / level + 0.3 * largest
+        result[(owner == number) & (largest > 0.05) & (shown > 0.4)] = label
     return result
 
 

@@ -4,22 +4,27 @@ import tensorflow as tf
 
 from tf_scenes.models.lavae.placing import covered_pixels
 
-# A sprite claims the pixels where it shows at least this much of its own peak ...
-_SPRITE_CUT = 0.25
-# ... its level is the image's mean where it shows this much of it ...
-_CORE_CUT = 0.6
-# ... and of the claimed pixels those are its own where the image reaches this fraction of the level.
-_IMAGE_CUT = 0.4
+# A sprite claims the pixels where it shows at least this much of its own peak, ...
+_CLAIM = 0.05
+# ... and its level is the image's mean where it shows this much of it.
+_CORE = 0.6
+# The outline follows the image more than the sprite: it is sharper, but ragged where an object is dim or textured.
+_IMAGE_WEIGHT = 0.7
 
 
 def label_images(
-    contrast: tf.Tensor, scenes: tf.Tensor, labels: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor
+    contrast: tf.Tensor,
+    scenes: tf.Tensor,
+    labels: tf.Tensor,
+    centers: tf.Tensor,
+    sprites: tf.Tensor,
+    outline_level: float,
 ) -> tf.Tensor:
     """Label images of the placed sprites.
 
     A pixel belongs to the sprite that shows the largest share of its own peak there, so that touching objects are
-    parted where one fades and the other begins, whatever their brightness. Sprites also show halos, so the outline
-    follows the image: it lies where the image falls below a fraction of the object's own level. Memory grows with the
+    parted where one fades and the other begins, whatever their brightness. Its outline lies where a weighted mean of
+    the image, relative to the object's own level, and of that share falls below `outline_level`. Memory grows with the
     pixels of images and sprites, not with their product.
 
     Args:
@@ -28,6 +33,7 @@ def label_images(
         labels: Label of each sprite, from 1, int32 `[sprites]`.
         centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
         sprites: Sprites, float32 `[sprites, h, w, channels]`, with h and w odd.
+        outline_level: Fraction of its own level at which an object ends.
 
     Returns:
         The label at each pixel, 0 where there is none, int32 `[batch, height, width]`.
@@ -37,7 +43,7 @@ def label_images(
     brightness = tf.reduce_max(sprites, axis=-1)  # [sprites, h, w]
     shares = brightness / tf.reduce_max(brightness, axis=[1, 2], keepdims=True)
     pixels, inside = covered_pixels(scenes, centers, sprites, height, width)
-    kept = tf.where(inside & (shares > _SPRITE_CUT))  # [claims, 3]
+    kept = tf.where(inside & (shares > _CLAIM))  # [claims, 3]
     sprite = tf.cast(kept[:, 0], tf.int32)  # [claims]
     pixel, share = tf.gather_nd(pixels, kept), tf.gather_nd(shares, kept)  # [claims]
 
@@ -49,9 +55,11 @@ def label_images(
     owner = tf.maximum(winner, 0)
 
     value = tf.reshape(tf.reduce_max(contrast, axis=-1), [-1])  # [pixels]
-    core = (winner >= 0) & (largest > _CORE_CUT)
+    core = (winner >= 0) & (largest > _CORE)
     level = tf.math.unsorted_segment_mean(tf.boolean_mask(value, core), tf.boolean_mask(owner, core), num_sprites)
     padded = tf.concat([level, [0.0]], axis=0)  # An image without sprites has no level to gather.
-    own = (winner >= 0) & (value > _IMAGE_CUT * tf.gather(padded, owner))
+    level = tf.gather(padded, owner)
+    shown = _IMAGE_WEIGHT * tf.math.divide_no_nan(value, level) + (1.0 - _IMAGE_WEIGHT) * largest
+    own = (winner >= 0) & (level > 0.0) & (shown > outline_level)
     label = tf.gather(tf.concat([labels, [0]], axis=0), owner)
     return tf.reshape(tf.where(own, label, 0), [batch, height, width])

@@ -463,6 +463,7 @@ class LAVAE(SceneModel):
             labels=tf.cast(present[:, 1], tf.int32) + 1,
             centers=_whole_pixels(tf.gather_nd(description[LOCATIONS], present)),
             sprites=sprites,
+            outline_level=self.options.outline_level,
         )
 
     def _drawn_background(
@@ -564,8 +565,6 @@ def _make_generator(options: LavaeOptions, channels: int) -> tf.keras.layers.Lay
         sprite_channels=channels,
         channels=options.generator_channels,
         num_blocks=options.generator_blocks,
-        strides=options.generator_strides,
-        fade=options.sprite_fade,
         name="generator",
     )
 

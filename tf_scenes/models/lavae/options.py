@@ -42,13 +42,6 @@ class LavaeOptions(Options, section="lavae"):
         "cannot show two objects side by side.",
         choices=("convolutional", "convex"),
     )
-    generator_strides: int = option(
-        1,
-        "Factor by which the sprite generator's blocks reduce the resolution, 1 or 2; 2 is faster, and sprites are "
-        "smoother. Paper: 1.",
-        lower=1,
-        upper=2,
-    )
     generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3)
     appearance_scale: float = option(
         0.1,
@@ -199,11 +192,11 @@ class LavaeOptions(Options, section="lavae"):
         lower=0.0,
         upper=1.0,
     )
-    sprite_fade: float = option(
-        0.0,
-        "Logits by which sprites fade from their middle to the middles of their sides, so that objects are found at "
-        "their middle. Paper: 0.",
-        lower=0.0,
+    outline_level: float = option(
+        0.44,
+        "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
+        lower=0.05,
+        upper=0.95,
     )
 
     @override

@@ -2,7 +2,6 @@
 
 from typing import Optional
 
-import numpy as np
 import tensorflow as tf
 
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock
@@ -24,8 +23,6 @@ class SpriteGenerator(layers.Layer):
         channels: int,
         num_blocks: int = 3,
         seed_size: int = 7,
-        strides: int = 1,
-        fade: float = 0.0,
         name: Optional[str] = None,
     ):
         """Creates the generator.
@@ -36,17 +33,10 @@ class SpriteGenerator(layers.Layer):
             channels: Number of channels of the inner layers.
             num_blocks: Number of residual blocks, each of two convolutions.
             seed_size: Side in pixels of the feature map that the dense layer produces.
-            strides: Factor by which the residual blocks reduce the resolution; 1 in the paper.
-            fade: Logits by which a sprite fades to the middles of its frame's sides, with the square of the distance;
-                twice as many to its corners. 0 in the paper.
             name: Name of the layer.
         """
         super().__init__(name=name)
         self._sprite_size = sprite_size
-        self._strides = strides
-        along = np.linspace(-1.0, 1.0, sprite_size, dtype=np.float32)
-        squared_radius = np.square(along)[:, None] + np.square(along)
-        self._fade = np.float32(fade) * squared_radius[..., None]  # [sprite_size, sprite_size, 1]
         self._seed_shape = (seed_size, seed_size, channels)
         self._dense = layers.Dense(seed_size**2 * channels)
         self._seed_unit = ConvUnit(channels, name="seed")
@@ -68,12 +58,10 @@ class SpriteGenerator(layers.Layer):
         """Generates sprites: `[batch, D]` -> float32 `[batch, sprite_size, sprite_size, sprite_channels]` in (0, 1)."""
         features = tf.reshape(self._dense(appearance), (-1, *self._seed_shape))
         features = self._seed_unit(features, training=training)
-        size = -(-self._sprite_size // self._strides)
+        size = self._sprite_size
         features = tf.cast(tf.image.resize(features, [size, size]), features.dtype)
         everywhere = tf.tile(tf.cast(appearance, features.dtype)[:, None, None], [1, size, size, 1])
         features = self._merge(tf.concat([features, everywhere], axis=-1), training=training)
         for block in self._blocks:
             features = block(features, training=training)
-        if self._strides > 1:
-            features = tf.cast(tf.image.resize(features, [self._sprite_size] * 2), features.dtype)
-        return tf.nn.sigmoid(self._out(features) - self._fade)
+        return tf.nn.sigmoid(self._out(features))
