@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from skimage.exposure import rescale_intensity
 from skimage.segmentation import find_boundaries
 
 Outputs = dict[str, np.ndarray]
@@ -117,15 +118,17 @@ def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
 
 
 def draw_outlines(picture: Image.Image, masks: np.ndarray) -> Image.Image:
-    """A copy of a picture, enlarged if it is small, with an outline around each object.
+    """A copy of a picture, its contrast stretched, enlarged if it is small, with an outline around each object.
 
     Args:
         picture: The picture that was sent.
         masks: The object that each pixel belongs to, int `[height, width]`, 0 for the background.
     """
     factor = max(1, -(-_SMALLEST_SHOWN // min(picture.size)))
-    width, height = (side * factor for side in picture.size)
-    drawn = np.array(picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST))
+    # Pillow would cut off 16 bits at white.
+    values = np.array(picture if picture.mode.startswith("I") else picture.convert("RGB"), float)
+    stretched = rescale_intensity(values, in_range="image", out_range=(0.0, 255.0)).astype(np.uint8)
+    drawn = np.array(Image.fromarray(stretched).convert("RGB")).repeat(factor, axis=0).repeat(factor, axis=1)
     enlarged = masks.repeat(factor, axis=0).repeat(factor, axis=1)
     drawn[find_boundaries(enlarged, mode="inner")] = _OUTLINE_COLOR
     return Image.fromarray(drawn)

@@ -138,3 +138,9 @@ def test_objects_are_outlined_and_the_picture_stays_as_it_is_elsewhere():
         expected[128:384, left:right] = True
         expected[129:383, left + 1 : right - (right < 256)] = False
     np.testing.assert_array_equal(outlined, expected)
+
+
+def test_pictures_of_16_bits_are_shown_with_all_their_contrast():
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) + 1000
+    drawn = np.asarray(client.draw_outlines(Image.fromarray(ramp), np.zeros((64, 64), int)))
+    np.testing.assert_array_equal(drawn[::4, ::4, 0], (ramp - 1000) * 255.0 // (64 * 64 - 1))
