@@ -191,12 +191,14 @@ class LavaeOptions(Options, section="lavae"):
         "Paper: 0.",
         lower=0.0,
         upper=1.0,
+        affects_training=False,
     )
     outline_level: float = option(
         0.44,
         "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
         lower=0.05,
         upper=0.95,
+        affects_training=False,
     )
 
     @override
