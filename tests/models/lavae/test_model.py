@@ -157,6 +157,8 @@ def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(
     description = model.encode(images, 5)
     assert description["num_objects"][0] == 4 - between
     np.testing.assert_array_equal(description["presence"][0], np.arange(5) < 4 - between)
+    # What is left out takes no slot: as many objects as slots mean that there may be more.
+    assert model.encode(images, 4 - between)["num_objects"][0] == 4 - between
     for name in ("locations", "appearance"):
         np.testing.assert_allclose(description[name][0, : 4 - between], everything[name][0, :4][kept], atol=1e-6)
         assert not np.any(description[name][0, 4 - between :])

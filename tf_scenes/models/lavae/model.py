@@ -422,10 +422,13 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         if seed is not None:
             return {**self._sampled_objects(images, features, max_objects, seed), **scene}
-        centers, present = highest_local_maxima(features, self.options.count_window, self._count_threshold, max_objects)
+        maxima = features, self.options.count_window, self._count_threshold
+        # Faint objects must not take the slots of others.
+        most = tf.maximum(max_objects, tf.reduce_max(count_local_maxima(*maxima))) if self._prunes else max_objects
+        centers, present = highest_local_maxima(*maxima, most)
         appearance = self._appearance_posterior(images, centers).mean()
-        if self.options.faintest_object:
-            present, centers, appearance = self._without_faint(present, centers, appearance)
+        if self._prunes:
+            present, centers, appearance = self._without_faint(present, centers, appearance, max_objects)
         return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
 
     def _sampled_objects(
@@ -441,14 +444,19 @@ class LAVAE(SceneModel):
         appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
         return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
 
+    @property
+    def _prunes(self) -> bool:
+        return self.options.faintest_object > 0.0
+
     def _without_faint(
-        self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor
+        self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor, max_objects: int
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Leaves out objects whose sprite's peak is below `faintest_object`; those behind them move up."""
+        """The first `max_objects`, without those whose sprite's peak is below `faintest_object`."""
         slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
         bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
         present = tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
-        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)
+        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
+        order = tf.ensure_shape(order, [None, max_objects])
         return tuple(tf.gather(values, order, batch_dims=1) for values in (present, centers, appearance))
 
     @override
