@@ -44,3 +44,14 @@ def test_the_first_sprites_are_in_the_middle_and_not_too_large():
     assert abs((sprite * y).sum() / sprite.sum()) < 0.1
     assert abs((sprite * x).sum() / sprite.sum()) < 0.1
     assert 4.0 < np.hypot(y, x)[sprite > 0.5 * sprite.max()].max() < 8.0
+
+
+def test_shapes_have_their_middle_in_the_sprites_middle_wherever_their_distances_are_moved():
+    """A displacement adds the first harmonic to a support function: it must change nothing."""
+    generator = ConvexSprites(sprite_size=31, sprite_channels=1)
+    appearance = np.random.RandomState(0).normal(size=(16, 4)).astype(np.float32)
+    centered = generator(appearance).numpy()
+    angles = 2.0 * np.pi * np.arange(12) / 12
+    bias = generator._distances.bias
+    bias.assign(bias + (4.0 * np.sin(angles) - 3.0 * np.cos(angles)).astype(np.float32))
+    np.testing.assert_allclose(generator(appearance), centered, atol=1e-4)

@@ -23,6 +23,9 @@ class ConvexSprites(layers.Layer):
     distances from the middle, each with a soft edge, so it is convex; the texture is interpolated between the points of
     a coarse grid. Such a sprite cannot show two objects side by side with a gap or a notch between them, which the free
     drawings of a convolutional network can: so the likelihood asks for a sprite for each.
+
+    The distances are a support function; without its first harmonic, the shape's Steiner point is the sprite's middle.
+    So an object's location is its middle, and the frame has room for the largest object on all sides.
     """
 
     def __init__(self, sprite_size: int, sprite_channels: int, name: Optional[str] = None):
@@ -38,7 +41,11 @@ class ConvexSprites(layers.Layer):
         middle = sprite_size // 2
         y, x = np.mgrid[:sprite_size, :sprite_size].astype(np.float32) - middle
         angles = 2.0 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
-        self._along = (np.sin(angles) * y[..., None] + np.cos(angles) * x[..., None]).astype(np.float32)
+        directions = np.stack([np.sin(angles), np.cos(angles)])  # [2, directions], y then x
+        self._along = np.tensordot(np.stack([y, x], axis=-1), directions, axes=1).astype(np.float32)
+        # Takes the first harmonic from a function of the direction: [directions, directions].
+        harmonic = 2.0 / _DIRECTIONS * directions.T @ directions
+        self._centering = (np.eye(_DIRECTIONS) - harmonic).astype(np.float32)
         self._hidden = layers.Dense(_HIDDEN_UNITS, activation="elu", dtype="float32", name="hidden")
         self._distances = layers.Dense(
             _DIRECTIONS,
@@ -54,7 +61,8 @@ class ConvexSprites(layers.Layer):
         """Generates sprites: `[batch, D]` -> float32 `[batch, sprite_size, sprite_size, sprite_channels]` in (0, 1)."""
         hidden = self._hidden(appearance)
         # How far each pixel is inside each half plane, in pixels: [batch, size, size, directions].
-        inside = self._distances(hidden)[:, None, None] - self._along
+        distances = self._distances(hidden) @ self._centering
+        inside = distances[:, None, None] - self._along
         depth = -_ROUNDING * tf.reduce_logsumexp(-inside / _ROUNDING, axis=-1, keepdims=True)
         sharpness = tf.nn.softplus(self._sharpness(hidden))[:, None, None]
         texture = tf.reshape(self._texture(hidden), [-1, _TEXTURE_SIDE, _TEXTURE_SIDE, self._channels])
