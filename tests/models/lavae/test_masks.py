@@ -16,7 +16,7 @@ def _canvas(scenes, centers, sprites, shape):
     return padded[:, 7:-7, 7:-7]
 
 
-def _labels(contrast, scenes, labels, centers, sprites):
+def _labels(contrast, scenes, labels, centers, sprites, slope=0.0):
     return label_images(
         tf.constant(contrast, tf.float32),
         tf.constant(scenes, tf.int32),
@@ -24,6 +24,7 @@ def _labels(contrast, scenes, labels, centers, sprites):
         tf.reshape(tf.constant(centers, tf.int32), [-1, 2]),
         tf.constant(sprites, tf.float32),
         outline_level=0.4,
+        outline_slope=slope,
     ).numpy()
 
 
@@ -76,3 +77,21 @@ def test_outlines_follow_the_image_and_not_the_halo_of_the_sprite():
 
 def test_no_sprites_no_labels():
     assert not _labels(np.ones((2, 8, 8, 1)), [], [], [], np.zeros((0, 15, 15, 1))).any()
+
+
+def test_outlines_of_large_objects_are_wider_with_a_slope():
+    """The level of each image by hand, from the areas at half brightness; a third image has no object."""
+    scenes, labels, centers = [0, 0, 1], [1, 2, 1], [(14, 12), (14, 30), (14, 14)]
+    sprites = np.stack([_disc(2, 0.9), _disc(2, 0.9), _disc(5, 0.9)])
+    contrast = _canvas(scenes, centers, sprites, (3, 28, 44))
+    found = _labels(contrast, scenes, labels, centers, sprites, slope=0.2)
+    for image, radius in ((0, 2), (1, 5)):
+        disc = _disc(radius, 0.9)[..., 0]
+        level = disc[disc > 0.6 * disc.max()].mean()
+        shown = 0.7 * disc / level + 0.3 * disc / disc.max()
+        cut = np.clip(0.4 - 0.2 * np.log2((shown > 0.5).sum() / (15 * 15 / 6)), 0.25, 0.7)
+        assert (found[image] == 1).sum() == (shown > cut).sum() > 0
+    assert not found[2].any()
+    flat = _labels(contrast, scenes, labels, centers, sprites)
+    assert (found[0] > 0).sum() < (flat[0] > 0).sum()
+    assert (found[1] > 0).sum() > (flat[1] > 0).sum()

@@ -1,5 +1,6 @@
 """Which object each pixel belongs to, by the shares of the sprites there."""
 
+import numpy as np
 import tensorflow as tf
 
 from tf_scenes.models.lavae.placing import covered_pixels
@@ -10,6 +11,11 @@ _CLAIM = 0.05
 _CORE = 0.6
 # The outline follows the image more than the sprite: it is sharper, but ragged where an object is dim or textured.
 _IMAGE_WEIGHT = 0.7
+# Objects are measured where they show half of their level; their mean area is compared with this part of the frame.
+_HALF = 0.5
+_TYPICAL_PART = 1.0 / 6.0
+# Outlines beyond these levels would follow noise or texture.
+_LOWEST_LEVEL, _HIGHEST_LEVEL = 0.25, 0.7
 
 
 def label_images(
@@ -19,12 +25,14 @@ def label_images(
     centers: tf.Tensor,
     sprites: tf.Tensor,
     outline_level: float,
+    outline_slope: float = 0.0,
 ) -> tf.Tensor:
     """Label images of the placed sprites.
 
     A pixel belongs to the sprite that shows the largest share of its own peak there, so that touching objects are
     parted where one fades and the other begins, whatever their brightness. Its outline lies where a weighted mean of
-    the image, relative to the object's own level, and of that share falls below `outline_level`. Memory grows with the
+    the image, relative to the object's own level, and of that share falls below `outline_level`: lower by
+    `outline_slope`, within limits, for each doubling of the mean area of an image's objects. Memory grows with the
     pixels of images and sprites, not with their product.
 
     Args:
@@ -33,7 +41,8 @@ def label_images(
         labels: Label of each sprite, from 1, int32 `[sprites]`.
         centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
         sprites: Sprites, float32 `[sprites, h, w, channels]`, with h and w odd.
-        outline_level: Fraction of its own level at which an object ends.
+        outline_level: Fraction of its own level at which an object ends, where objects fill a sixth of the frame.
+        outline_slope: How much lower that is where they have twice this area.
 
     Returns:
         The label at each pixel, 0 where there is none, int32 `[batch, height, width]`.
@@ -60,6 +69,30 @@ def label_images(
     padded = tf.concat([level, [0.0]], axis=0)  # An image without sprites has no level to gather.
     level = tf.gather(padded, owner)
     shown = _IMAGE_WEIGHT * tf.math.divide_no_nan(value, level) + (1.0 - _IMAGE_WEIGHT) * largest
-    own = (winner >= 0) & (level > 0.0) & (shown > outline_level)
-    label = tf.gather(tf.concat([labels, [0]], axis=0), owner)
+    claimed = (winner >= 0) & (level > 0.0)
+    by_image = [batch, height * width]
+    if outline_slope:
+        half = claimed & (shown > _HALF)
+        mean_area = _mean_areas(half, owner, scenes, batch)  # [batch]
+        doublings = tf.math.log(mean_area / (_TYPICAL_PART * np.prod(sprites.shape[1:3]))) / np.log(2.0)
+        levels = tf.clip_by_value(outline_level - outline_slope * doublings, _LOWEST_LEVEL, _HIGHEST_LEVEL)
+        own = tf.reshape(claimed, by_image) & (tf.reshape(shown, by_image) > levels[:, None])
+    else:
+        own = tf.reshape(claimed & (shown > outline_level), by_image)
+    label = tf.reshape(tf.gather(tf.concat([labels, [0]], axis=0), owner), by_image)
     return tf.reshape(tf.where(own, label, 0), [batch, height, width])
+
+
+def _mean_areas(own: tf.Tensor, owner: tf.Tensor, scenes: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Mean number of pixels of those sprites of each image that have any, at least 1: float32 `[batch]`.
+
+    Args:
+        own: Whether each pixel belongs to a sprite, bool `[pixels]`.
+        owner: Number of that sprite, int32 `[pixels]`.
+        scenes: Image of each sprite, int32 `[sprites]`.
+        batch: Number of images.
+    """
+    areas = tf.math.unsorted_segment_sum(tf.cast(own, tf.float32), owner, tf.shape(scenes)[0] + 1)[:-1]
+    pixels = tf.math.unsorted_segment_sum(areas, scenes, batch)
+    sprites = tf.math.unsorted_segment_sum(tf.cast(areas > 0.0, tf.float32), scenes, batch)
+    return tf.maximum(tf.math.divide_no_nan(pixels, sprites), 1.0)

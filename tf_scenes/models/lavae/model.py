@@ -472,6 +472,7 @@ class LAVAE(SceneModel):
             centers=_whole_pixels(tf.gather_nd(description[LOCATIONS], present)),
             sprites=sprites,
             outline_level=self.options.outline_level,
+            outline_slope=self.options.outline_slope,
         )
 
     def _drawn_background(

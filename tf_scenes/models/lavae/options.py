@@ -194,10 +194,18 @@ class LavaeOptions(Options, section="lavae"):
         affects_training=False,
     )
     outline_level: float = option(
-        0.44,
+        0.48,
         "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
         lower=0.05,
         upper=0.95,
+        affects_training=False,
+    )
+    outline_slope: float = option(
+        0.0,
+        "How much lower --lavae.outline_level is, in masks, for each doubling of the mean area of a picture's objects; "
+        "it holds as it is where they fill a sixth of --lavae.generated_size squared.",
+        lower=0.0,
+        upper=1.0,
         affects_training=False,
     )
 
