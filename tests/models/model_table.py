@@ -39,6 +39,7 @@ MODELS = {
         "--lavae.background=smooth",
         "--lavae.background_spacing=8",
         "--lavae.sprites=convex",
+        "--lavae.merged_solidity=0.9",
         "--lavae.outline_slope=0.2",
         "--lavae.forced_objects=1",
         "--lavae.faintest_object=0.01",

@@ -417,9 +417,9 @@ def _largest_tensor(function):
 
 def test_memory_for_large_pictures_does_not_grow_with_objects_times_pixels(picture_model):
     """No tensor of inference, drawing or masks has a number for each pixel of each slot, or a tenth as many."""
-    side, slots = 96, 100
+    side, slots = 144, 100
     picture_model._count_threshold.assign(-9.0)
-    picture = tf.constant(np.tile(PICTURES[2:3], (1, 4, 4, 1)))
+    picture = tf.constant(np.tile(PICTURES[2:3], (1, 6, 6, 1)))
     description = picture_model.encode(picture, slots)
     assert int(description["num_objects"][0]) == slots
     limit = slots * side * side // 10

@@ -6,6 +6,7 @@ with their one-hot locations. Inference (equations 5-11): location features L an
 image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, Union
 
@@ -26,6 +27,7 @@ from tf_scenes.models.lavae.convex_sprites import ConvexSprites
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import make_pixels
 from tf_scenes.models.lavae.masks import label_images
+from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
 from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites
@@ -46,6 +48,8 @@ _BACKGROUND_CHANNELS = 16
 _LOWEST_MAXIMUM = 0.1
 # Number of local maxima of an image that calibration considers beyond N, the maximum number of objects.
 _SPARE_SLOTS = 3
+# Number of local maxima that encoding considers beyond twice the slots, if it leaves some out.
+_SPARE_CANDIDATES = 64
 
 
 class _Posterior(NamedTuple):
@@ -422,14 +426,30 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         if seed is not None:
             return {**self._sampled_objects(images, features, max_objects, seed), **scene}
-        maxima = features, self.options.count_window, self._count_threshold
-        # Faint objects must not take the slots of others.
-        most = tf.maximum(max_objects, tf.reduce_max(count_local_maxima(*maxima))) if self._prunes else max_objects
-        centers, present = highest_local_maxima(*maxima, most)
+        centers, present = self._objects(images, features, scene, max_objects)
         appearance = self._appearance_posterior(images, centers).mean()
-        if self._prunes:
-            present, centers, appearance = self._without_faint(present, centers, appearance, max_objects)
         return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
+
+    def _objects(
+        self, images: tf.Tensor, features: tf.Tensor, scene: Mapping[str, tf.Tensor], max_objects: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels of the objects, int32 `[batch, max_objects, 2]`, and whether there is one in each slot."""
+        maxima = features, self.options.count_window, self._count_threshold
+        leaves_out = self.options.faintest_object > 0.0, self.options.merged_solidity < 1.0
+        if not any(leaves_out):
+            return highest_local_maxima(*maxima, max_objects)
+        # What is left out must not take the slots of other objects; memory is bounded all the same.
+        most = tf.clip_by_value(
+            tf.reduce_max(count_local_maxima(*maxima)), max_objects, 2 * max_objects + _SPARE_CANDIDATES
+        )
+        centers, present = highest_local_maxima(*maxima, most)
+        appearance = self.appearance_network(images)
+        for leave_out in itertools.compress((self._without_faint, self._without_halves), leaves_out):
+            posterior = self.appearance_network.posterior_at(appearance, centers)
+            centers, present = leave_out(images, scene, centers, present, posterior.mean())
+        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
+        order = tf.ensure_shape(order, [None, max_objects])
+        return tf.gather(centers, order, batch_dims=1), tf.gather(present, order, batch_dims=1)
 
     def _sampled_objects(
         self, images: tf.Tensor, features: tf.Tensor, max_objects: int, seed: tf.Tensor
@@ -444,20 +464,42 @@ class LAVAE(SceneModel):
         appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
         return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
 
-    @property
-    def _prunes(self) -> bool:
-        return self.options.faintest_object > 0.0
-
     def _without_faint(
-        self, present: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor, max_objects: int
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The first `max_objects`, without those whose sprite's peak is below `faintest_object`."""
+        self,
+        images: tf.Tensor,
+        scene: Mapping[str, tf.Tensor],
+        centers: tf.Tensor,
+        present: tf.Tensor,
+        appearance: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Leaves out objects whose sprite's peak is below `faintest_object`."""
         slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
         bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
-        present = tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
-        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
-        order = tf.ensure_shape(order, [None, max_objects])
-        return tuple(tf.gather(values, order, batch_dims=1) for values in (present, centers, appearance))
+        return centers, tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
+
+    def _without_halves(
+        self,
+        images: tf.Tensor,
+        scene: Mapping[str, tf.Tensor],
+        centers: tf.Tensor,
+        present: tf.Tensor,
+        appearance: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes two adjoining objects as one, in their middle, if their union is more solid than `merged_solidity`."""
+        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
+        count = tf.shape(slots)[0]
+        labels = label_images(
+            images - self._drawn_background(scene, *_image_size(images)),
+            scenes=tf.cast(slots[:, 0], tf.int32),
+            labels=1 + tf.range(count),
+            centers=tf.gather_nd(centers, slots),
+            sprites=sprites,
+            outline_level=self.options.outline_level,
+        )
+        merges = convex_unions(labels, count, self.options.generated_size, self.options.merged_solidity)
+        centers = tf.tensor_scatter_nd_update(centers, tf.gather(slots, merges.kept - 1), merges.centers)
+        gone = tf.gather(slots, merges.dropped - 1)
+        return centers, tf.tensor_scatter_nd_update(present, gone, tf.zeros_like(merges.dropped, tf.bool))
 
     @override
     def masks(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> tf.Tensor:

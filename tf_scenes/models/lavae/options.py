@@ -193,6 +193,14 @@ class LavaeOptions(Options, section="lavae"):
         upper=1.0,
         affects_training=False,
     )
+    merged_solidity: float = option(
+        1.0,
+        "Two adjoining objects are taken as one if their union is more solid than this, in area divided by that of the "
+        "convex hull; 1 for never, as in the paper.",
+        lower=0.5,
+        upper=1.0,
+        affects_training=False,
+    )
     outline_level: float = option(
         0.48,
         "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
