@@ -314,7 +314,7 @@ def test_masks_say_whose_each_pixel_is(model, images):
     assert masks.min() == 0 and masks.max() == 3
     assert not found[~present].any() and found[present].mean() > 0.5
     assert not masks[~present.any(1)].any() and not present.any(1).all()
-    # A pixel is an object's only where it shows, by almost a fifth of its peak at least, and where it shows most of all.
+    # A pixel is an object's only where it shows almost a fifth of its peak or more, and where it shows most of all.
     shares, inside = _shares_of_peaks(model, description), _inside(description)
     own = np.take_along_axis(shares, np.maximum(masks[:, None] - 1, 0), axis=1)[:, 0]
     assert own[masks > 0].min() > 0.18
