@@ -94,9 +94,10 @@ def test_reconstruction_term_is_the_bernoulli_log_likelihood_of_the_decoded_samp
         np.testing.assert_allclose(terms["reconstruction"][image], expected, rtol=1e-4)
 
 
-def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
+def _check_forcing(model, monkeypatch, forced):
+    """The number of objects is `forced` in each image if it is forced, and otherwise what is found."""
     _set_features(model, monkeypatch, _features_with_peaks(PEAKS, 3))
-    for probability, expected in ((1.0, [2, 2, 2]), (0.0, [0, 1, 2])):
+    for probability, expected in ((1.0, [forced] * 3), (0.0, [0, 1, 2])):
         posterior = model._sample_posterior(
             model.inference_features(tf.constant(IMAGES[:3])),
             tf.constant([0, 0]),
@@ -107,22 +108,15 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
         )
         np.testing.assert_array_equal(tf.reduce_sum(posterior.presence, axis=1), expected)
         np.testing.assert_array_equal(posterior.count, [0, 1, 2])
+
+
+def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
+    _check_forcing(model, monkeypatch, forced=2)
 
 
 def test_fewer_objects_than_the_maximum_can_be_forced(make_config, monkeypatch):
     model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1"), (24, 24, 1))
-    _set_features(model, monkeypatch, _features_with_peaks(PEAKS, 3))
-    for probability, expected in ((1.0, [1, 1, 1]), (0.0, [0, 1, 2])):
-        posterior = model._sample_posterior(
-            model.inference_features(tf.constant(IMAGES[:3])),
-            tf.constant([0, 0]),
-            2,
-            temperature=tf.constant(0.5),
-            forced_probability=tf.constant(probability),
-            forcing_seed=tf.constant([0, 1]),
-        )
-        np.testing.assert_array_equal(tf.reduce_sum(posterior.presence, axis=1), expected)
-        np.testing.assert_array_equal(posterior.count, [0, 1, 2])
+    _check_forcing(model, monkeypatch, forced=1)
 
 
 def test_logits_grow_with_the_logarithm_of_the_image(model):

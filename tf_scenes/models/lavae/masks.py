@@ -51,7 +51,7 @@ def label_images(
     num_sprites = tf.shape(sprites)[0]
     brightness = tf.reduce_max(sprites, axis=-1)  # [sprites, h, w]
     shares = brightness / tf.reduce_max(brightness, axis=[1, 2], keepdims=True)
-    pixels, inside = covered_pixels(scenes, centers, sprites, height, width)
+    pixels, inside = covered_pixels(scenes, centers, tf.unstack(tf.shape(sprites)[1:3]), height, width)
     kept = tf.where(inside & (shares > _CLAIM))  # [claims, 3]
     sprite = tf.cast(kept[:, 0], tf.int32)  # [claims]
     pixel, share = tf.gather_nd(pixels, kept), tf.gather_nd(shares, kept)  # [claims]
@@ -71,14 +71,13 @@ def label_images(
     shown = _IMAGE_WEIGHT * tf.math.divide_no_nan(value, level) + (1.0 - _IMAGE_WEIGHT) * largest
     claimed = (winner >= 0) & (level > 0.0)
     by_image = [batch, height * width]
+    end = outline_level
     if outline_slope:
         half = claimed & (shown > _HALF)
         mean_area = _mean_areas(half, owner, scenes, batch)  # [batch]
         doublings = tf.math.log(mean_area / (_TYPICAL_PART * np.prod(sprites.shape[1:3]))) / np.log(2.0)
-        levels = tf.clip_by_value(outline_level - outline_slope * doublings, _LOWEST_LEVEL, _HIGHEST_LEVEL)
-        own = tf.reshape(claimed, by_image) & (tf.reshape(shown, by_image) > levels[:, None])
-    else:
-        own = tf.reshape(claimed & (shown > outline_level), by_image)
+        end = tf.clip_by_value(outline_level - outline_slope * doublings, _LOWEST_LEVEL, _HIGHEST_LEVEL)[:, None]
+    own = tf.reshape(claimed, by_image) & (tf.reshape(shown, by_image) > end)
     label = tf.reshape(tf.gather(tf.concat([labels, [0]], axis=0), owner), by_image)
     return tf.reshape(tf.where(own, label, 0), [batch, height, width])
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_scenes.models.lavae.placing import covered_pixels
+
 # Directions in which a convex hull is cut by a line.
 _DIRECTIONS = 24
 
@@ -40,8 +42,7 @@ def convex_unions(labels: tf.Tensor, num_objects: tf.Tensor, largest_side: int, 
     low = tf.reduce_min(tf.gather(boxes[:, 0], pairs), axis=1)  # [pairs, 2], y then x
     high = tf.reduce_max(tf.gather(boxes[:, 1], pairs), axis=1)
     pairs, low, high = _those(tf.reduce_all(high - low < largest_side, axis=1), pairs, low, high)
-    corners = (low + high) // 2 - largest_side // 2
-    windows = _windows(labels, tf.gather(scenes, pairs[:, 0]), corners, largest_side)
+    windows = _windows(labels, tf.gather(scenes, pairs[:, 0]), (low + high) // 2, largest_side)
     unions = (windows == pairs[:, :1, None]) | (windows == pairs[:, 1:, None])  # [pairs, side, side]
     solidity = _solidities(unions)
 
@@ -95,15 +96,10 @@ def _those(condition: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return tuple(tf.boolean_mask(value, condition) for value in values)
 
 
-def _windows(labels: tf.Tensor, scenes: tf.Tensor, corners: tf.Tensor, side: int) -> tf.Tensor:
-    """Squares of label images, 0 outside of them: int32 `[pairs, side, side]`."""
-    height, width = tf.shape(labels)[1], tf.shape(labels)[2]
-    rows = corners[:, :1, None] + tf.range(side)[:, None]  # [pairs, side, 1]
-    columns = corners[:, 1:, None] + tf.range(side)  # [pairs, 1, side]
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    pixel = (scenes[:, None, None] * height + tf.clip_by_value(rows, 0, height - 1)) * width
-    pixel += tf.clip_by_value(columns, 0, width - 1)
-    return tf.where(inside, tf.gather(tf.reshape(labels, [-1]), pixel), 0)
+def _windows(labels: tf.Tensor, scenes: tf.Tensor, centers: tf.Tensor, side: int) -> tf.Tensor:
+    """Squares of label images around pixels, 0 outside of them: int32 `[pairs, side, side]`."""
+    pixels, inside = covered_pixels(scenes, centers, (side, side), *tf.unstack(tf.shape(labels)[1:]))
+    return tf.where(inside, tf.gather(tf.reshape(labels, [-1]), tf.where(inside, pixels, 0)), 0)
 
 
 def _solidities(masks: tf.Tensor) -> tf.Tensor:

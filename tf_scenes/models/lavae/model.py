@@ -6,7 +6,6 @@ with their one-hot locations. Inference (equations 5-11): location features L an
 image; n by counting L's local maxima, l from softmax(L), z from A at l.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, Union
 
@@ -426,27 +425,34 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         if seed is not None:
             return {**self._sampled_objects(images, features, max_objects, seed), **scene}
-        centers, present = self._objects(images, features, scene, max_objects)
-        appearance = self._appearance_posterior(images, centers).mean()
+        appearance_features = self.appearance_network(images)
+        centers, present = self._objects(images, features, appearance_features, scene, max_objects)
+        appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
         return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
 
     def _objects(
-        self, images: tf.Tensor, features: tf.Tensor, scene: Mapping[str, tf.Tensor], max_objects: int
+        self,
+        images: tf.Tensor,
+        features: tf.Tensor,
+        appearance_features: tf.Tensor,
+        scene: Mapping[str, tf.Tensor],
+        max_objects: int,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Pixels of the objects, int32 `[batch, max_objects, 2]`, and whether there is one in each slot."""
         maxima = features, self.options.count_window, self._count_threshold
-        leaves_out = self.options.faintest_object > 0.0, self.options.merged_solidity < 1.0
-        if not any(leaves_out):
+        prunes, merges = self.options.faintest_object > 0.0, self.options.merged_solidity < 1.0
+        if not (prunes or merges):
             return highest_local_maxima(*maxima, max_objects)
         # What is left out must not take the slots of other objects; memory is bounded all the same.
         most = tf.clip_by_value(
             tf.reduce_max(count_local_maxima(*maxima)), max_objects, 2 * max_objects + _SPARE_CANDIDATES
         )
         centers, present = highest_local_maxima(*maxima, most)
-        appearance = self.appearance_network(images)
-        for leave_out in itertools.compress((self._without_faint, self._without_halves), leaves_out):
-            posterior = self.appearance_network.posterior_at(appearance, centers)
-            centers, present = leave_out(images, scene, centers, present, posterior.mean())
+        appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
+        if prunes:
+            present = self._without_faint(present, appearance)
+        if merges:
+            centers, present = self._without_halves(images, scene, centers, present, appearance)
         order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return tf.gather(centers, order, batch_dims=1), tf.gather(present, order, batch_dims=1)
@@ -464,18 +470,11 @@ class LAVAE(SceneModel):
         appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
         return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
 
-    def _without_faint(
-        self,
-        images: tf.Tensor,
-        scene: Mapping[str, tf.Tensor],
-        centers: tf.Tensor,
-        present: tf.Tensor,
-        appearance: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _without_faint(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
         """Leaves out objects whose sprite's peak is below `faintest_object`."""
         slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
         bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
-        return centers, tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
+        return tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
 
     def _without_halves(
         self,

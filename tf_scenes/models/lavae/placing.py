@@ -1,6 +1,6 @@
 """Placing sprites on a canvas: LAVAE, equation 4."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -72,14 +72,14 @@ def paste_sprites(centers: tf.Tensor, sprites: tf.Tensor, height: tf.Tensor, wid
 
 
 def covered_pixels(
-    scenes: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+    scenes: tf.Tensor, centers: tf.Tensor, size: Sequence[int], height: tf.Tensor, width: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the pixels of sprites lie on canvases, in memory that grows with the sprites and not with the canvases.
 
     Args:
         scenes: Canvas of each sprite, int32 `[sprites]`.
         centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
-        sprites: Sprites, `[sprites, h, w, channels]`, with h and w odd.
+        size: Height and width of a sprite, both odd.
         height: Height of the canvases in pixels, scalar int32.
         width: Width of the canvases in pixels, scalar int32.
 
@@ -87,7 +87,7 @@ def covered_pixels(
         Number of each pixel of the sprites when all canvases are flattened into one sequence of pixels, int32
         `[sprites, h, w]`; and whether it is on its canvas, bool `[sprites, h, w]`.
     """
-    rows, columns = tf.shape(sprites)[1], tf.shape(sprites)[2]
+    rows, columns = size
     y = centers[:, 0, None, None] + (tf.range(rows) - rows // 2)[:, None]  # [sprites, h, 1]
     x = centers[:, 1, None, None] + (tf.range(columns) - columns // 2)  # [sprites, 1, w]
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
@@ -115,7 +115,7 @@ def draw_sprites(
     Returns:
         Canvases, float32 `[num_scenes, height, width, channels]`; parts of sprites outside are cut off.
     """
-    pixels, inside = covered_pixels(scenes, centers, sprites, height, width)
+    pixels, inside = covered_pixels(scenes, centers, tf.unstack(tf.shape(sprites)[1:3]), height, width)
     # A negative number is left out of the sum.
     sums = tf.math.unsorted_segment_sum(sprites, tf.where(inside, pixels, -1), num_scenes * height * width)
     return tf.reshape(sums, [num_scenes, height, width, sprites.shape[-1]])
