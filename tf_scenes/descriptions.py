@@ -99,6 +99,8 @@ LATENTS = declare(Field("latents", Role.SCENE, by_object=False))
 BACKGROUND = declare(Field("background", Role.SCENE, by_object=False))
 # float32 [batch, 2]: brightness of the background and signed contrast of the objects, in the picture's unit.
 LEVELS = declare(Field("levels", Role.SCENE, by_object=False))
+# float32 [batch]: how much the picture was enlarged before its objects were inferred; their sprites are drawn smaller.
+SCALE = declare(Field("scale", Role.SCENE, by_object=False))
 
 
 def field(name: str) -> Field:

@@ -1,7 +1,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_scenes.models.lavae.masks import label_images
+from tf_scenes.models.lavae.masks import label_images, mean_areas
+
+LEVEL_AREA = 37.5
 
 
 def _disc(radius, peak, side=15):
@@ -25,6 +27,7 @@ def _labels(contrast, scenes, labels, centers, sprites, slope=0.0):
         tf.constant(sprites, tf.float32),
         outline_level=0.4,
         outline_slope=slope,
+        level_area=LEVEL_AREA,
     ).numpy()
 
 
@@ -89,9 +92,23 @@ def test_outlines_of_large_objects_are_wider_with_a_slope():
         disc = _disc(radius, 0.9)[..., 0]
         level = disc[disc > 0.6 * disc.max()].mean()
         shown = 0.7 * disc / level + 0.3 * disc / disc.max()
-        cut = np.clip(0.4 - 0.2 * np.log2((shown > 0.5).sum() / (15 * 15 / 6)), 0.25, 0.7)
+        cut = np.clip(0.4 - 0.2 * np.log2((shown > 0.5).sum() / LEVEL_AREA), 0.25, 0.7)
         assert (found[image] == 1).sum() == (shown > cut).sum() > 0
     assert not found[2].any()
     flat = _labels(contrast, scenes, labels, centers, sprites)
     assert (found[0] > 0).sum() < (flat[0] > 0).sum()
     assert (found[1] > 0).sum() > (flat[1] > 0).sum()
+
+
+def test_mean_areas_are_those_at_half_of_the_level():
+    scenes, centers = [0, 0, 2], [(14, 12), (14, 30), (14, 14)]
+    sprites = np.stack([_disc(2, 0.9), _disc(4, 0.5), _disc(5, 0.9)])
+    contrast = _canvas(scenes, centers, sprites, (3, 28, 44))
+    areas = []
+    for sprite in sprites[..., 0]:
+        shown = 0.7 * sprite / sprite[sprite > 0.6 * sprite.max()].mean() + 0.3 * sprite / sprite.max()
+        areas.append((shown > 0.5).sum())
+    found = mean_areas(
+        tf.constant(contrast, tf.float32), tf.constant(scenes), tf.constant(centers), tf.constant(sprites, tf.float32)
+    )
+    np.testing.assert_allclose(found, [(areas[0] + areas[1]) / 2, 0, areas[2]])

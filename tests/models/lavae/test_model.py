@@ -366,6 +366,8 @@ def test_calibration_is_on_prepared_pictures_and_their_background(picture_model,
     images[1:, 15:22, 14:21] = 1.0
     peaks = [(0, 5, 6, 0.9), (0, 18, 17, 0.7), (1, 5, 6, 1.4), (1, 18, 17, 0.9), (2, 18, 17, 1.4), (2, 5, 6, 0.7)]
     _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
+    # These features are for the images as they are.
+    picture_model.options = dataclasses.replace(picture_model.options, typical_area=0.0)
     sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
     monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
     head = picture_model.background._head
@@ -390,6 +392,50 @@ def test_pictures_in_colour(make_config):
     assert model.masks(pictures, description).shape == (8, 24, 24)
     assert set(np.unique(model.masks(pictures, description))) > {0, 1}
     assert np.isfinite(model.train_step({"images": pictures})["loss"])
+
+
+def test_objects_of_an_enlarged_picture_are_drawn_smaller(picture_model):
+    """Its sprites cover an area smaller by the square of the scale, around the same places, and so do its boxes."""
+    side = 72
+    description = {
+        "presence": tf.ones([2, 1]),
+        "locations": tf.constant([[[36.0, 36.0]]] * 2),
+        "appearance": tf.ones([2, 1, picture_model.options.latent_dim]),
+        "background": tf.zeros([2, 9, 9, 1]),
+        "levels": tf.constant([[0.0, 1.0]] * 2),
+        "scale": tf.constant([1.0, 1.25]),
+    }
+    drawn = picture_model.decode(description, side, side).numpy()[..., 0] ** 0.6  # Gamma undone.
+    sums = drawn.sum(axis=(1, 2))
+    assert sums[1] / sums[0] == pytest.approx(1 / 1.25**2, rel=0.02)
+    y, x = np.mgrid[:side, :side]
+    for image, total in zip(drawn, sums):
+        middle = [(grid * image).sum() / total for grid in (y, x)]
+        np.testing.assert_allclose(middle, 36.0, atol=0.5)
+    ymin, xmin, ymax, xmax = side * picture_model.geometry(description, side, side)["boxes"].numpy()[:, 0].T
+    for extent in (ymax - ymin, xmax - xmin):
+        assert extent[1] == pytest.approx(extent[0] / 1.25, abs=1.01)
+
+
+def test_pictures_are_scaled_to_the_typical_area(make_config):
+    """Objects of `encode` are those of the same picture, scaled by hand, in the pixels of the picture itself."""
+    flags = (*COMMON, *MODELS["lavae_pictures"], "--lavae.count_threshold=-9", "--max_inferred_objects=6")
+    model = build_model(make_config(*flags, "--lavae.background=none"), (24, 24, 1))
+    plain = build_model(make_config(*flags, "--lavae.background=none", "--lavae.typical_area=0"), (24, 24, 1))
+    plain.set_weights(model.get_weights())
+    pictures = tf.constant(PICTURES)
+    found = {name: values.numpy() for name, values in model.encode(pictures).items()}
+    assert "scale" not in plain.encode(pictures)
+    assert len(set(found["scale"])) > 1
+    for number, scale in enumerate(found["scale"]):
+        prepared = model.prepare({"images": pictures[number : number + 1]})
+        side = round(24 * float(scale))
+        scaled = tf.image.resize(prepared, [side, side], antialias=True)
+        centers, present, appearance = (values.numpy()[0] for values in plain._objects(scaled, scaled, 6))
+        np.testing.assert_array_equal(present, found["presence"][number] > 0.5)
+        expected = (centers + 0.5) * 24 / side - 0.5
+        np.testing.assert_allclose(found["locations"][number][present], expected[present], atol=1e-4)
+        np.testing.assert_allclose(found["appearance"][number][present], appearance[present], atol=1e-4)
 
 
 def _largest_tensor(function):

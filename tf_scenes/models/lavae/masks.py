@@ -11,9 +11,8 @@ _CLAIM = 0.05
 _CORE = 0.6
 # The outline follows the image more than the sprite: it is sharper, but ragged where an object is dim or textured.
 _IMAGE_WEIGHT = 0.7
-# Objects are measured where they show half of their level; their mean area is compared with this part of the frame.
+# Objects are measured where they show half of their level.
 _HALF = 0.5
-_TYPICAL_PART = 1.0 / 6.0
 # Outlines beyond these levels would follow noise or texture.
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 0.25, 0.7
 
@@ -26,6 +25,7 @@ def label_images(
     sprites: tf.Tensor,
     outline_level: float,
     outline_slope: float = 0.0,
+    level_area: float = 1.0,
 ) -> tf.Tensor:
     """Label images of the placed sprites.
 
@@ -41,11 +41,49 @@ def label_images(
         labels: Label of each sprite, from 1, int32 `[sprites]`.
         centers: Pixel of the canvas at which each sprite's middle is, int32 `[sprites, 2]`, y then x.
         sprites: Sprites, float32 `[sprites, h, w, channels]`, with h and w odd.
-        outline_level: Fraction of its own level at which an object ends, where objects fill a sixth of the frame.
+        outline_level: Fraction of its own level at which an object ends, where objects have the area `level_area`.
         outline_slope: How much lower that is where they have twice this area.
+        level_area: This area in pixels.
 
     Returns:
         The label at each pixel, 0 where there is none, int32 `[batch, height, width]`.
+    """
+    batch, height, width = tf.unstack(tf.shape(contrast)[:3])
+    owner, shown = _owners(contrast, scenes, centers, sprites)
+    end = outline_level
+    if outline_slope:
+        mean_area = tf.maximum(_mean_areas(shown > _HALF, owner, scenes, batch), 1.0)  # [batch]
+        doublings = tf.math.log(mean_area / level_area) / np.log(2.0)
+        end = tf.clip_by_value(outline_level - outline_slope * doublings, _LOWEST_LEVEL, _HIGHEST_LEVEL)[:, None]
+    own = tf.reshape(shown, [batch, -1]) > end
+    label = tf.reshape(tf.gather(tf.concat([labels, [0]], axis=0), owner), [batch, -1])
+    return tf.reshape(tf.where(own, label, 0), [batch, height, width])
+
+
+def mean_areas(contrast: tf.Tensor, scenes: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
+    """Mean area in pixels of the objects of each image, each where it shows half of its level.
+
+    Args:
+        contrast: As of `label_images`.
+        scenes: As of `label_images`.
+        centers: As of `label_images`.
+        sprites: As of `label_images`.
+
+    Returns:
+        The areas, 0 for an image without objects, float32 `[batch]`.
+    """
+    owner, shown = _owners(contrast, scenes, centers, sprites)
+    return _mean_areas(shown > _HALF, owner, scenes, tf.shape(contrast)[0])
+
+
+def _owners(
+    contrast: tf.Tensor, scenes: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The sprite that claims each pixel, and how much of it the pixel shows.
+
+    Returns:
+        Number of the sprite, int32 `[pixels]`; the weighted mean of the image, relative to the sprite's level, and of
+        the sprite, relative to its peak, float32 `[pixels]`: 0 where no sprite claims the pixel.
     """
     batch, height, width = tf.unstack(tf.shape(contrast)[:3])
     num_sprites = tf.shape(sprites)[0]
@@ -69,21 +107,11 @@ def label_images(
     padded = tf.concat([level, [0.0]], axis=0)  # An image without sprites has no level to gather.
     level = tf.gather(padded, owner)
     shown = _IMAGE_WEIGHT * tf.math.divide_no_nan(value, level) + (1.0 - _IMAGE_WEIGHT) * largest
-    claimed = (winner >= 0) & (level > 0.0)
-    by_image = [batch, height * width]
-    end = outline_level
-    if outline_slope:
-        half = claimed & (shown > _HALF)
-        mean_area = _mean_areas(half, owner, scenes, batch)  # [batch]
-        doublings = tf.math.log(mean_area / (_TYPICAL_PART * np.prod(sprites.shape[1:3]))) / np.log(2.0)
-        end = tf.clip_by_value(outline_level - outline_slope * doublings, _LOWEST_LEVEL, _HIGHEST_LEVEL)[:, None]
-    own = tf.reshape(claimed, by_image) & (tf.reshape(shown, by_image) > end)
-    label = tf.reshape(tf.gather(tf.concat([labels, [0]], axis=0), owner), by_image)
-    return tf.reshape(tf.where(own, label, 0), [batch, height, width])
+    return owner, tf.where((winner >= 0) & (level > 0.0), shown, 0.0)
 
 
 def _mean_areas(own: tf.Tensor, owner: tf.Tensor, scenes: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """Mean number of pixels of those sprites of each image that have any, at least 1: float32 `[batch]`.
+    """Mean number of pixels of those sprites of each image that have any, 0 if none has: float32 `[batch]`.
 
     Args:
         own: Whether each pixel belongs to a sprite, bool `[pixels]`.
@@ -94,4 +122,4 @@ def _mean_areas(own: tf.Tensor, owner: tf.Tensor, scenes: tf.Tensor, batch: tf.T
     areas = tf.math.unsorted_segment_sum(tf.cast(own, tf.float32), owner, tf.shape(scenes)[0] + 1)[:-1]
     pixels = tf.math.unsorted_segment_sum(areas, scenes, batch)
     sprites = tf.math.unsorted_segment_sum(tf.cast(areas > 0.0, tf.float32), scenes, batch)
-    return tf.maximum(tf.math.divide_no_nan(pixels, sprites), 1.0)
+    return tf.math.divide_no_nan(pixels, sprites)

@@ -74,21 +74,21 @@ def _adjoining(labels: tf.Tensor, num_objects: tf.Tensor) -> tf.Tensor:
 
 
 def _measured(labels: tf.Tensor, num_objects: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Measures each label, that of the background included.
+    """Measures each label; the row of label 0, the background, means nothing.
 
     Returns:
         The image it is in, int32 `[labels]`; its first and last pixel along y and x, int32 `[labels, 2, 2]`; its area,
         float32 `[labels]`; the sums of its pixels' y and x, float32 `[labels, 2]`.
     """
-    flat, count = tf.reshape(labels, [-1]), num_objects + 1
-    positions = tf.where(tf.ones_like(labels, tf.bool))  # [pixels, 3]
-    scenes = tf.math.unsorted_segment_max(tf.cast(positions[:, 0], tf.int32), flat, count)
-    pixels = tf.cast(positions[:, 1:], tf.int32)
+    positions = tf.where(labels > 0)  # [pixels, 3]
+    label, count = tf.gather_nd(labels, positions), num_objects + 1
+    scenes, pixels = tf.split(tf.cast(positions, tf.int32), [1, 2], axis=1)
     lows, highs = (
-        segment(pixels, flat, count) for segment in (tf.math.unsorted_segment_min, tf.math.unsorted_segment_max)
+        segment(pixels, label, count) for segment in (tf.math.unsorted_segment_min, tf.math.unsorted_segment_max)
     )
-    areas = tf.math.unsorted_segment_sum(tf.ones_like(flat, tf.float32), flat, count)
-    sums = tf.math.unsorted_segment_sum(tf.cast(pixels, tf.float32), flat, count)
+    areas = tf.math.unsorted_segment_sum(tf.ones_like(label, tf.float32), label, count)
+    sums = tf.math.unsorted_segment_sum(tf.cast(pixels, tf.float32), label, count)
+    scenes = tf.math.unsorted_segment_max(scenes[:, 0], label, count)
     return scenes, tf.stack([lows, highs], axis=1), areas, sums
 
 

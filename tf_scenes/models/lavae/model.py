@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-from tf_scenes.descriptions import APPEARANCE, BACKGROUND, BOXES, LEVELS, LOCATIONS, PRESENCE, describe
+from tf_scenes.descriptions import APPEARANCE, BACKGROUND, BOXES, LEVELS, LOCATIONS, PRESENCE, SCALE, describe
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers import levels as picture_levels
@@ -25,11 +25,12 @@ from tf_scenes.models.lavae.background import Background
 from tf_scenes.models.lavae.convex_sprites import ConvexSprites
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
 from tf_scenes.models.lavae.likelihood import make_pixels
-from tf_scenes.models.lavae.masks import label_images
+from tf_scenes.models.lavae.masks import label_images, mean_areas
 from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
 from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites
+from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
@@ -49,6 +50,8 @@ _LOWEST_MAXIMUM = 0.1
 _SPARE_SLOTS = 3
 # Number of local maxima that encoding considers beyond twice the slots, if it leaves some out.
 _SPARE_CANDIDATES = 64
+# The outline level holds where objects fill this part of a sprite.
+_LEVEL_PART = 1.0 / 6.0
 
 
 class _Posterior(NamedTuple):
@@ -415,6 +418,7 @@ class LAVAE(SceneModel):
         """Besides the fields of all models, descriptions have `appearance`, float32 `[batch, max_objects, D]`.
 
         Without a seed, locations are the counted maxima, highest first; samples could contain the same object twice.
+        With `typical_area`, objects that are not sampled are inferred in the image at another scale: `scale`.
         """
         max_objects = max_objects or self.max_inferred_objects
         scene = {LEVELS: picture_levels.measure_levels(images)} if self.options.normalize else {}
@@ -422,45 +426,59 @@ class LAVAE(SceneModel):
         if self.background is not None:
             background = self.background(images)
             scene[BACKGROUND] = background.mean() if seed is None else background.sample(seed=seed)
-        features = self.location_network(images)
         if seed is not None:
-            return {**self._sampled_objects(images, features, max_objects, seed), **scene}
-        appearance_features = self.appearance_network(images)
-        centers, present = self._objects(images, features, appearance_features, scene, max_objects)
-        appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
-        return {**_describe(tf.cast(present, tf.float32), centers, appearance), **scene}
+            if self.options.typical_area:
+                scene[SCALE] = tf.ones([tf.shape(images)[0]])
+            return {**self._sampled_objects(images, max_objects, seed), **scene}
+        contrast = images - self._drawn_background(scene, *_image_size(images))
+        centers, present, appearance = self._objects(images, contrast, max_objects)
+        locations = tf.cast(centers, tf.float32)
+        if self.options.typical_area:
+            slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
+            areas = mean_areas(contrast, tf.cast(slots[:, 0], tf.int32), tf.gather_nd(centers, slots), sprites)
+            scene[SCALE] = scales_for(areas, self.options.typical_area)
+            locations, present, appearance = at_scales(
+                lambda *scaled: self._objects(*scaled, max_objects), images, contrast, scene[SCALE]
+            )
+        return {**_describe(tf.cast(present, tf.float32), locations, appearance), **scene}
 
     def _objects(
-        self,
-        images: tf.Tensor,
-        features: tf.Tensor,
-        appearance_features: tf.Tensor,
-        scene: Mapping[str, tf.Tensor],
-        max_objects: int,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels of the objects, int32 `[batch, max_objects, 2]`, and whether there is one in each slot."""
-        maxima = features, self.options.count_window, self._count_threshold
+        self, images: tf.Tensor, contrast: tf.Tensor, max_objects: int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Infers the most likely objects.
+
+        Args:
+            images: Prepared images, float32 `[batch, height, width, channels]`.
+            contrast: The same without their background.
+            max_objects: Number of slots.
+
+        Returns:
+            Pixels of the objects, int32 `[batch, max_objects, 2]`; whether there is one in each slot, bool `[batch,
+            max_objects]`; appearances, float32 `[batch, max_objects, D]`.
+        """
+        maxima = self.location_network(images), self.options.count_window, self._count_threshold
+        appearance_features = self.appearance_network(images)
         prunes, merges = self.options.faintest_object > 0.0, self.options.merged_solidity < 1.0
-        if not (prunes or merges):
-            return highest_local_maxima(*maxima, max_objects)
-        # What is left out must not take the slots of other objects; memory is bounded all the same.
-        most = tf.clip_by_value(
-            tf.reduce_max(count_local_maxima(*maxima)), max_objects, 2 * max_objects + _SPARE_CANDIDATES
-        )
+        most = max_objects
+        if prunes or merges:
+            # What is left out must not take the slots of other objects; memory is bounded all the same.
+            most = tf.clip_by_value(
+                tf.reduce_max(count_local_maxima(*maxima)), max_objects, 2 * max_objects + _SPARE_CANDIDATES
+            )
         centers, present = highest_local_maxima(*maxima, most)
         appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
         if prunes:
             present = self._without_faint(present, appearance)
         if merges:
-            centers, present = self._without_halves(images, scene, centers, present, appearance)
+            centers, present = self._without_halves(contrast, centers, present, appearance)
+            appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
         order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
-        return tf.gather(centers, order, batch_dims=1), tf.gather(present, order, batch_dims=1)
+        return tuple(tf.gather(values, order, batch_dims=1) for values in (centers, present, appearance))
 
-    def _sampled_objects(
-        self, images: tf.Tensor, features: tf.Tensor, max_objects: int, seed: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _sampled_objects(self, images: tf.Tensor, max_objects: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
+        features = self.location_network(images)
         count = count_local_maxima(features, self.options.count_window, self._count_threshold)
         count = tf.minimum(count, max_objects)
         locations = LocationsWithoutReplacement(
@@ -468,7 +486,7 @@ class LAVAE(SceneModel):
         )
         centers = locations.sample_pixels(count, location_seed)
         appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
-        return _describe(tf.sequence_mask(count, max_objects, tf.float32), centers, appearance)
+        return _describe(tf.sequence_mask(count, max_objects, tf.float32), tf.cast(centers, tf.float32), appearance)
 
     def _without_faint(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
         """Leaves out objects whose sprite's peak is below `faintest_object`."""
@@ -477,18 +495,13 @@ class LAVAE(SceneModel):
         return tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
 
     def _without_halves(
-        self,
-        images: tf.Tensor,
-        scene: Mapping[str, tf.Tensor],
-        centers: tf.Tensor,
-        present: tf.Tensor,
-        appearance: tf.Tensor,
+        self, contrast: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, appearance: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes two adjoining objects as one, in their middle, if their union is more solid than `merged_solidity`."""
         slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
         count = tf.shape(slots)[0]
         labels = label_images(
-            images - self._drawn_background(scene, *_image_size(images)),
+            contrast,
             scenes=tf.cast(slots[:, 0], tf.int32),
             labels=1 + tf.range(count),
             centers=tf.gather_nd(centers, slots),
@@ -505,15 +518,16 @@ class LAVAE(SceneModel):
         """A pixel belongs to the sprite that shows the largest share of its peak there, see `masks.label_images`."""
         levels = {name: description[name] for name in (LEVELS,) if name in description}
         images = self.prepare({"images": images, **levels})
-        present, sprites = self._present_sprites(description[PRESENCE], description[APPEARANCE])
+        slots, centers, sprites = self._placed_sprites(description)
         return label_images(
             images - self._drawn_background(description, *_image_size(images)),
-            scenes=tf.cast(present[:, 0], tf.int32),
-            labels=tf.cast(present[:, 1], tf.int32) + 1,
-            centers=_whole_pixels(tf.gather_nd(description[LOCATIONS], present)),
+            scenes=tf.cast(slots[:, 0], tf.int32),
+            labels=tf.cast(slots[:, 1], tf.int32) + 1,
+            centers=centers,
             sprites=sprites,
             outline_level=self.options.outline_level,
             outline_slope=self.options.outline_slope,
+            level_area=_LEVEL_PART * self.options.generated_size**2,
         )
 
     def _drawn_background(
@@ -526,19 +540,18 @@ class LAVAE(SceneModel):
         self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Boxes around the visible part of each sprite."""
-        presence = description[PRESENCE]
-        present, sprites = self._present_sprites(presence, description[APPEARANCE])
-        centers = _whole_pixels(tf.gather_nd(description[LOCATIONS], present))
-        shape = tf.concat([tf.shape(presence), [4]], axis=0)
-        boxes = tf.scatter_nd(tf.cast(present, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
+        slots, centers, sprites = self._placed_sprites(description)
+        shape = tf.concat([tf.shape(description[PRESENCE]), [4]], axis=0)
+        boxes = tf.scatter_nd(tf.cast(slots, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
         return {BOXES: boxes}
 
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """Draws scene descriptions, with locations rounded to whole pixels."""
-        centers = _whole_pixels(description[LOCATIONS])
-        sprites = self._draw(centers, description[PRESENCE], description[APPEARANCE], height, width)
-        means = self.pixels.mean(self._drawn_background(description, height, width) + sprites)
+        """Draws scene descriptions, with locations rounded to whole pixels unless they have a `scale`."""
+        slots, centers, sprites = self._placed_sprites(description)
+        scenes = tf.cast(slots[:, 0], tf.int32)
+        drawn = draw_sprites(scenes, centers, sprites, tf.shape(description[PRESENCE])[0], height, width)
+        means = self.pixels.mean(self._drawn_background(description, height, width) + drawn)
         if self.options.normalize:
             means = picture_levels.restore(means, description[LEVELS], self.options.gamma)
         return tf.clip_by_value(means, 0.0, 1.0)
@@ -562,7 +575,8 @@ class LAVAE(SceneModel):
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
         appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
         scene = self._sample_scene(num_scenes, height, width, seed)
-        return {**_describe(presence, hot_pixels(uniform.sample(seed=location_seed)), appearance), **scene}
+        locations = tf.cast(hot_pixels(uniform.sample(seed=location_seed)), tf.float32)
+        return {**_describe(presence, locations, appearance), **scene}
 
     def _sample_scene(self, num_scenes: int, height: int, width: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The fields of whole scenes: a background from its prior, and levels from black to white, which have none."""
@@ -573,6 +587,8 @@ class LAVAE(SceneModel):
             scene[BACKGROUND] = tf.random.stateless_normal(shape, background_seed)
         if self.options.normalize:
             scene[LEVELS] = tf.tile([[0.0, 1.0]], [num_scenes, 1])
+        if self.options.typical_area:
+            scene[SCALE] = tf.ones([num_scenes])
         return scene
 
     @override
@@ -595,6 +611,21 @@ class LAVAE(SceneModel):
         present, sprites = self._present_sprites(presence, appearance)
         scenes = tf.cast(present[:, 0], tf.int32)
         return draw_sprites(scenes, tf.gather_nd(centers, present), sprites, tf.shape(presence)[0], height, width)
+
+    def _placed_sprites(self, description: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The sprites of present objects as they are drawn on a canvas.
+
+        Returns:
+            Scene and slot of each, int64 `[sprites, 2]`; the pixel that its middle is at, int32 `[sprites, 2]`; the
+            sprites, float32 `[sprites, h, w, channels]`.
+        """
+        slots, sprites = self._present_sprites(description[PRESENCE], description[APPEARANCE])
+        locations = tf.gather_nd(description[LOCATIONS], slots)
+        centers = _whole_pixels(locations)
+        if SCALE in description:
+            offsets = locations - tf.cast(centers, tf.float32)
+            sprites = resample_sprites(sprites, tf.gather(description[SCALE], slots[:, 0]), offsets)
+        return slots, centers, sprites
 
     def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Scene and slot of each present object, int64 `[sprites, 2]`, and its sprite.
@@ -619,8 +650,8 @@ def _make_generator(options: LavaeOptions, channels: int) -> tf.keras.layers.Lay
     )
 
 
-def _describe(presence: tf.Tensor, centers: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
-    return describe(presence, {LOCATIONS: tf.cast(centers, tf.float32), APPEARANCE: appearance})
+def _describe(presence: tf.Tensor, locations: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
+    return describe(presence, {LOCATIONS: locations, APPEARANCE: appearance})
 
 
 def _whole_pixels(locations: tf.Tensor) -> tf.Tensor:

@@ -201,6 +201,13 @@ class LavaeOptions(Options, section="lavae"):
         upper=1.0,
         affects_training=False,
     )
+    typical_area: float = option(
+        0.0,
+        "Mean area of objects, in pixels, to which each picture is scaled, by 0.85 to 1.3, once its objects have been "
+        "measured, to infer them again; 0 for pictures as they are. For pictures of several magnifications. Paper: 0.",
+        lower=0.0,
+        affects_training=False,
+    )
     outline_level: float = option(
         0.48,
         "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
@@ -282,6 +289,11 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
         "smooth": "objects as shapes on a background that changes slowly, over "
         f"{options.background_spacing} pixels or more",
     }[options.background]
+    location = {
+        "convolutional": "Locations are whole pixels; a location is a fixed point of an object, not always its centre",
+        "convex": "Locations are whole pixels, about in the middle of an object",
+    }[options.sprites]
+    scaled = ", of the picture scaled so that its objects have a usual size" if options.typical_area else ""
     normalized = (
         "The median pixel of an image is taken for its background: objects must cover less than half of it.",
         "Objects of an image are all brighter than its background, or all darker.",
@@ -289,7 +301,7 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{pixels}, and {background}.",
         *(normalized if options.normalize else ()),
-        "Locations are whole pixels; a location is a fixed point of an object, not always its centre.",
+        f"{location}{scaled}.",
         "Any image size works, but objects should be about as large as in training; those wider than "
         f"{options.generated_size} pixels cannot be drawn whole.",
     )
