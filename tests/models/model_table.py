@@ -41,7 +41,7 @@ MODELS = {
         "--lavae.sprites=convex",
         "--lavae.merged_solidity=0.9",
         "--lavae.outline_slope=0.2",
-        "--lavae.typical_area=30",
+        "--lavae.typical_share=0.5",
         "--lavae.forced_objects=1",
         "--lavae.faintest_object=0.01",
     ),

@@ -79,6 +79,6 @@ def test_limits_of_lavae_depend_on_its_options():
     assert "even background" in limits(background="constant")
     assert "not always its centre." in limits() and "in the middle of an object." in limits(sprites="convex")
     assert "whole pixels, about in the middle of an object, of the picture scaled" in limits(
-        sprites="convex", typical_area=200.0
+        sprites="convex", typical_share=0.2
     )
     assert limits(an_option_that_is_gone=3) == limits()

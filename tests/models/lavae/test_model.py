@@ -367,7 +367,7 @@ def test_calibration_is_on_prepared_pictures_and_their_background(picture_model,
     peaks = [(0, 5, 6, 0.9), (0, 18, 17, 0.7), (1, 5, 6, 1.4), (1, 18, 17, 0.9), (2, 18, 17, 1.4), (2, 5, 6, 0.7)]
     _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
     # These features are for the images as they are.
-    picture_model.options = dataclasses.replace(picture_model.options, typical_area=0.0)
+    picture_model.options = dataclasses.replace(picture_model.options, typical_share=0.0)
     sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
     monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
     head = picture_model.background._head
@@ -417,11 +417,11 @@ def test_objects_of_an_enlarged_picture_are_drawn_smaller(picture_model):
         assert extent[1] == pytest.approx(extent[0] / 1.25, abs=1.01)
 
 
-def test_pictures_are_scaled_to_the_typical_area(make_config):
+def test_pictures_are_scaled_to_the_typical_share(make_config):
     """Objects of `encode` are those of the same picture, scaled by hand, in the pixels of the picture itself."""
     flags = (*COMMON, *MODELS["lavae_pictures"], "--lavae.count_threshold=-9", "--max_inferred_objects=6")
     model = build_model(make_config(*flags, "--lavae.background=none"), (24, 24, 1))
-    plain = build_model(make_config(*flags, "--lavae.background=none", "--lavae.typical_area=0"), (24, 24, 1))
+    plain = build_model(make_config(*flags, "--lavae.background=none", "--lavae.typical_share=0"), (24, 24, 1))
     plain.set_weights(model.get_weights())
     pictures = tf.constant(PICTURES)
     found = {name: values.numpy() for name, values in model.encode(pictures).items()}

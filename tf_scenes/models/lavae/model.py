@@ -418,7 +418,7 @@ class LAVAE(SceneModel):
         """Besides the fields of all models, descriptions have `appearance`, float32 `[batch, max_objects, D]`.
 
         Without a seed, locations are the counted maxima, highest first; samples could contain the same object twice.
-        With `typical_area`, objects that are not sampled are inferred in the image at another scale: `scale`.
+        With `typical_share`, objects that are not sampled are inferred in the image at another scale: `scale`.
         """
         max_objects = max_objects or self.max_inferred_objects
         scene = {LEVELS: picture_levels.measure_levels(images)} if self.options.normalize else {}
@@ -427,16 +427,16 @@ class LAVAE(SceneModel):
             background = self.background(images)
             scene[BACKGROUND] = background.mean() if seed is None else background.sample(seed=seed)
         if seed is not None:
-            if self.options.typical_area:
+            if self.options.typical_share:
                 scene[SCALE] = tf.ones([tf.shape(images)[0]])
             return {**self._sampled_objects(images, max_objects, seed), **scene}
         contrast = images - self._drawn_background(scene, *_image_size(images))
         centers, present, appearance = self._objects(images, contrast, max_objects)
         locations = tf.cast(centers, tf.float32)
-        if self.options.typical_area:
+        if self.options.typical_share:
             slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
             areas = mean_areas(contrast, tf.cast(slots[:, 0], tf.int32), tf.gather_nd(centers, slots), sprites)
-            scene[SCALE] = scales_for(areas, self.options.typical_area)
+            scene[SCALE] = scales_for(areas, self.options.typical_share * self.options.generated_size**2)
             locations, present, appearance = at_scales(
                 lambda *scaled: self._objects(*scaled, max_objects), images, contrast, scene[SCALE]
             )
@@ -587,7 +587,7 @@ class LAVAE(SceneModel):
             scene[BACKGROUND] = tf.random.stateless_normal(shape, background_seed)
         if self.options.normalize:
             scene[LEVELS] = tf.tile([[0.0, 1.0]], [num_scenes, 1])
-        if self.options.typical_area:
+        if self.options.typical_share:
             scene[SCALE] = tf.ones([num_scenes])
         return scene
 

@@ -201,11 +201,13 @@ class LavaeOptions(Options, section="lavae"):
         upper=1.0,
         affects_training=False,
     )
-    typical_area: float = option(
+    typical_share: float = option(
         0.0,
-        "Mean area of objects, in pixels, to which each picture is scaled, by 0.85 to 1.3, once its objects have been "
-        "measured, to infer them again; 0 for pictures as they are. For pictures of several magnifications. Paper: 0.",
+        "Mean area of objects, as a share of --lavae.generated_size squared, to which each picture is scaled, by 0.85 "
+        "to 1.3, once its objects have been measured, to infer them again; 0 for pictures as they are. For pictures of "
+        "several magnifications. Paper: 0.",
         lower=0.0,
+        upper=1.0,
         affects_training=False,
     )
     outline_level: float = option(
@@ -293,7 +295,7 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
         "convolutional": "Locations are whole pixels; a location is a fixed point of an object, not always its centre",
         "convex": "Locations are whole pixels, about in the middle of an object",
     }[options.sprites]
-    scaled = ", of the picture scaled so that its objects have a usual size" if options.typical_area else ""
+    scaled = ", of the picture scaled so that its objects have a usual size" if options.typical_share else ""
     normalized = (
         "The median pixel of an image is taken for its background: objects must cover less than half of it.",
         "Objects of an image are all brighter than its background, or all darker.",
