@@ -45,7 +45,7 @@ def _by_brute_force(contrast, scenes, labels, centers, sprites):
     owner, largest = shares.argmax(axis=0), shares.max(axis=0)
     for number, label in enumerate(labels):
         level = contrast[..., 0][(owner == number) & (largest > 0.6)].mean()
-        shown = 0.7 * contrast[..., 0] / level + 0.3 * largest
+        shown = 0.8 * contrast[..., 0] / level + 0.2 * largest
         result[(owner == number) & (largest > 0.05) & (shown > 0.4)] = label
     return result
 
@@ -91,7 +91,7 @@ def test_outlines_of_large_objects_are_wider_with_a_slope():
     for image, radius in ((0, 2), (1, 5)):
         disc = _disc(radius, 0.9)[..., 0]
         level = disc[disc > 0.6 * disc.max()].mean()
-        shown = 0.7 * disc / level + 0.3 * disc / disc.max()
+        shown = 0.8 * disc / level + 0.2 * disc / disc.max()
         cut = np.clip(0.4 - 0.2 * np.log2((shown > 0.5).sum() / LEVEL_AREA), 0.25, 0.7)
         assert (found[image] == 1).sum() == (shown > cut).sum() > 0
     assert not found[2].any()
@@ -106,7 +106,7 @@ def test_mean_areas_are_those_at_half_of_the_level():
     contrast = _canvas(scenes, centers, sprites, (3, 28, 44))
     areas = []
     for sprite in sprites[..., 0]:
-        shown = 0.7 * sprite / sprite[sprite > 0.6 * sprite.max()].mean() + 0.3 * sprite / sprite.max()
+        shown = 0.8 * sprite / sprite[sprite > 0.6 * sprite.max()].mean() + 0.2 * sprite / sprite.max()
         areas.append((shown > 0.5).sum())
     found = mean_areas(
         tf.constant(contrast, tf.float32), tf.constant(scenes), tf.constant(centers), tf.constant(sprites, tf.float32)

@@ -10,7 +10,7 @@ _CLAIM = 0.05
 # ... and its level is the image's mean where it shows this much of it.
 _CORE = 0.6
 # The outline follows the image more than the sprite: it is sharper, but ragged where an object is dim or textured.
-_IMAGE_WEIGHT = 0.7
+_IMAGE_WEIGHT = 0.8
 # Objects are measured where they show half of their level.
 _HALF = 0.5
 # Outlines beyond these levels would follow noise or texture.
