@@ -77,8 +77,5 @@ def test_limits_of_lavae_depend_on_its_options():
     assert "noise" in real and "changes slowly, over 16 pixels or more" in real and "wider than 31 pixels" in real
     assert "half" in real and "all darker" in real
     assert "even background" in limits(background="constant")
-    assert "not always its centre." in limits() and "in the middle of an object." in limits(sprites="convex")
-    assert "whole pixels, about in the middle of an object, of the picture scaled" in limits(
-        sprites="convex", typical_share=0.2
-    )
+    assert "not always its centre." in limits() and "in the middle of an object" in limits(sprites="convex")
     assert limits(an_option_that_is_gone=3) == limits()

@@ -293,9 +293,8 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
     }[options.background]
     location = {
         "convolutional": "Locations are whole pixels; a location is a fixed point of an object, not always its centre",
-        "convex": "Locations are whole pixels, about in the middle of an object",
+        "convex": "Locations are in the middle of an object, to about a pixel",
     }[options.sprites]
-    scaled = ", of the picture scaled so that its objects have a usual size" if options.typical_share else ""
     normalized = (
         "The median pixel of an image is taken for its background: objects must cover less than half of it.",
         "Objects of an image are all brighter than its background, or all darker.",
@@ -303,7 +302,7 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{pixels}, and {background}.",
         *(normalized if options.normalize else ()),
-        f"{location}{scaled}.",
+        f"{location}.",
         "Any image size works, but objects should be about as large as in training; those wider than "
         f"{options.generated_size} pixels cannot be drawn whole.",
     )
