@@ -45,11 +45,25 @@ def test_the_noise_is_learned_down_to_its_limit():
     [(0.0, 1.0, 1 / 0.1), (-1e-6, 1.0, 1 / 0.1), (1.3, 0.0, -1 / 0.1), (1.3, 1.0, 0.0), (0.0, 0.0, 0.0)],
 )
 def test_clipped_bernoulli_pixels_have_a_gradient_where_they_are_wrong(canvas, image, expected):
-    canvas = _pixel([canvas])
+    assert _gradient(_pixel([canvas]), _pixel([image]))[0, 0, 0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_clipped_pixel_has_no_gradient_beside_what_is_drawn():
+    """A lit row of 16 pixels, of which the first 4 are drawn; the same in two colours; and the other way round."""
+    lit, drawn = np.ones((1, 1, 16, 2), np.float32), np.zeros((1, 1, 16, 2), np.float32)
+    drawn[:, :, :4, 1] = 1.0
+    for colour in range(2):
+        expected = np.where(np.arange(16) < 7, 0.0, 10.0)
+        np.testing.assert_allclose(_gradient(drawn, lit)[0, 0, :, colour], expected, rtol=1e-5)
+        np.testing.assert_allclose(_gradient(lit, drawn)[0, 0, :, colour], -expected, rtol=1e-5)
+
+
+def _gradient(canvas, images):
+    canvas = tf.constant(canvas)
     with tf.GradientTape() as tape:
         tape.watch(canvas)
-        log_prob = BernoulliPixels().log_prob(_pixel([image]), canvas)
-    assert float(tape.gradient(log_prob, canvas)) == pytest.approx(expected, rel=1e-5)
+        log_prob = BernoulliPixels().log_prob(tf.constant(images), canvas)
+    return tape.gradient(log_prob, canvas).numpy()
 
 
 def test_the_gradient_inside_is_that_of_the_density():

@@ -14,18 +14,21 @@ layers = tf.keras.layers
 
 # Pixel means are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
 _PIXEL_MARGIN = 1e-4
-# A pixel that is clipped and wrong has the gradient of a mean this far from 0 and 1. With 0.01, missed pixels outweigh
-# all others early in training, and sprites stay blurred.
+# A missed pixel has the gradient of a mean this far from 0 and 1. With 0.01, missed pixels outweigh all others early in
+# training.
 _GRADIENT_MARGIN = 1e-1
+# A pixel is missed if nothing is drawn at this distance or nearer. At the edge of a sprite that does not quite fit, a
+# gradient would pull at the sprite's location, and sprites would stay blurred.
+_NEARBY = 3
 
 
 class BernoulliPixels(layers.Layer):
     """Independent Bernoulli pixels, equations 4 and 12: a density of binary images only.
 
     The canvas is clipped to the open interval (0, 1), since overlapping sprites can add up to more than 1 and Fourier
-    transforms leave rounding errors. Where the canvas is clipped and wrong, a gradient
-    still flows, so that a lit pixel that no sprite covers draws sprites towards it: a departure from the paper, which
-    does not mention clipping. Where it is clipped and right, none does: sprites would only saturate.
+    transforms leave rounding errors. A clipped pixel has no gradient, with one exception: a lit pixel with nothing
+    drawn nearby draws sprites towards it, and a drawn pixel with nothing lit nearby drives its sprite away. The paper
+    does not mention clipping.
     """
 
     def __init__(self, name: str = "bernoulli_pixels"):
@@ -55,9 +58,19 @@ def _bernoulli_log_prob(images: tf.Tensor, canvas: tf.Tensor) -> tuple[tf.Tensor
         nearby = tf.clip_by_value(canvas, _GRADIENT_MARGIN, 1.0 - _GRADIENT_MARGIN)
         at = tf.where(inside, means, nearby)
         slope = (images - at) / (at * (1.0 - at))
-        return None, tf.where(inside | (tf.abs(images - means) > 0.5), upstream * slope, 0.0)
+        missed = (images - means > 0.5) & (_largest_nearby(canvas) < 0.5)
+        extra = (means - images > 0.5) & (_largest_nearby(images) < 0.5)
+        return None, tf.where(inside | missed | extra, upstream * slope, 0.0)
 
     return log_prob, gradient
+
+
+def _largest_nearby(values: tf.Tensor) -> tf.Tensor:
+    """Largest value of any channel around each pixel: `[..., height, width, channels]` -> `[..., height, width, 1]`."""
+    shape = tf.shape(values)
+    maps = tf.reduce_max(tf.reshape(values, tf.concat([[-1], shape[-3:]], axis=0)), axis=-1, keepdims=True)
+    largest = tf.nn.max_pool2d(maps, 2 * _NEARBY + 1, 1, "SAME")
+    return tf.reshape(largest, tf.concat([shape[:-1], [1]], axis=0))
 
 
 class GaussianPixels(layers.Layer):
