@@ -69,13 +69,10 @@ def _gradient(canvas, images):
 def test_the_gradient_inside_is_that_of_the_density():
     canvas = _pixel([0.02, 0.3, 0.97])
     image = _pixel([1.0, 0.0, 0.4])
-    with tf.GradientTape() as tape:
-        tape.watch(canvas)
-        log_prob = BernoulliPixels().log_prob(image, canvas)
     step = 1e-3
     differences = (
         stats.bernoulli(canvas.numpy() + step).logpmf(1) - stats.bernoulli(canvas.numpy() - step).logpmf(1),
         stats.bernoulli(canvas.numpy() + step).logpmf(0) - stats.bernoulli(canvas.numpy() - step).logpmf(0),
     )
     expected = (image * differences[0] + (1 - image) * differences[1]) / (2 * step)
-    np.testing.assert_allclose(tape.gradient(log_prob, canvas), expected, rtol=5e-3)
+    np.testing.assert_allclose(_gradient(canvas, image), expected, rtol=5e-3)
