@@ -247,8 +247,9 @@ class LAVAE(SceneModel):
         """`reconstruction`, `kl_count`, `kl_location`, `kl_appearance` and, with a background, `kl_background`."""
         features = features or self.inference_features(images)
         posterior = self._sample_posterior(features, seed, max_objects or self.max_objects, sampled_kl=sampled_kl)
-        centers = hot_pixels(posterior.locations)
-        pixel_means = self._draw(centers, posterior.presence, posterior.appearance, *_image_size(images))
+        centers = tf.cast(hot_pixels(posterior.locations), tf.float32)
+        sample = _describe(posterior.presence, centers, posterior.appearance)
+        pixel_means = self._draw(sample, *_image_size(images))
         empty, kl_background = self._sample_background(images, seed, sampled_kl)
         return {**self._elbo_terms(images, posterior, empty + pixel_means), **kl_background}
 
@@ -548,10 +549,8 @@ class LAVAE(SceneModel):
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """Draws scene descriptions, with locations rounded to whole pixels unless they have a `scale`."""
-        slots, centers, sprites = self._placed_sprites(description)
-        scenes = tf.cast(slots[:, 0], tf.int32)
-        drawn = draw_sprites(scenes, centers, sprites, tf.shape(description[PRESENCE])[0], height, width)
-        means = self.pixels.mean(self._drawn_background(description, height, width) + drawn)
+        sprites = self._draw(description, height, width)
+        means = self.pixels.mean(self._drawn_background(description, height, width) + sprites)
         if self.options.normalize:
             means = picture_levels.restore(means, description[LEVELS], self.options.gamma)
         return tf.clip_by_value(means, 0.0, 1.0)
@@ -604,13 +603,11 @@ class LAVAE(SceneModel):
         sprites = self.sprite_generator(tf.reshape(appearance, [-1, self.options.latent_dim]), training=training)
         return tf.reshape(sprites, tf.concat([shape[:2], tf.shape(sprites)[1:]], axis=0))
 
-    def _draw(
-        self, centers: tf.Tensor, presence: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
-    ) -> tf.Tensor:
-        """Sum of the present objects' sprites, placed at whole pixels: `[batch, height, width, channels]`."""
-        present, sprites = self._present_sprites(presence, appearance)
-        scenes = tf.cast(present[:, 0], tf.int32)
-        return draw_sprites(scenes, tf.gather_nd(centers, present), sprites, tf.shape(presence)[0], height, width)
+    def _draw(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """Sum of the present objects' sprites on each canvas: `[batch, height, width, channels]`."""
+        slots, centers, sprites = self._placed_sprites(description)
+        num_scenes = tf.shape(description[PRESENCE])[0]
+        return draw_sprites(tf.cast(slots[:, 0], tf.int32), centers, sprites, num_scenes, height, width)
 
     def _placed_sprites(self, description: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The sprites of present objects as they are drawn on a canvas.
