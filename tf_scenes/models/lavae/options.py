@@ -203,8 +203,8 @@ class LavaeOptions(Options, section="lavae"):
     )
     typical_share: float = option(
         0.0,
-        "Mean area of objects, as a share of --lavae.generated_size squared, to which each picture is scaled, by 0.85 "
-        "to 1.3, once its objects have been measured, to infer them again; 0 for pictures as they are. For pictures of "
+        "Mean area of objects, as a share of --lavae.generated_size squared, to which each picture is scaled, by 0.8 "
+        "to 1.5, once its objects have been measured, to infer them again; 0 for pictures as they are. For pictures of "
         "several magnifications. Paper: 0.",
         lower=0.0,
         upper=1.0,

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 # Beyond these limits noise and blur of a scaled picture differ too much from those of training.
-SMALLEST_SCALE, LARGEST_SCALE = 0.85, 1.3
+SMALLEST_SCALE, LARGEST_SCALE = 0.8, 1.5
 
 
 def scales_for(mean_areas: tf.Tensor, typical_area: float) -> tf.Tensor:
