@@ -277,6 +277,12 @@ def test_a_folder_of_pictures_of_many_sizes(tmp_path):
     wrong = _run(*TINY, *_folders(tmp_path / "new"), *own, "--evaluated_splits=train", check=False)
     assert wrong.returncode != 0
     assert "--evaluated_splits=train names 'train': held-out splits of this data set are validation" in wrong.stderr
+    assert not (tmp_path / "new" / "run" / "flags.json").exists()
+
+    (tmp_path / "train" / "images" / "1.png").unlink()
+    other = _run(*TINY, *_folders(tmp_path), *own, "--train_steps=4", check=False)
+    assert other.returncode != 0 and "holds a model of other training images: choose another --run_dir" in other.stderr
+    assert json.loads((tmp_path / "run/report.json").read_text()) == kept
 
 
 @pytest.mark.parametrize(

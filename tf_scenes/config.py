@@ -148,6 +148,12 @@ class Config:
         names = {"model"}.union(*(section.flags_of_training() for section in sections))
         return {name: value for name, value in self.flag_values().items() if name in names}
 
+    def inference_flags(self) -> dict[str, Any]:
+        """The values of the model's other flags, which take effect without training; measurements depend on them."""
+        names = {name for section in registry.entry(self.model).options for name, _ in section.flags()}
+        names = {"max_inferred_objects", *names}.difference(self.training_flags())
+        return {name: value for name, value in self.flag_values().items() if name in names}
+
 
 def _all_sections() -> dict[str, type[Options]]:
     return {**_SECTIONS, **registry.sections()}

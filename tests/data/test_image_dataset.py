@@ -163,6 +163,8 @@ def test_of_few_images_one_is_held_out(tmp_path):
         _write(tmp_path / f"{number}.png", image)
     dataset = _load(tmp_path)
     assert (dataset.splits["train"].size, dataset.splits["test"].size) == (3, 1)
+    lowest = min(range(4), key=lambda number: zlib.crc32(images[number].tobytes()))
+    assert f"Held out, by checksums of their pixels: {tmp_path / f'{lowest}.png'}." in dataset.notes
     assert _all_images(dataset, "test")[0].tobytes() == min((i.tobytes() for i in images), key=zlib.crc32)
 
 
@@ -266,7 +268,7 @@ def test_transparency_is_noted_once(tmp_path):
         image, _ = _blobs(seed=seed)
         _write(tmp_path / f"{seed}.png", np.dstack([image, np.full_like(image, 100 if seed > 1 else 255)]))
     notes = _load(tmp_path).notes
-    assert len(notes) == 2 and notes[1].endswith("2.png, are drawn over black.")
+    assert len(notes) == 3 and notes[2].endswith("2.png, are drawn over black.")
 
 
 def test_too_little_memory_is_one_line(tmp_path, monkeypatch):
@@ -433,6 +435,31 @@ def test_dark_objects_are_warned_of_if_most_images_have_them(tmp_path):
     assert "objects are darker than the background" in warning and "inverts" in warning
     (tmp_path / "train/4.png").unlink()
     assert not _load(tmp_path).warnings()
+
+
+def test_large_objects_are_measured_though_their_texture_falls_into_parts(tmp_path):
+    """Two discs of 40 pixels, and 30 specks of 5."""
+    y, x = np.mgrid[:200, :200]
+    image = np.full((200, 200), 10, np.uint8)
+    for middle in (50, 150):
+        image[(y - 150) ** 2 + (x - middle) ** 2 <= 20**2] = 200
+    for number in range(30):
+        top, left = 5 + 30 * (number // 10), 5 + 19 * (number % 10)
+        image[top : top + 5, left : left + 5] = 200
+    _write(tmp_path / "train/a.png", image)
+    _write(tmp_path / "test/b.png", image)
+    assert _load(tmp_path).typical_object_side() == 41
+
+
+def test_the_checksum_of_training_images_is_that_of_their_pixels(tmp_path):
+    for name, seed in (("train/a.png", 0), ("train/b.png", 1), ("test/c.png", 2)):
+        _write(tmp_path / name, _blobs(seed=seed)[0])
+    checksum = _load(tmp_path).training_checksum
+    (tmp_path / "train/b.png").rename(tmp_path / "train/d.png")
+    _write(tmp_path / "test/c.png", _blobs(seed=3)[0])
+    assert _load(tmp_path).training_checksum == checksum
+    _write(tmp_path / "train/d.png", _blobs(seed=4)[0])
+    assert _load(tmp_path).training_checksum != checksum
 
 
 def test_grey_pictures_stored_in_colour_are_warned_of(tmp_path):

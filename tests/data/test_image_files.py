@@ -8,7 +8,7 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
-from tf_scenes.data.image_files import as_unit_range, find_images, read_pages, read_picture, with_channels
+from tf_scenes.data.image_files import as_unit_range, find_images, read_picture, with_channels
 from tf_scenes.errors import UserError
 
 RANDOM = np.random.RandomState(0)
@@ -24,7 +24,7 @@ def _names(paths, folder):
 
 
 def _one(path):
-    (image,) = read_pages(str(path))
+    (image,) = read_picture(str(path)).pages
     assert image.ndim == 3 and image.flags.c_contiguous and image.dtype.isnative
     return image
 
@@ -53,6 +53,19 @@ def pictures(tmp_path):
 def test_a_folder_is_searched_with_all_in_it_in_natural_order(pictures):
     found = _names(find_images(str(pictures), "images_path"), pictures)
     assert found == ["a.jpeg", "B/deep/er/y.TIFF", "b/cell_9.PNG", "b/cell_09.tif", "b/cell_10.png", "b[1]/x.bmp"]
+
+
+def test_results_of_a_prediction_are_no_pictures(pictures):
+    found = find_images(str(pictures), "images_path")
+    results = ("counts.csv", "objects.csv", "instances.json", "masks/a.png", "overlays/deep/b.png")
+    for name in results:
+        (pictures / "b" / "found" / name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / "b" / "found" / name).write_bytes(b"")
+    assert find_images(str(pictures), "images_path") == found
+    asked_for = find_images(str(pictures / "b" / "found" / "overlays"), "images_path")
+    assert _names(asked_for, pictures) == ["b/found/overlays/deep/b.png"]
+    (pictures / "b" / "found" / "objects.csv").unlink()
+    assert len(find_images(str(pictures), "images_path")) == len(found) + 2
 
 
 @pytest.mark.parametrize(
@@ -276,7 +289,7 @@ def test_what_no_reader_decodes_is_one_line(tmp_path, pixels, photometric, what)
     whole[place : place + 2] = (5).to_bytes(2, "little")  # LZW, it says now.
     (tmp_path / "a.tif").write_bytes(whole)
     with pytest.raises(UserError, match=rf"a\.tif: LZW of {what}s? is not supported; save it uncompressed"):
-        read_pages(path)
+        read_picture(path)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -305,18 +318,18 @@ STACK = RANDOM.randint(0, 256, (6, 13, 17)).astype(np.uint8)
 )
 def test_each_page_is_an_image(tmp_path, options):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", **options)
-    np.testing.assert_array_equal(np.stack(read_pages(str(tmp_path / "a.tif")))[..., 0], STACK)
+    np.testing.assert_array_equal(np.stack(read_picture(str(tmp_path / "a.tif")).pages)[..., 0], STACK)
 
 
 def test_a_hyperstack_s_pages_come_in_the_order_of_the_file(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK.reshape(2, 3, 13, 17), imagej=True, metadata={"axes": "TZYX"})
-    np.testing.assert_array_equal(np.stack(read_pages(str(tmp_path / "a.tif")))[..., 0], STACK)
+    np.testing.assert_array_equal(np.stack(read_picture(str(tmp_path / "a.tif")).pages)[..., 0], STACK)
 
 
 def test_pages_compressed_in_a_way_that_only_pillow_decodes(tmp_path):
     first, *others = (Image.fromarray(page) for page in STACK)
     first.save(tmp_path / "a.tif", save_all=True, append_images=others, compression="tiff_lzw")
-    np.testing.assert_array_equal(np.stack(read_pages(str(tmp_path / "a.tif")))[..., 0], STACK)
+    np.testing.assert_array_equal(np.stack(read_picture(str(tmp_path / "a.tif")).pages)[..., 0], STACK)
 
 
 def test_pages_of_different_sizes_and_kinds_keep_their_order_and_previews_are_left_out(tmp_path):
@@ -326,7 +339,7 @@ def test_pages_of_different_sizes_and_kinds_keep_their_order_and_previews_are_le
         file.write(GREY[::2, ::2], metadata=None, subfiletype=1)
         file.write(GREY_16, metadata=None)
         file.write(GREY[::-1], metadata=None)
-    pages = read_pages(str(tmp_path / "a.tif"))
+    pages = read_picture(str(tmp_path / "a.tif")).pages
     for page, expected in zip(pages, (GREY, RGB, GREY_16, GREY[::-1])):
         np.testing.assert_array_equal(page, np.atleast_3d(expected))
     assert len(pages) == 4
@@ -344,7 +357,7 @@ def test_pages_of_different_sizes_and_kinds_keep_their_order_and_previews_are_le
 def test_channels_of_a_microscope_are_refused_in_one_line(tmp_path, options):
     tifffile.imwrite(tmp_path / "a.tif", STACK[:2], photometric="minisblack", **options)
     with pytest.raises(UserError, match=r"a.tif has 2 channels \(axes CYX\).*save the channel") as error:
-        read_pages(str(tmp_path / "a.tif"))
+        read_picture(str(tmp_path / "a.tif"))
     assert "\n" not in str(error.value)
 
 
@@ -352,7 +365,7 @@ def test_more_samples_than_colours_are_refused_in_one_line(tmp_path):
     pixels = np.moveaxis(STACK[:5], 0, -1)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
     with pytest.raises(UserError, match=r"a\.tif: it has 5 channels: only grey and RGB"):
-        read_pages(str(tmp_path / "a.tif"))
+        read_picture(str(tmp_path / "a.tif"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -361,13 +374,13 @@ def test_nan_and_infinity_are_refused(tmp_path, value):
     pixels[3, 4] = value
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     with pytest.raises(UserError, match=r"a\.tif holds NaN or infinity"):
-        read_pages(str(tmp_path / "a.tif"))
+        read_picture(str(tmp_path / "a.tif"))
 
 
 def test_complex_numbers_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.complex64))
     with pytest.raises(UserError, match=r"a\.tif holds numbers of type complex64"):
-        read_pages(str(tmp_path / "a.tif"))
+        read_picture(str(tmp_path / "a.tif"))
 
 
 # Damaged files, and very large ones.
@@ -395,11 +408,11 @@ def _write(path, kind):
 def test_files_that_are_cut_off_are_one_line_with_the_path(tmp_path, capfd, kind, share):
     path = tmp_path / f"cut.{kind if kind in ('png', 'jpg', 'bmp') else 'tif'}"
     _write(path, kind)
-    assert read_pages(str(path))
+    assert read_picture(str(path)).pages
     contents = path.read_bytes()
     path.write_bytes(contents[: int(share * len(contents))])
     with pytest.raises(UserError, match=f"cannot read .*{path.name}: .") as error:
-        read_pages(str(path))
+        read_picture(str(path))
     assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")
 
@@ -407,9 +420,9 @@ def test_files_that_are_cut_off_are_one_line_with_the_path(tmp_path, capfd, kind
 def test_other_contents_and_files_that_are_gone_are_one_line(tmp_path):
     (tmp_path / "a.png").write_text("<html>")
     with pytest.raises(UserError, match=r"cannot read .*a.png: cannot identify"):
-        read_pages(str(tmp_path / "a.png"))
+        read_picture(str(tmp_path / "a.png"))
     with pytest.raises(UserError, match=r"cannot read .*b.png: .*No such file"):
-        read_pages(str(tmp_path / "b.png"))
+        read_picture(str(tmp_path / "b.png"))
 
 
 def test_the_contents_decide_not_the_extension(tmp_path):

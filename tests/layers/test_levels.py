@@ -58,13 +58,28 @@ def test_noise_without_objects_stays_noise():
 
 def test_levels_follow_the_unit_of_the_picture():
     image = _picture(0.2, 0.8, 0.01)
-    np.testing.assert_allclose(measure_levels(image * 0.25), measure_levels(image) * 0.25, rtol=1e-4)
+    for unit in (0.25, 1e-3, 1e-9, 3e4):
+        np.testing.assert_allclose(measure_levels(image * unit), measure_levels(image) * unit, rtol=1e-4)
+
+
+def test_eighty_counts_of_16_bits_are_a_contrast():
+    image = np.round(_picture(100.0, 180.0, 1.0)) / np.float32(65535)
+    np.testing.assert_allclose(measure_levels(image) * 65535, [[100.0, 80.0]], atol=3.0)
+
+
+def test_noise_of_few_counts_stays_noise():
+    """Most neighbours are equal, so that the median difference is 0."""
+    counts = np.random.RandomState(0).poisson(0.3, (1, 96, 96, 1)).astype(np.float32)
+    assert np.median(np.abs(np.diff(counts, axis=2))) == 0.0
+    assert float(measure_levels(counts / 255.0)[0, 1]) * 255.0 == pytest.approx(10.0 * np.sqrt(0.3), rel=0.35)
 
 
 def test_a_picture_of_one_value_has_a_contrast():
-    levels = measure_levels(np.full((1, 16, 16, 3), 0.4, np.float32))
-    assert np.isfinite(normalize(np.full((1, 16, 16, 3), 0.4, np.float32), levels)).all()
-    assert abs(float(levels[0, 1])) > 0.0
+    for value in (0.4, 0.0):
+        image = np.full((1, 16, 16, 3), value, np.float32)
+        levels = measure_levels(image)
+        np.testing.assert_array_equal(normalize(image, levels), tf.zeros_like(image))
+        assert abs(float(levels[0, 1])) > 0.0
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.6])

@@ -200,6 +200,15 @@ def test_other_colours_than_the_model_s_are_said_once(pictures, tmp_path, capfd,
     assert {image.shape[-1] for image in segmenter.images} == {channels}
 
 
+def test_transparency_is_said_once(pictures, tmp_path, capfd):
+    for name in ("see.png", "through.png"):
+        shown = picture(SQUARES[:1])
+        Image.fromarray(np.dstack([shown, np.full_like(shown, 100)])).save(pictures / name)
+    _predict(pictures, tmp_path / "out")
+    notes = [line for line in capfd.readouterr().err.split("\n") if "drawn over black" in line]
+    assert len(notes) == 1 and "see.png" in notes[0]
+
+
 def test_images_with_as_many_objects_as_the_model_looks_for_are_warned_of(tmp_path, capfd):
     (tmp_path / "pictures").mkdir()
     squares = [(y, x, y + 2, x + 2) for y in range(0, 60, 3) for x in range(0, 45, 3)]

@@ -21,6 +21,9 @@ from tf_scenes.visualization import figures, plots
 
 keras = tf.keras
 
+# In a run's folder: the flags that it belongs to, and the checksum of its training images.
+_FLAGS, _IMAGES = "flags.json", "training_images.json"
+
 
 class Run:
     """One run.
@@ -48,7 +51,7 @@ class Run:
         self._strategy = strategy
         self.is_chief = strategies.is_chief(strategy)
         self.folder = config.job.run_dir
-        _claim_folder(self.folder, config, self.is_chief)
+        _check_folder(self.folder, config)
         keras.utils.set_random_seed(config.job.seed)
         self.dataset: Dataset = load_dataset(config.data, config.job.seed)
         self.evaluated_splits = config.evaluation.splits_among(self.dataset.held_out)
@@ -89,9 +92,10 @@ class Run:
         """Trains from the newest checkpoint on until `--train_steps` steps have been taken.
 
         Raises:
-            UserError: If the loss became NaN, or another worker was lost.
+            UserError: If the model was trained on other images, the loss became NaN, or another worker was lost.
         """
         options = self.config.training
+        self._require_same_images()
         if self.steps_taken >= options.train_steps:
             print(f"Training is complete after {self.steps_taken} steps: {self.folder}.")
             return
@@ -99,6 +103,7 @@ class Run:
             print(f"Going on from step {self.steps_taken} of {options.train_steps}.")
         if self.is_chief:
             self._print_notes()
+            self._claim_folder()
             self._write_flags()
         last_full_report = options.train_steps - options.train_steps % options.steps_per_report
         self._fit(options.steps_per_report, last_full_report)
@@ -140,6 +145,26 @@ class Run:
             print(note)
         for warning in warnings_before_training(self.config, self.dataset):
             print(f"Warning: {warning}.")
+
+    def _require_same_images(self) -> None:
+        """Checks that training goes on with the images that it began with, which flags do not tell if they are files.
+
+        Raises:
+            UserError: If it would not.
+        """
+        began_with, images = read_json(os.path.join(self.folder, _IMAGES)), self.dataset.training_checksum
+        if self.steps_taken and began_with.get("checksum", images) != images:
+            raise UserError(
+                f"--run_dir={self.folder} holds a model of other training images: choose another --run_dir to train on "
+                "these, or use the model as it is by --mode=evaluate, --mode=export or --mode=predict"
+            )
+
+    def _claim_folder(self) -> None:
+        """Notes in the run's folder, before the first step, which flags and images it is for."""
+        if not self.steps_taken:
+            write_json(os.path.join(self.folder, _FLAGS), self.config.training_flags())
+            if self.dataset.training_checksum is not None:
+                write_json(os.path.join(self.folder, _IMAGES), {"checksum": self.dataset.training_checksum})
 
     def _write_flags(self) -> None:
         """Writes the flags as a table for TensorBoard."""
@@ -200,6 +225,7 @@ class Run:
             "parameters": int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables)),
             # Only the flags that training depends on, not folders, which differ between machines.
             "flags": self.config.training_flags(),
+            "inference_flags": self.config.inference_flags(),
             # Unless the data lies outside of the working folder, so that the model can be shown on it.
             "data": self.config.data.portable_paths(),
             "machine": {"processor": _processor(), "cores": os.cpu_count()},
@@ -221,18 +247,17 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _claim_folder(folder: str, config: Config, is_chief: bool = True) -> None:
-    """Creates the run's folder with its flags in `flags.json`, or checks that an existing folder has the same flags.
+def _check_folder(folder: str, config: Config) -> None:
+    """Checks that a run's folder, if it exists, is that of a run with the same flags.
 
     Args:
         folder: Folder of the run.
         config: Configuration of the run.
-        is_chief: Whether this process writes the flags.
 
     Raises:
         UserError: If the folder belongs to a run with other flags, or holds no run and the mode is not `train`.
     """
-    path = os.path.join(folder, "flags.json")
+    path = os.path.join(folder, _FLAGS)
     wanted = config.training_flags()
     if os.path.exists(path):
         kept = read_json(path)
@@ -245,5 +270,3 @@ def _claim_folder(folder: str, config: Config, is_chief: bool = True) -> None:
         return
     if config.job.mode != "train":
         raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
-    if is_chief:
-        write_json(path, wanted)

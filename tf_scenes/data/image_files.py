@@ -16,6 +16,9 @@ from tf_scenes.errors import UserError
 KINDS = "PNG, JPEG, BMP and TIFF"
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
+# The tables of a prediction: a folder that has them all holds its results.
+_TABLES = ("counts.csv", "objects.csv", "instances.json")
+
 # Pillow's names of types of pixels.
 _GREY = ("1", "L", "LA", "La")
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -44,7 +47,8 @@ def find_images(pattern: str, flag: str) -> list[str]:
 
     Args:
         pattern: A file; a folder, which is searched with all folders in it; or a glob, in which `**` stands for any
-            number of folders, and whose folders are searched too. Hidden files and folders are left out.
+            number of folders, and whose folders are searched too. Hidden files and folders are left out, and folders
+            with the results of a prediction, whose masks and overlays are no pictures to look at.
         flag: Name of the flag that gives the path, for error messages.
 
     Returns:
@@ -70,7 +74,14 @@ def is_image(path: str) -> bool:
 def _files(path: str) -> list[str]:
     if not os.path.isdir(path):
         return [path]
-    return [each for each in glob.glob(os.path.join(glob.escape(path), "**"), recursive=True) if os.path.isfile(each)]
+    files = []
+    for folder, folders, names in os.walk(path, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if folder != path and set(_TABLES) <= set(names):
+            folders.clear()
+            continue
+        files += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    return files
 
 
 def _natural_order(path: str) -> list[Any]:
@@ -82,7 +93,7 @@ def _with_numbers(name: str) -> list[Any]:
     return [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))]
 
 
-def read_pages(path: str) -> list[np.ndarray]:
+def read_picture(path: str) -> Picture:
     """Reads the images in a file: the pages of a TIFF file, or the one image of any other.
 
     Integers of 8 and 16 bits stay as they are. Other integers become uint16 if all of them fit, otherwise float32, as
@@ -93,17 +104,9 @@ def read_pages(path: str) -> list[np.ndarray]:
     Args:
         path: Path of a PNG, JPEG, BMP or TIFF file; its first bytes decide which it is.
 
-    Returns:
-        Images, uint8, uint16 or float32 `[height, width, channels]`, with 1 or 3 channels.
-
     Raises:
         UserError: If the file cannot be read, has other channels than grey or RGB, or holds NaN or infinity.
     """
-    return read_picture(path).pages
-
-
-def read_picture(path: str) -> Picture:
-    """Reads a file as `read_pages` does, and says whether any of it was transparent."""
     pages = [_over_black(pixels) for pixels in decode(path, _from_pillow, _from_tiff)]
     return Picture([_plain(values, path) for values, _ in pages], any(transparent for _, transparent in pages))
 

@@ -17,6 +17,8 @@ from tf_scenes.errors import UserError
 from tf_scenes.files import read_arrays
 
 _HELD_OUT_ONE_IN = 10
+# Files of held-out images that are named.
+_MOST_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,15 +116,17 @@ def read_files(options: DataOptions) -> ImageSplits:
     masks = {name: files.get(name, files["train"]).masks for name in held_out}
     _check_masks(files, masks)
     transparent: list[str] = []
+    notes: list[str] = []
     pages = {name: _read(split.images, options, transparent) for name, split in files.items()}
     if "test" not in files:
         pages["train"], pages["test"] = _without_a_tenth(pages["train"], options.images_path)
+        notes.append(f"Held out, by checksums of their pixels: {_names(pages['test'])}.")
     _require_same_channels([page for split in pages.values() for page in split])
     splits = {"train": ImageSplit([page.image for page in pages["train"]])}
     for name, folder in masks.items():
         labels = _read_masks(pages[name], folder, name) if folder else None
         splits[name] = _with_ground_truth([page.image for page in pages[name]], None, labels)
-    notes = [_summary(splits)]
+    notes.insert(0, _summary(splits))
     if transparent:
         notes.append(f"Transparent pixels, as in {transparent[0]}, are drawn over black.")
     return ImageSplits(splits, tuple(notes), tuple(_warnings(splits)))
@@ -174,6 +178,12 @@ def _without_a_tenth(pages: list[_Page], where: str) -> tuple[list[_Page], list[
             "the same one, to see how a model does on what it was trained on"
         )
     return [page for page, out in zip(pages, held_out) if not out], [page for page, out in zip(pages, held_out) if out]
+
+
+def _names(pages: list[_Page]) -> str:
+    paths = list(dict.fromkeys(page.path for page in pages))
+    more = len(paths) - _MOST_NAMED
+    return ", ".join(paths[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read_masks(pages: list[_Page], folder: MaskFolder, split_name: str) -> list[np.ndarray]:

@@ -7,11 +7,14 @@ import tensorflow_probability as tfp
 _TAIL_PERCENT = 0.2
 # Without objects the contrast would be that of noise, and noise would look like objects.
 _NOISE_DEVIATIONS = 10.0
+# Of a picture's brightness; less is taken for rounding.
 _SMALLEST_CONTRAST = 2e-3
+# Of pictures that are 0 everywhere.
+_ABOVE_ZERO = 1e-20
 # Side in pixels up to which all pixels of a picture are used.
 _LARGEST_SIDE = 512
-# The median absolute difference of two normal numbers, in standard deviations.
-_MEDIAN_DIFFERENCE = 0.954
+# The median and the mean absolute difference of two normal numbers, in standard deviations.
+_MEDIAN_DIFFERENCE, _MEAN_DIFFERENCE = 0.954, 1.128
 
 
 def measure_levels(images: tf.Tensor) -> tf.Tensor:
@@ -20,7 +23,7 @@ def measure_levels(images: tf.Tensor) -> tf.Tensor:
     The background is the median pixel. The contrast is the distance from there to the 99.8 % quantile, or to the 0.2 %
     quantile where that is farther away: then objects are darker than the background, and the contrast is negative.
     It is at least ten standard deviations of the noise, estimated from differences of neighbouring pixels, so that the
-    noise of a picture without objects stays noise.
+    noise of a picture without objects stays noise, and at least a five-hundredth of the brightest pixels.
 
     Args:
         images: Pictures, float32 `[batch, height, width, channels]`, in any unit.
@@ -36,7 +39,10 @@ def measure_levels(images: tf.Tensor) -> tf.Tensor:
     differences = tf.abs(images[:, ::step, 1::step] - images[:, ::step, :-1:step])
     differences = tf.reshape(differences, [tf.shape(images)[0], -1])
     noise = tfp.stats.percentile(differences, 50.0, axis=1) / _MEDIAN_DIFFERENCE
-    smallest = tf.maximum(_NOISE_DEVIATIONS * noise, _SMALLEST_CONTRAST)
+    # Where most neighbours are equal, because numbers are coarse, the median says nothing.
+    noise = tf.where(noise > 0.0, noise, tf.reduce_mean(differences, axis=1) / _MEAN_DIFFERENCE)
+    brightest = tf.maximum(tf.abs(low), tf.abs(high))
+    smallest = tf.maximum(_NOISE_DEVIATIONS * noise, _SMALLEST_CONTRAST * brightest + _ABOVE_ZERO)
     above, below = high - background, background - low
     contrast = tf.where(above >= below, tf.maximum(above, smallest), -tf.maximum(below, smallest))
     return tf.stack([background, contrast], axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_scenes.data.image_files import read_pages
+from tf_scenes.data.image_files import read_picture
 from tf_scenes.descriptions import PRESENCE
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import PictureFile, ResultNames
@@ -63,16 +63,19 @@ class _Prediction:
     def __init__(self, segmenter: Segmenter, scale: float, results: Results):
         self.skipped: list[str] = []
         self._segmenter, self._scale, self._results = segmenter, scale, results
-        self._colors_said, self._full, self._slots = False, 0, 0
+        self._colors_said, self._transparency_said, self._full, self._slots = False, False, 0, 0
 
     def add_file(self, file: PictureFile, names: ResultNames) -> None:
         try:
-            pages = _pages(file, names)
+            picture = read_picture(file.path)
         except UserError as error:
             # Most of these errors name the file.
             self._skip(file.name, str(error) if file.path in str(error) else f"{file.path}: {error}")
             return
-        for page in pages:
+        if picture.transparent and not self._transparency_said:
+            self._transparency_said = True
+            _say(f"Note: transparent pixels, as in {file.name}, are drawn over black")
+        for page in _pages(picture.pages, file, names):
             try:
                 self._add_page(page)
             except (UserError, tf.errors.OpError) as error:
@@ -113,8 +116,7 @@ _COLOR_NOTES = {
 }
 
 
-def _pages(file: PictureFile, names: ResultNames) -> list[_Page]:
-    pictures = read_pages(file.path)
+def _pages(pictures: list[np.ndarray], file: PictureFile, names: ResultNames) -> list[_Page]:
     if len(pictures) == 1:
         return [_Page(file.name, names.of_file(file), pictures[0])]
     return [_Page(f"{file.name}[{page}]", names.of_page(file, page), each) for page, each in enumerate(pictures)]
