@@ -99,7 +99,7 @@ class ImageDataset(Dataset):
             )
         return found
 
-    @property
+    @functools.cached_property
     @override
     def training_checksum(self) -> int:
         checksum = 0

@@ -63,7 +63,8 @@ class _Prediction:
     def __init__(self, segmenter: Segmenter, scale: float, results: Results):
         self.skipped: list[str] = []
         self._segmenter, self._scale, self._results = segmenter, scale, results
-        self._colors_said, self._transparency_said, self._full, self._slots = False, False, 0, 0
+        self._said: set[str] = set()
+        self._full, self._slots = 0, 0
 
     def add_file(self, file: PictureFile, names: ResultNames) -> None:
         try:
@@ -72,9 +73,8 @@ class _Prediction:
             # Most of these errors name the file.
             self._skip(file.name, str(error) if file.path in str(error) else f"{file.path}: {error}")
             return
-        if picture.transparent and not self._transparency_said:
-            self._transparency_said = True
-            _say(f"Note: transparent pixels, as in {file.name}, are drawn over black")
+        if picture.transparent:
+            self._say_once("Note: transparent pixels, as in {}, are drawn over black", file.name)
         for page in _pages(picture.pages, file, names):
             try:
                 self._add_page(page)
@@ -82,9 +82,8 @@ class _Prediction:
                 self._skip(page.file, f"{file.path}, {self._size(page)}, cannot be used: {str(error).splitlines()[0]}")
 
     def _add_page(self, page: _Page) -> None:
-        if page.picture.shape[-1] != self._segmenter.channels and not self._colors_said:
-            self._colors_said = True
-            _say(_COLOR_NOTES[self._segmenter.channels].format(page.file))
+        if page.picture.shape[-1] != self._segmenter.channels:
+            self._say_once(_COLOR_NOTES[self._segmenter.channels], page.file)
         image = as_model_input(page.picture, self._segmenter.channels, self._scale)
         description = self._segmenter.segment(image)
         objects = picture_objects(description, *page.picture.shape[:2])
@@ -103,6 +102,12 @@ class _Prediction:
     def _size(self, page: _Page) -> str:
         height, width = page.picture.shape[:2]
         return f"{height} x {width} pixels" + (f" times {self._scale:g}" if self._scale != 1.0 else "")
+
+    def _say_once(self, note: str, file: str) -> None:
+        """Says a note with the first file that it is about."""
+        if note not in self._said:
+            self._said.add(note)
+            _say(note.format(file))
 
     def _skip(self, name: str, reason: str) -> None:
         self.skipped.append(name)
