@@ -79,7 +79,7 @@ def test_own_grey_float_images_without_counts(tmp_path):
     np.savez(path, images=_own_images()[..., 0] / np.float32(255))
     dataset = _load(path)
     assert dataset.image_shape == (10, 12, 1)
-    assert dataset.report_split == "test"
+    assert dataset.report_splits == ["test"]
     assert set(next(iter(dataset.evaluation_batches("test", 6)))) == {"images"}
 
 
@@ -127,7 +127,7 @@ def test_the_nuclei_are_read_whole_with_the_masks_of_held_out_splits():
     dataset = _load("data/nuclei", crop_size=64)
     assert {name: split.size for name, split in dataset.splits.items()} == {"train": 190, "validation": 40, "test": 50}
     assert dataset.held_out == ["validation", "test"]
-    assert dataset.report_split == "validation"
+    assert dataset.report_splits == ["validation"]
     assert dataset.image_shape == (64, 64, 1)
     assert dataset.ground_truth == ("counts", "masks")
     assert dataset.splits["test"].max_objects == 101  # README: 1 to 101 in an image.

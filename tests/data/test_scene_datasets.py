@@ -38,7 +38,15 @@ def test_named_data_sets_have_the_papers_splits(name, pool, shape, mnist_path):
     assert len(dataset.generator.bank) == pool
     assert dataset.image_shape == shape
     sizes = {split.name: (split.size, split.min_objects, split.max_objects) for split in dataset.splits.values()}
-    assert sizes == {"train": (190_000, 0, 3), "test": (10_000, 0, 3), "test_7": (10_000, 7, 7)}
+    assert sizes == {
+        "train": (190_000, 0, 3),
+        "validation": (2_000, 0, 3),
+        "validation_7": (2_000, 7, 7),
+        "test": (10_000, 0, 3),
+        "test_7": (10_000, 7, 7),
+    }
+    assert dataset.report_splits == ["validation", "validation_7"]
+    assert dataset.test_splits == ["test", "test_7"]
     batch = next(iter(dataset.evaluation_batches("test_7", 5)))
     assert list(batch["counts"]) == [7] * 5
 
@@ -55,7 +63,8 @@ def test_data_sets_of_discrete_air_are_grey_and_have_its_counts(name, pool, canv
     dataset = _load(name, canvas, 20 if canvas == 50 else 24, (60_000, 1_000), objects, mnist_path=mnist_path)
     assert len(dataset.generator.bank) == pool
     assert dataset.image_shape == (canvas, canvas, 1)
-    assert list(dataset.splits) == ["train", "test", f"test_{objects[-1]}"]
+    many = objects[-1]
+    assert list(dataset.splits) == ["train", "validation", f"validation_{many}", "test", f"test_{many}"]
     examples = dataset.examples(dataset.splits["test"], range(300))
     assert len(np.unique(examples["images"])) >= levels
     assert set(examples["counts"]) == set(range(objects[1] + 1))
@@ -68,12 +77,12 @@ def test_digits_of_held_out_scenes_are_in_no_training_scene(name, mnist_path):
     dataset = _load(name, 50, 20, (60_000, 1_000), (0, 2, 3), mnist_path=mnist_path)
     shown = {
         split: {index for i in range(500) for index in dataset.generator.scene(dataset.splits[split], i).sprites} - {-1}
-        for split in ("train", "test", "test_3")
+        for split in ("train", "validation", "test", "test_3")
     }
     bank = dataset.generator.bank
     assert 0.08 < bank.held_out.mean() < 0.12
     digits = {split: {bank.sprites[index].tobytes() for index in indices} for split, indices in shown.items()}
-    assert not digits["train"] & (digits["test"] | digits["test_3"])
+    assert not digits["train"] & (digits["validation"] | digits["test"] | digits["test_3"])
     assert len(digits["test"]) > 100
 
 

@@ -97,6 +97,9 @@ def test_wrong_counts_lower_the_accuracy(small_scenes):
     missed = np.arange(64) % 4 == 0
     expected = np.sum(1.0 / counts[missed & (counts > 0)]) / np.sum(counts > 0)
     assert measured["relative_count_error"] == pytest.approx(expected)
+    assert (measured["count_missed"], measured["count_extra"]) == (0.0, 0.25)
+    by_count = {count: group["extra"] for count, group in measured["count_errors"]["by_count"].items()}
+    assert by_count == {str(count): missed[counts == count].mean() for count in range(4)}
 
 
 def test_more_objects_than_trained_with_are_measured_under_a_wider_prior(small_scenes):

@@ -33,8 +33,44 @@ def test_foreground_iou_of_grey_sprites_is_1_if_they_are_drawn_as_they_are():
 def test_counting_by_hand():
     true, inferred = np.array([0, 0, 4, 10]), np.array([0, 3, 4, 8])
     expected = {"count_error": 5 / 4, "relative_count_error": (0 / 4 + 2 / 10) / 2, "count_accuracy": 0.5}
+    expected.update(count_missed=1 / 4, count_extra=1 / 4)
     assert metrics.counting(true, inferred) == pytest.approx(expected)
     assert metrics.counting(true[:2], inferred[:2])["relative_count_error"] is None
+
+
+def test_count_errors_by_hand():
+    true, inferred = np.array([0, 1, 2, 2, 2, 3]), np.array([0, 2, 2, 1, 2, 2])
+    centers = np.zeros((6, 3, 2))
+    centers[2, 1], centers[3, 1], centers[4, 1] = (
+        (0, 4),
+        (3, 4),
+        (0, 12),
+    )  # 4, 5 and 12 pixels from the first at (0, 0).
+    centers[5, 1:] = (0, 9), (0, 2)  # The third is 2 pixels from the first.
+    errors = metrics.count_errors(true, inferred, centers, np.array([0.0, 3.0, 1.0, 8.0, 2.0, 4.0]))
+    assert errors["by_count"] == {
+        "0": {"images": 1, "missed": 0.0, "extra": 0.0},
+        "1": {"images": 1, "missed": 0.0, "extra": 1.0},
+        "2": {"images": 3, "missed": pytest.approx(1 / 3), "extra": 0.0},
+        "3": {"images": 1, "missed": 1.0, "extra": 0.0},
+    }
+    # Four images with two objects or more: distances 2, 4, 5 and 12.
+    assert errors["by_distance"] == {
+        "2.0 to 4.0": {"images": 1, "missed": 1.0, "extra": 0.0},
+        "4.0 to 5.0": {"images": 1, "missed": 0.0, "extra": 0.0},
+        "5.0 to 12.0": {"images": 2, "missed": 0.5, "extra": 0.0},
+    }
+    assert {name: group["squared_error"] for name, group in errors["by_outcome"].items()} == {
+        "right": 1.0,
+        "missed": 6.0,
+        "extra": 3.0,
+    }
+
+
+def test_count_errors_without_any_error_or_pair():
+    errors = metrics.count_errors(np.array([1, 0]), np.array([1, 0]), np.zeros((2, 1, 2)), np.zeros(2))
+    assert errors["by_distance"] == {}
+    assert list(errors["by_outcome"]) == ["right"]
 
 
 def test_squared_error_is_per_pixel_and_channel():

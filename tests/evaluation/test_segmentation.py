@@ -199,6 +199,8 @@ def test_measures_of_several_images_by_their_definitions():
             "count_error": np.mean(np.abs(true - inferred)),
             "relative_count_error": np.mean(np.abs(true - inferred) / true),
             "count_accuracy": np.mean(true == inferred),
+            "count_missed": np.mean(inferred < true),
+            "count_extra": np.mean(inferred > true),
             "ari_foreground": np.mean([scores.ari_foreground for scores in all_scores]),
             "segmentation_covering": np.mean([scores.segmentation_covering for scores in all_scores]),
         }
@@ -208,7 +210,7 @@ def test_measures_of_several_images_by_their_definitions():
 
 def test_a_perfect_segmentation_is_perfect():
     measures = segmentation_scores([score_image(true, true) for true, _ in PAIRS])
-    errors = {"count_error", "relative_count_error"}
+    errors = {"count_error", "relative_count_error", "count_missed", "count_extra"}
     assert measures == {name: 0.0 if name in errors else pytest.approx(1.0) for name in measures}
 
 
@@ -219,6 +221,8 @@ def test_what_cannot_be_measured_is_none():
     assert {name: value for name, value in of_nothing.items() if value is not None} == {
         "count_error": 0.0,
         "count_accuracy": 1.0,
+        "count_missed": 0.0,
+        "count_extra": 0.0,
     }
     missed = segmentation_scores([score_image(blob, empty)])
     assert missed["precision"] is None

@@ -56,6 +56,8 @@ MODELS = {
         "--discrete_air.matching_first_step=0",
         "--discrete_air.invariance_weight=1",
         "--discrete_air.invariance_heads=2",
+        "--discrete_air.num_fine_categories=5",
+        "--discrete_air.merging_step=2",
         "--discrete_air.invariance_first_step=0",
         *ATTENTION,
     ),

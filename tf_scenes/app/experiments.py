@@ -52,7 +52,7 @@ def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> O
 
 def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     options, results, of_images = config.evaluation, {}, {}
-    for split_name in dataset.held_out:
+    for split_name in dataset.test_splits:
         results[split_name], bounds = likelihood(
             model,
             dataset,

@@ -13,6 +13,7 @@ from tf_scenes.app.pitfalls import warnings_before_training
 from tf_scenes.config import Config, flag_defaults
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
+from tf_scenes.evaluation.progress import Progress
 from tf_scenes.files import read_json, write_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training import callbacks, strategies
@@ -120,7 +121,7 @@ class Run:
         if self.steps_taken >= last_step or self.model.stop_training:
             return
         held_out = self.dataset.elbo_batches(
-            self.dataset.report_split,
+            self.dataset.report_splits[0],
             self.config.evaluation.evaluation_batch_size,
             limit=self.config.training.report_size,
         )
@@ -184,8 +185,14 @@ class Run:
         ]
         if not self.is_chief:
             return on_all_workers
+        whole_images = (
+            not self.dataset.trains_on_crops
+        )  # Whole pictures would take longer than the steps between reports.
+        evaluation_batch = self.config.evaluation.evaluation_batch_size
+        progress = Progress(self.model, self.dataset, evaluation_batch, options.report_size)
         return [
             *on_all_workers,
+            *([callbacks.MeasureHeldOut(progress)] if whole_images else []),
             callbacks.ScalarsToTensorBoard(logs, write_graph=False),
             callbacks.PicturesToTensorBoard(logs, self._reconstructions),
             callbacks.ProgressBar(self.steps_taken, options.train_steps),
@@ -195,7 +202,7 @@ class Run:
         """A picture of each held-out split, with its first images and their reconstructions, by the split's name."""
         return {
             name: plots.as_image(figures.reconstruction_sheet(self.model, self.dataset, name))
-            for name in self.dataset.held_out
+            for name in self.dataset.report_splits
         }
 
     # The report.

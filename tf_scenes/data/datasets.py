@@ -57,9 +57,18 @@ class Dataset(abc.ABC):
         return [name for name, split in self.splits.items() if split.held_out]
 
     @property
-    def report_split(self) -> str:
-        """Name of the split that reports in the course of training are made on, by which recipes are chosen."""
-        return "validation" if "validation" in self.splits else "test"
+    def test_splits(self) -> list[str]:
+        """Names of the splits that are looked at once, when training is over."""
+        return [name for name in self.held_out if not name.startswith("validation")]
+
+    @property
+    def report_splits(self) -> list[str]:
+        """Names of the splits that are looked at in the course of training, by which recipes are chosen.
+
+        The validation splits, or the test splits where there are none. The first has as many objects as training
+        images.
+        """
+        return [name for name in self.held_out if name.startswith("validation")] or self.test_splits
 
     def warnings(self) -> list[str]:
         """What may go wrong in training on this data, a line each."""

@@ -10,6 +10,9 @@ from tf_scenes.data import registry
 from tf_scenes.errors import UserError
 from tf_scenes.options import Options, option
 
+# How close objects of a scene may be.
+FRAMES, PIXELS, SUMS, OVERLAP = SPACINGS = ("frames", "pixels", "sums", "overlap")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions(Options):
@@ -72,15 +75,31 @@ class DataOptions(Options):
     )
     image_size: int = option(64, "Side of the square canvas in pixels. Paper: 64.", lower=8, upper=4096)
     sprite_size: int = option(18, "Side of the largest object in pixels. Paper: 18.", lower=8, upper=1024)
+    spacing: Optional[str] = option(
+        None,
+        "How close objects of a scene may be. frames: square frames around objects do not overlap; pixels: frames may, "
+        "but a dark pixel is between any two objects; sums: objects may share pixels if the sum of their brightness is "
+        "at most white; overlap: of any two objects, a quarter of the smaller one's pixels may be shared. Default: "
+        "frames, and sums for multi_mnist_observations.",
+        choices=SPACINGS,
+    )
     train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
     test_size: int = option(
         10_000, "Number of scenes in each test split, the one of --many_objects included. Paper: 10,000.", lower=1
+    )
+    validation_size: int = option(
+        2_000,
+        "Number of scenes in each validation split, on which reports are made in the course of training and by which "
+        "recipes are chosen; one has as many objects as training scenes, the other --many_objects.",
+        lower=1,
+        affects_training=False,
     )
     min_objects: int = option(0, "Minimum number of objects in a training or test scene. Paper: 0.", lower=0)
     max_objects: int = option(3, "Maximum number of objects in a training or test scene. Paper: 3.", lower=1)
     many_objects: int = option(
         7,
-        "Number of objects in each scene of a second test split, named after that number: test_7. LAVAE's paper: 7.",
+        "Number of objects in each scene of a second test split, named after that number, test_7, and of a second "
+        "validation split. LAVAE's paper: 7.",
         lower=1,
     )
 
@@ -100,8 +119,8 @@ class DataOptions(Options):
 
         Reports hold these paths. Others would mean nothing on other machines, and may be nobody else's business.
         """
-        files = {name for name, _ in self.flags()} - self.flags_of_training()
-        paths = {name: os.path.relpath(path) for name in sorted(files) for path in [getattr(self, name)] if path}
+        names = sorted(name for name, _ in self.flags() if name.endswith("_path"))
+        paths = {name: os.path.relpath(path) for name in names for path in [getattr(self, name)] if path}
         return {} if any(path.split(os.sep)[0] == os.pardir for path in paths.values()) else paths
 
     def _check_images(self) -> None:

@@ -41,6 +41,12 @@ _ENTRIES = {
         DatasetEntry("multi_digits", "scikit-learn's digits, binary", f"{_SCENES}:multi_digits"),
         DatasetEntry("multi_sprites", "grey shapes", f"{_SCENES}:multi_sprites"),
         DatasetEntry("multi_mnist_air", "grey MNIST digits", f"{_SCENES}:multi_mnist_air", bundled="multi_digits_air"),
+        DatasetEntry(
+            "multi_mnist_observations",
+            "the same of several sizes, which may touch",
+            f"{_SCENES}:multi_mnist_observations",
+            bundled="multi_digits_air",
+        ),
         DatasetEntry("multi_digits_air", "scikit-learn's digits, grey", f"{_SCENES}:multi_digits_air"),
         DatasetEntry("multi_custom", "sprites of --sprites_path", f"{_SCENES}:multi_custom", "sprites_path"),
         DatasetEntry("images", "the images of --images_path", "tf_scenes.data.image_dataset:images", "images_path"),

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tf_scenes.data import sprites
 from tf_scenes.data.datasets import Dataset
-from tf_scenes.data.options import DataOptions
+from tf_scenes.data.options import FRAMES, SUMS, DataOptions
 from tf_scenes.data.scenes import SceneGenerator, Split
 
 
@@ -18,7 +18,9 @@ class SceneDataset(Dataset):
     ground_truth = ("counts", "centers", "labels", "masks")
     black_background = True
 
-    def __init__(self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int):
+    def __init__(
+        self, bank: sprites.SpriteBank, splits: Sequence[Split], image_size: int, seed: int, spacing: str = FRAMES
+    ):
         """Creates the data set.
 
         Args:
@@ -26,11 +28,12 @@ class SceneDataset(Dataset):
             splits: Splits of the data set.
             image_size: Side of the canvas in pixels.
             seed: Seed of the scenes.
+            spacing: How close objects may be, one of `options.SPACINGS`.
 
         Raises:
             UserError: If the objects do not fit on the canvas.
         """
-        self.generator = SceneGenerator(bank, image_size, image_size, seed)
+        self.generator = SceneGenerator(bank, image_size, image_size, seed, spacing)
         # Objects that do not fit are reported here: an error inside the tf.data pipeline would have a long traceback.
         for split in splits:
             self.generator.scene(dataclasses.replace(split, min_objects=split.max_objects), index=0)
@@ -52,15 +55,24 @@ class SceneDataset(Dataset):
         return examples
 
 
-def scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int) -> SceneDataset:
-    """The data set of scenes with the splits and numbers of objects that the options specify."""
+def scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int, spacing: str = FRAMES) -> SceneDataset:
+    """The data set of scenes with the splits, the numbers of objects and the spacing that the options specify.
+
+    Args:
+        bank: Sprites that the scenes are composed of.
+        options: Options of the data.
+        seed: Seed of the scenes.
+        spacing: Spacing if the options specify none.
+    """
     fewest, most, many = options.min_objects, options.max_objects, options.many_objects
     splits = (
         Split("train", options.train_size, fewest, most, held_out=False),
+        Split("validation", options.validation_size, fewest, most, held_out=True),
+        Split(f"validation_{many}", options.validation_size, many, many, held_out=True),
         Split("test", options.test_size, fewest, most, held_out=True),
         Split(f"test_{many}", options.test_size, many, many, held_out=True),
     )
-    return SceneDataset(bank, splits, options.image_size, seed)
+    return SceneDataset(bank, splits, options.image_size, seed, options.spacing or spacing)
 
 
 def multi_dsprites(options: DataOptions, seed: int) -> SceneDataset:
@@ -91,6 +103,11 @@ def multi_sprites(options: DataOptions, seed: int) -> SceneDataset:
 def multi_mnist_air(options: DataOptions, seed: int) -> SceneDataset:
     """Discrete-AIR's grey digits, see `sprites.grey_mnist`."""
     return scenes_of(sprites.grey_mnist(options.mnist_path, options.sprite_size), options, seed)
+
+
+def multi_mnist_observations(options: DataOptions, seed: int) -> SceneDataset:
+    """Multi-MNIST of the `observations` package, which AIR's followers use, see `sprites.scaled_mnist`."""
+    return scenes_of(sprites.scaled_mnist(options.mnist_path, options.sprite_size), options, seed, SUMS)
 
 
 def multi_digits_air(options: DataOptions, seed: int) -> SceneDataset:

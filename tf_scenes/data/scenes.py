@@ -6,11 +6,13 @@ order. So training data needs no files, can be sharded by index, and training ca
 
 import dataclasses
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 import numpy as np
+from scipy import ndimage
 
+from tf_scenes.data.options import FRAMES, PIXELS, SUMS
 from tf_scenes.data.sprites import SpriteBank
 from tf_scenes.errors import UserError
 
@@ -19,6 +21,8 @@ from tf_scenes.errors import UserError
 _HELD_OUT_ONE_IN = 4
 _MAX_DRAWS = 1_000
 _PLACE_ATTEMPTS = 64
+# Largest share of an object's lit pixels that another object may cover where objects overlap.
+_LARGEST_OVERLAP = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Scene:
 class SceneGenerator:
     """Draws the scenes of one data set, by index."""
 
-    def __init__(self, bank: SpriteBank, height: int, width: int, seed: int):
+    def __init__(self, bank: SpriteBank, height: int, width: int, seed: int, spacing: str = FRAMES):
         """Creates the generator.
 
         Args:
@@ -78,6 +82,7 @@ class SceneGenerator:
             height: Height of the canvas in pixels.
             width: Width of the canvas in pixels.
             seed: Seed of all scenes.
+            spacing: How close objects may be, one of `options.SPACINGS`.
 
         Raises:
             UserError: If a sprite does not fit on the canvas.
@@ -89,6 +94,7 @@ class SceneGenerator:
         self.height = height
         self.width = width
         self.seed = seed
+        self._spacing = spacing
         self._tight_boxes = _tight_boxes(bank.sprites)
         everything = np.arange(len(bank))
         held_out = bank.held_out
@@ -112,7 +118,7 @@ class SceneGenerator:
         allowed = self._allowed[split.held_out]
         for _ in range(_MAX_DRAWS):
             chosen = allowed[random.integers(len(allowed), size=count)]
-            corners = self._place(random, self.bank.frame_sizes[chosen])
+            corners = self._place(random, chosen)
             if corners is None:
                 continue
             image = self._draw(chosen, corners)
@@ -120,8 +126,8 @@ class SceneGenerator:
             if count == 0 or held_out == split.held_out:
                 return self._with_ground_truth(image, chosen, corners, split.max_objects)
         raise UserError(
-            f"{count} objects of up to {int(self.bank.frame_sizes.max())} pixels do not fit side by side on a canvas "
-            f"of {self.height} x {self.width}: use a larger canvas or fewer objects"
+            f"{count} objects of up to {int(self.bank.frame_sizes.max())} pixels do not fit on a canvas of "
+            f"{self.height} x {self.width} with --spacing={self._spacing}: use a larger canvas or fewer objects"
         )
 
     def mask(self, scene: Scene) -> np.ndarray:
@@ -140,7 +146,36 @@ class SceneGenerator:
             mask[y : y + frame, x : x + frame][light > light.max() / 2.0] = i + 1
         return mask
 
-    def _place(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
+    def _place(self, random: np.random.Generator, chosen: np.ndarray) -> Optional[np.ndarray]:
+        """Random top left corners that the spacing allows, `[objects, 2]`; None if none were found."""
+        if self._spacing == FRAMES:
+            return self._place_frames(random, self.bank.frame_sizes[chosen])
+        corners, placed = np.zeros((len(chosen), 2), np.int64), []
+        for i, sprite in enumerate(chosen):
+            frame = self.bank.frame_sizes[sprite]
+            positions = np.array([self.height, self.width]) - frame + 1
+            for corner in (random.random((_PLACE_ATTEMPTS, 2)) * positions).astype(np.int64):
+                drawn = self._draw([sprite], [corner])
+                if self._may_join(drawn, placed):
+                    break
+            else:
+                return None
+            corners[i] = corner
+            placed.append(drawn)
+        return corners
+
+    def _may_join(self, drawn: np.ndarray, placed: Sequence[np.ndarray]) -> bool:
+        """Whether the spacing allows an object beside others, each drawn alone on a canvas."""
+        if not placed:
+            return True
+        if self._spacing == SUMS:
+            return int((np.sum(placed, axis=0, dtype=np.int32) + drawn).max()) <= 255
+        lit, others = drawn.any(axis=-1), [other.any(axis=-1) for other in placed]
+        if self._spacing == PIXELS:
+            return not (ndimage.binary_dilation(lit, np.ones((3, 3))) & np.any(others, axis=0)).any()
+        return all(np.sum(lit & other) <= _LARGEST_OVERLAP * min(lit.sum(), other.sum()) for other in others)
+
+    def _place_frames(self, random: np.random.Generator, frames: np.ndarray) -> Optional[np.ndarray]:
         """Random top left corners at which no two frames overlap, `[objects, 2]`; None if none were found."""
         corners = np.zeros((len(frames), 2), np.int64)
         positions = np.array([self.height, self.width]) - frames[:, None] + 1  # [objects, 2], numbers of corners.
@@ -155,11 +190,12 @@ class SceneGenerator:
             corners[i] = tries[first]
         return corners
 
-    def _draw(self, chosen: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    def _draw(self, chosen: Sequence[int], corners: Sequence[np.ndarray]) -> np.ndarray:
         image = np.zeros((self.height, self.width, self.bank.channels), np.uint8)
         for sprite, (y, x) in zip(chosen, corners):
             frame = self.bank.frame_sizes[sprite]
-            image[y : y + frame, x : x + frame] = self.bank.sprites[sprite, :frame, :frame]
+            place = image[y : y + frame, x : x + frame]
+            place += np.minimum(self.bank.sprites[sprite, :frame, :frame], 255 - place)  # The sum, at most 255.
         return image
 
     def _with_ground_truth(self, image: np.ndarray, chosen: np.ndarray, corners: np.ndarray, max_objects: int) -> Scene:

@@ -28,6 +28,9 @@ SHAPE_COLORS = tuple((code >> 2 & 1, code >> 1 & 1, code & 1) for code in range(
 _SUPERSAMPLING = 8
 _MNIST_POOL_SEED = 1905
 _DIGITS_HELD_OUT_ONE_IN = 10
+_DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+# Number of sprites, at least, in the bank of digits of random sizes.
+_SCALED_DIGITS = 140_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +192,36 @@ def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
     return _grey_digits(*load_mnist(path), size)
 
 
+def scaled_mnist(path: Optional[str] = None, size: int = 28) -> SpriteBank:
+    """MNIST digits of random sizes: Multi-MNIST as the Python package `observations` makes it; a tenth is held out.
+
+    A digit with its margins, 28 pixels, is divided by a scale from a normal distribution of mean 1.3 and standard
+    deviation 0.1. The package draws a scale for every digit in a scene; here each digit has a few fixed sizes, so that
+    scenes still are a choice of sprites.
+
+    Args:
+        path: Path of the digits, see `mnist`.
+        size: Side of the largest frame in pixels; larger ones, which are rare, take this size.
+
+    Raises:
+        UserError: If the digits cannot be read.
+    """
+    digits, labels = load_mnist(path)
+    sizes_each = -(-_SCALED_DIGITS // len(digits))
+    scales = np.random.RandomState(_MNIST_POOL_SEED).normal(1.3, 0.1, size=len(digits) * sizes_each)
+    frames = np.clip((28 / scales).astype(np.int32), 8, size)
+    sprites = np.zeros((len(frames), size, size, 1), np.uint8)
+    for sprite, frame, digit in zip(sprites, frames, np.repeat(digits, sizes_each, axis=0)):
+        sprite[:frame, :frame, 0] = Image.fromarray(digit).resize((frame, frame), Image.Resampling.BILINEAR)
+    return SpriteBank(
+        sprites=sprites,
+        frame_sizes=frames,
+        labels=np.repeat(labels, sizes_each).astype(np.int32),
+        label_names=_DIGIT_NAMES,
+        held_out=np.repeat(_held_out(digits), sizes_each),
+    )
+
+
 def grey_handwritten_digits(size: int = 20) -> SpriteBank:
     """The 1,797 handwritten digits that come with scikit-learn, grey; about a tenth is held out."""
     return _grey_digits(*_bundled_digits(), size)
@@ -196,9 +229,12 @@ def grey_handwritten_digits(size: int = 20) -> SpriteBank:
 
 def _grey_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
     bank = _digit_bank(np.stack([grey_digit(digit, size) for digit in digits])[..., None], labels)
-    # Chosen by checksum, so that identical digits are either all held out or all not.
-    held_out = np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits])
-    return dataclasses.replace(bank, held_out=held_out)
+    return dataclasses.replace(bank, held_out=_held_out(digits))
+
+
+def _held_out(digits: np.ndarray) -> np.ndarray:
+    """Which digits are for held-out scenes; chosen by checksum, so that identical digits all are or all are not."""
+    return np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits])
 
 
 def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
@@ -247,7 +283,7 @@ def _digit_bank(sprites: np.ndarray, labels: np.ndarray) -> SpriteBank:
         sprites=sprites,
         frame_sizes=np.full(len(sprites), sprites.shape[1], np.int32),
         labels=labels.astype(np.int32),
-        label_names=tuple(str(digit) for digit in range(10)),
+        label_names=_DIGIT_NAMES,
     )
 
 

@@ -23,6 +23,8 @@ _TABLE_ROWS = (
     "squared_error",
     "foreground_iou",
     "location_error",
+    "count_missed",
+    "count_extra",
     "count_error",
     "ap_50",
     "ap_70",
@@ -104,10 +106,11 @@ def evaluate_splits(
         for data sets that train on crops; `mse` is the mean over all pixels and channels, `squared_error` the mean over
         images of the sum over an image; `foreground_iou` is a mean over images with a lit pixel, for data sets with a
         black background. If there is ground truth and the model finds objects: `metrics.counting` and
-        `count_accuracy_by_count`; `location_error` and `location_offset` in pixels; with masks,
-        `segmentation.segmentation_scores`, where an object that owns no pixel is in no measure but those of counts. If
-        the model also has categories: `correspondence`; `category_labels`, the label of each category; `category_use`,
-        the number of objects in each category. Measures that need ground truth or fields that do not exist are None.
+        `count_accuracy_by_count`, and with centres `count_errors`, see `metrics.count_errors`; `location_error` and
+        `location_offset` in pixels; with masks, `segmentation.segmentation_scores`, where an object that owns no pixel
+        is in no measure but those of counts. If the model also has categories: `correspondence`; `category_labels`, the
+        label of each category; `category_use`, the number of objects in each category. Measures that need ground truth
+        or fields that do not exist are None.
     """
     inference = _Inference(model)
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
@@ -188,7 +191,11 @@ def _counting(totals: _Totals) -> dict[str, Any]:
     if "counts" not in totals or "inferred_num_objects" not in totals:
         return {"count_accuracy": None, "count_accuracy_by_count": None}
     numbers = totals["counts"], totals["inferred_num_objects"]
-    return {**metrics.counting(*numbers), "count_accuracy_by_count": metrics.count_accuracy_by_count(*numbers)}
+    measures = {**metrics.counting(*numbers), "count_accuracy_by_count": metrics.count_accuracy_by_count(*numbers)}
+    if "centers" in totals:
+        squared_errors = totals["mean_squared_error"] * totals["values"]
+        measures["count_errors"] = metrics.count_errors(*numbers, totals["centers"], squared_errors)
+    return measures
 
 
 def _locating(totals: _Totals) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Optional
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 
 def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float]]:
@@ -15,14 +15,17 @@ def counting(true: np.ndarray, inferred: np.ndarray) -> dict[str, Optional[float
         inferred: Inferred numbers of objects, int `[images]`.
 
     Returns:
-        `count_accuracy`, the fraction of images whose number of objects is inferred exactly; `count_error`, the mean
-        absolute difference; `relative_count_error`, the mean over images with an object of the absolute difference
-        divided by the true number (the normalised absolute error of crowd counting). None where there are no such
-        images.
+        `count_accuracy`, the fraction of images whose number of objects is inferred exactly; `count_missed` and
+        `count_extra`, the fractions of images with fewer and with more objects inferred than there are; `count_error`,
+        the mean absolute difference; `relative_count_error`, the mean over images with an object of the absolute
+        difference divided by the true number (the normalised absolute error of crowd counting). None where there are no
+        such images.
     """
     differences, countable = np.abs(true - inferred), true > 0
     return {
         "count_accuracy": float(np.mean(differences == 0)) if len(true) else None,
+        "count_missed": float(np.mean(inferred < true)) if len(true) else None,
+        "count_extra": float(np.mean(inferred > true)) if len(true) else None,
         "count_error": float(np.mean(differences)) if len(true) else None,
         "relative_count_error": float(np.mean(differences[countable] / true[countable])) if countable.any() else None,
     }
@@ -36,6 +39,61 @@ def count_accuracy_by_count(true: np.ndarray, inferred: np.ndarray) -> dict[int,
         inferred: Inferred numbers of objects, int `[images]`.
     """
     return {int(count): float(np.mean(inferred[true == count] == count)) for count in np.unique(true)}
+
+
+def count_errors(
+    true: np.ndarray, inferred: np.ndarray, centers: np.ndarray, squared_errors: np.ndarray
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Where objects are missed and where too many are found: by number, by crowding, and by what is left unexplained.
+
+    Args:
+        true: True numbers of objects, int `[images]`.
+        inferred: Inferred numbers of objects, int `[images]`.
+        centers: True centres, float `[images, objects, 2]`, in pixels; only the first ones of an image count.
+        squared_errors: Sum over pixels of the squared difference between image and reconstruction, float `[images]`.
+
+    Returns:
+        Three dictionaries of groups of images, each with the number of `images` and the shares with objects `missed`
+        and `extra`: `by_count`, by true number; `by_distance`, by the smallest distance between two centres, whose
+        names hold the range in pixels of each third of the images with two objects or more; `by_outcome`, for images
+        counted `right`, with objects `missed` and `extra`, also with the mean `squared_error`.
+    """
+    missed, extra = inferred < true, inferred > true
+
+    def shares(group: np.ndarray) -> dict[str, float]:
+        return {"images": int(group.sum()), "missed": float(missed[group].mean()), "extra": float(extra[group].mean())}
+
+    outcomes = {"right": inferred == true, "missed": missed, "extra": extra}
+    return {
+        "by_count": {str(count): shares(true == count) for count in np.unique(true)},
+        "by_distance": {name: shares(group) for name, group in _thirds(_smallest_distances(true, centers)).items()},
+        "by_outcome": {
+            name: {**shares(group), "squared_error": float(squared_errors[group].mean())}
+            for name, group in outcomes.items()
+            if group.any()
+        },
+    }
+
+
+def _smallest_distances(counts: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """The smallest distance between two centres of an image, `[images]`; infinite where there are not two."""
+    return np.array(
+        [pdist(each[:count]).min() if count > 1 else np.inf for each, count in zip(centers, counts)], np.float64
+    )
+
+
+def _thirds(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Which values belong to each third of the finite ones, by the third's range."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {}
+    limits = np.quantile(finite, [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0])
+    lowest_to_highest = np.searchsorted(limits[1:3], values, side="right")
+    groups = {
+        f"{limits[third]:.1f} to {limits[third + 1]:.1f}": np.isfinite(values) & (lowest_to_highest == third)
+        for third in range(3)
+    }
+    return {name: group for name, group in groups.items() if group.any()}
 
 
 def mean_squared_error(images: np.ndarray, pixel_means: np.ndarray) -> np.ndarray:

@@ -100,6 +100,17 @@ class SceneModel(TrainableModel):
             then x in pixels.
         """
 
+    def candidate_categories(self, images: tf.Tensor) -> Optional[tf.Tensor]:
+        """The categories by each of several ways to tell them, of which training chooses one; None if there are none.
+
+        Args:
+            images: Images of the training size, float32 `[batch, height, width, channels]`.
+
+        Returns:
+            Categories, int32 `[batch, slots, candidates]`, -1 where there is no object.
+        """
+        return None
+
     @abc.abstractmethod
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """Draws scene descriptions.

@@ -1,7 +1,7 @@
 """Keras callbacks that save checkpoints, calibrate the model, show progress, write to TensorBoard and measure time."""
 
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -55,6 +55,23 @@ class Calibrate(keras.callbacks.Callback):
             self.model.calibrate(self.model.prepare(batch) for batch in self._batches)
 
 
+class MeasureHeldOut(keras.callbacks.Callback):
+    """Adds measures on held-out scenes to what callbacks after this one read as results of an epoch."""
+
+    def __init__(self, measure: Callable[[], dict[str, float]]):
+        """Creates the callback.
+
+        Args:
+            measure: Function that measures the model in its current state.
+        """
+        super().__init__()
+        self._measure = measure
+
+    def on_epoch_end(self, epoch: int, logs: Optional[dict[str, float]] = None) -> None:
+        """Measures the model; names get Keras's prefix of held-out results, `val_`."""
+        logs.update({f"val_{name}": value for name, value in self._measure().items()})
+
+
 class ProgressBar(keras.callbacks.Callback):
     """A progress bar over all steps with the time left, and a line of results after each epoch."""
 
@@ -82,11 +99,12 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.update(self.model.steps_taken - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Prints the ELBO's terms in training, and the ELBO and count accuracy on held-out scenes."""
+        """Prints the ELBO's terms in training, and the ELBO, count accuracy and correspondence on held-out scenes."""
         parts = [f"{name} {logs[name]:.1f}" for name in logs if name in self._PRINTED_SCALARS or name.startswith("kl_")]
         held_out = [f"elbo {logs['val_elbo']:.1f}"]
-        if "val_count_accuracy" in logs:
-            held_out.append(f"count accuracy {logs['val_count_accuracy']:.3f}")
+        for name in ("count_accuracy", "correspondence"):
+            if f"val_{name}" in logs:
+                held_out.append(f"{name.replace('_', ' ')} {logs[f'val_{name}']:.3f}")
         self._bar.write(f"step {self._bar.n}: {', '.join(parts)}; held out: {', '.join(held_out)}")
 
     def on_train_end(self, logs: object = None) -> None:

@@ -102,6 +102,8 @@ class GroupedOptimizer(Optimizer):
             optimizer, own = self._by_group[group], [(gradients[each.ref()], each) for each in variables]
             # Steps that were skipped because of an overflow must count in learning rate schedules too.
             optimizer.iterations.assign(self.iterations)
+            if all(gradient is None for gradient, _ in own):  # Eagerly, a loss that is switched off has no gradients.
+                continue
             optimizer.apply_gradients(own, skip_gradients_aggregation=skip_gradients_aggregation)
         return self.iterations.assign_add(1)
 

@@ -241,9 +241,9 @@ def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -
     Returns:
         Paths of the files.
     """
-    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.held_out}
+    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.test_splits}
     if model.num_categories:
-        sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in dataset.held_out})
+        sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in dataset.test_splits})
     if model.num_attributes:
         sheets["attributes"] = attribute_sheet(model, 28)
     sheets["prior_samples"] = generated_sheet(*sample_scenes(model, 32, *dataset.image_shape[:2], seed))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from tests.models.model_table import ATTENTION, COMMON, example_images
 from tf_scenes.app.build import build_model
@@ -28,6 +29,12 @@ VARIANTS = {
         "--discrete_air.combination=convolutional",
         "--discrete_air.num_attributes=1",
     ),
+    "attention": (
+        "--model=discrete_air",
+        "--discrete_air.pose=rotation_and_skew",
+        "--discrete_air.pose_from=attention",
+    ),
+    "unexplained": ("--model=air", "--air.what_dim=4", "--attention.looks_at=unexplained", "--attention.memory=false"),
     "upright": ("--model=discrete_air", "--discrete_air.pose=none", "--attention.surroundings=0"),
 }
 
@@ -186,3 +193,74 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
     error = estimates.std() / np.sqrt(len(estimates))
     np.testing.assert_allclose(estimates.mean(), exact, atol=4 * error + 0.02 * abs(exact))
     assert error < 0.2 * abs(exact)
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_without_memory_an_object_depends_on_the_latest_one_and_what_is_left_alone(build, memory):
+    model = build("air", f"--attention.memory={memory}")
+    first, second, third = model.infer(IMAGES, 3, SamplingOptions()).slots
+    canvas = sum(slot.presence[:, None, None, None] * slot.drawing for slot in (first, second))
+    latents = tf.concat([second.presence[:, None], second.where.value, second.object.features], axis=-1)
+    start = model.localization.initial_state(tf.shape(IMAGES)[0])
+    logits = model.localization(IMAGES - canvas, latents, start).presence_logits
+    assert np.allclose(logits, third.presence_logits, atol=1e-5) == (not memory)
+
+
+def test_training_unrolls_more_slots_and_the_prior_of_counts_stays_in_its_range(build):
+    model, unrolled = build("joint", "--attention.extra_slots=2"), []
+    infer = model.infer
+    model.infer = lambda images, num_slots, sampling: unrolled.append(num_slots) or infer(images, num_slots, sampling)
+    loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
+    assert unrolled == [model.max_objects + 2]
+    assert np.isfinite(loss.per_image).all()
+    counts = model.count_prior.for_range(None).probs_parameter()
+    assert counts.shape == [model.max_objects + 1]
+
+
+def test_what_is_explained_is_hidden_and_the_rest_is_seen_as_it_is(build):
+    """A canvas that shows the left square of two: networks then see the right one alone, in glimpses too."""
+    model = build("unexplained")
+    images, canvas = np.zeros((2, 1, 24, 24, 1), np.float32)
+    images[0, 4:10, 3:9], images[0, 12:20, 14:20] = 0.9, 0.7
+    canvas[0, 5:9, 4:8] = 0.95  # Too small by a pixel on each side, and a little too bright.
+    seen = model._seen(tf.constant(images), tf.constant(canvas))
+    images[0, 4:10, 3:9] = 0.0
+    np.testing.assert_array_equal(seen.whole, images)
+    np.testing.assert_array_equal(seen.glimpses, images)
+
+
+@pytest.mark.parametrize("pose_from", ["attention", "glimpse"])
+@pytest.mark.parametrize("pose", ["rotation", "rotation_and_skew", "joint"])
+def test_without_template_matching_the_pose_learns_from_the_elbo(make_config, pose_from, pose):
+    tf.keras.utils.set_random_seed(0)
+    flags = (f"--discrete_air.pose={pose}", f"--discrete_air.pose_from={pose_from}")
+    model = build_model(make_config(*COMMON, "--model=discrete_air", *flags, *ATTENTION), (24, 24, 1))
+    with tf.GradientTape() as tape:
+        loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
+        reconstruction = tf.reduce_mean(loss.elbo_terms["reconstruction"])
+    layer = model.localization._pose if pose_from == "attention" else model._pose_head
+    assert np.all(tape.gradient(reconstruction, layer.bias) != 0.0)
+
+
+def test_glimpses_are_read_through_the_whole_transformation(build):
+    """Equation 7, beside SciPy: a pixel of the glimpse is the image at the place to which T^d takes it."""
+    model = build("attention")
+    image = ndimage.gaussian_filter(np.random.RandomState(0).uniform(size=(24, 24)), 2.0).astype(np.float32)
+    model.infer(IMAGES, 1, SamplingOptions())
+    model.localization._pose.bias.assign([0.0, 1.0, 0.0, 0.4, -0.3, 0.0, 0.0])
+    slot = model.infer(tf.constant(image[None, ..., None]), 1, SamplingOptions(tf.constant([3, 4]))).slots[0]
+    scale, translation = (value[0].numpy() for value in model.attention.scale_and_translation(slot.where.value))
+    angle = slot.object.latents["angles"][0].numpy()
+    k_x, k_y = np.tanh(slot.object.latents["deformations"][0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = np.diag(scale) @ turn @ np.array([[1 + k_x * k_y, k_x], [k_y, 1]])
+    assert abs(angle) > 0.5 and np.abs([k_x, k_y]).max() > 0.1
+    size = model.attention_options.glimpse_size
+    grid = (np.arange(size) + 0.5) * 2.0 / size - 1.0
+    points = np.stack(np.meshgrid(grid, grid), axis=-1) @ linear.T + translation  # [size, size, (x, y)]
+    pixels = (points[..., ::-1] + 1.0) * 12.0 - 0.5
+    expected = ndimage.map_coordinates(image, np.moveaxis(pixels, -1, 0), order=1, mode="constant")
+    inside = np.all((pixels >= 0.0) & (pixels <= 23.0), axis=-1)
+    glimpse = slot.object.loss_inputs["glimpses"][0, ..., 0].numpy()
+    np.testing.assert_allclose(glimpse[inside], expected[inside], atol=1e-4)
+    assert inside.mean() > 0.3

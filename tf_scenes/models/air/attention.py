@@ -24,6 +24,23 @@ class Where(NamedTuple):
     log_stddev: tf.Tensor
 
 
+class Located(NamedTuple):
+    """What the recurrent network says about a slot.
+
+    Attributes:
+        presence_logits: Log-odds of presence, float32 `[batch]`.
+        where: First guess of the posterior of z_where, with means relative to the prior's.
+        pose_parameters: Parameters of the posterior of rotation and skew, float32 `[batch, parameters]`; None if they
+            are inferred elsewhere.
+        state: New state of the LSTM.
+    """
+
+    presence_logits: tf.Tensor
+    where: Where
+    pose_parameters: Optional[tf.Tensor]
+    state: list[tf.Tensor]
+
+
 class Localization(layers.Layer):
     """The recurrent network: from difference image and previous latents to presence and a first guess of z_where.
 
@@ -31,13 +48,17 @@ class Localization(layers.Layer):
     less than a dense layer on all pixels and learn positions faster.
     """
 
-    def __init__(self, units: int, where_dim: int, convolutional: bool, name: Optional[str] = None):
+    def __init__(
+        self, units: int, where_dim: int, convolutional: bool, num_pose_parameters: int = 0, name: Optional[str] = None
+    ):
         """Creates the network.
 
         Args:
             units: Number of units of the LSTM and of the dense layer before it.
             where_dim: Number of dimensions of z_where.
             convolutional: Whether convolutions precede the dense layer.
+            num_pose_parameters: Number of parameters of the posterior of rotation and skew; 0 if they are inferred
+                elsewhere.
             name: Name of the layer.
         """
         super().__init__(name=name)
@@ -52,29 +73,29 @@ class Localization(layers.Layer):
         # At first many objects are present, near the middle: what is never drawn is never learned.
         self._presence = layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(2.0), dtype="float32")
         self._where = _small_head(2 * where_dim, name="where")
+        self._pose = _small_head(num_pose_parameters, name="pose") if num_pose_parameters else None
 
     def initial_state(self, batch: tf.Tensor) -> list[tf.Tensor]:
         """The LSTM's state before the first slot."""
         return self._cell.get_initial_state(batch_size=batch, dtype=self.compute_dtype)
 
-    def call(
-        self, difference: tf.Tensor, latents: tf.Tensor, state: list[tf.Tensor]
-    ) -> tuple[tf.Tensor, Where, list[tf.Tensor]]:
+    def call(self, difference: tf.Tensor, latents: tf.Tensor, state: list[tf.Tensor]) -> Located:
         """Infers one slot's presence and a first guess of its z_where.
 
         Args:
             difference: Image minus canvas, float32 `[batch, height, width, channels]`.
             latents: Latents of the previous slot, float32 `[batch, L]`.
             state: State of the LSTM.
-
-        Returns:
-            Log-odds of presence, float32 `[batch]`; z_where's posterior, with means relative to the prior's; the LSTM's
-            new state.
         """
         inputs = tf.concat([self._features(difference), tf.cast(latents, self.compute_dtype)], axis=-1)
         output, state = self._cell(inputs, state)
         mean, log_stddev = tf.split(self._where(output), 2, axis=-1)
-        return self._presence(output)[:, 0], Where(mean, log_stddev + _INITIAL_LOG_STDDEV), state
+        return Located(
+            presence_logits=self._presence(output)[:, 0],
+            where=Where(mean, log_stddev + _INITIAL_LOG_STDDEV),
+            pose_parameters=None if self._pose is None else self._pose(output),
+            state=state,
+        )
 
 
 class Refinement(layers.Layer):

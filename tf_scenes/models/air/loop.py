@@ -7,8 +7,9 @@ it looks like.
 """
 
 import abc
+import itertools
 from collections.abc import Mapping
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -24,10 +25,20 @@ from tf_scenes.distributions.presence import (
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.affine import Affine, scale_and_translation
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
-from tf_scenes.models.air.attention import Localization, Refinement, Where
+from tf_scenes.models.air.attention import Localization, Located, Refinement, Where
 from tf_scenes.models.air.options import AttentionOptions
 from tf_scenes.models.air.presence_baseline import PresenceBaseline
-from tf_scenes.models.air.slots import Attention, Inference, Object, SamplingOptions, Slot, scale_gradient
+from tf_scenes.models.air.slots import (
+    Attention,
+    Inference,
+    Latent,
+    Object,
+    Pose,
+    SamplingOptions,
+    Slot,
+    kl_terms,
+    scale_gradient,
+)
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.training.schedules import Ramp, switched_on
 from tf_scenes.training.trainable_model import TrainingLoss, elbo
@@ -39,6 +50,30 @@ _LEAST_COUNT_PROBABILITY = 1e-6
 # Number of units of the second look's dense layer.
 _REFINEMENT_UNITS = 128
 _GLIMPSE_CHANNELS = (16, 32)
+# Pixels by which the canvas is widened where it hides what is explained: objects are drawn too thin, or blurred.
+_WIDENING = 2
+# Distance between guesses, in halves of a glimpse's side.
+_GUESS_DISTANCE = 0.5
+
+
+class _Seen(NamedTuple):
+    """What networks see of the images in one slot, each float32 `[batch, height, width, channels]`.
+
+    Attributes:
+        whole: What the recurrent network sees.
+        glimpses: What glimpses are read from.
+    """
+
+    whole: tf.Tensor
+    glimpses: tf.Tensor
+
+
+class _Explanation(NamedTuple):
+    """What one slot explains: a draw of z_where, the object there, its drawing `[batch, height, width, channels]`."""
+
+    where: Latent
+    object: Object
+    drawing: tf.Tensor
 
 
 def glimpse_channels(options: AttentionOptions) -> tuple[int, ...]:
@@ -49,19 +84,22 @@ def glimpse_channels(options: AttentionOptions) -> tuple[int, ...]:
 class AttendInferRepeat(SceneModel):
     """Base class of AIR and Discrete-AIR: the loop over objects. A subclass defines what an object looks like."""
 
-    def __init__(self, options: AttentionOptions, scenes: SceneSpec, name: str):
+    def __init__(self, options: AttentionOptions, scenes: SceneSpec, name: str, num_pose_parameters: int = 0):
         """Creates the parts that both models have.
 
         Args:
             options: Options of the loop over objects.
             scenes: Scenes that the model is for; for inference, images of other sizes are scaled to theirs.
             name: Name of the model.
+            num_pose_parameters: Number of parameters of `draw_pose`; 0 if there is no pose before the glimpse.
         """
         super().__init__(scenes, name=name)
         self.attention_options = options
         self.attention = Attention(options)
         dimensions = self.attention.dimensions
-        self.localization = Localization(options.units, dimensions, options.convolutional, name="localization")
+        self.localization = Localization(
+            options.units, dimensions, options.convolutional, num_pose_parameters, name="localization"
+        )
         self.refinement = None
         if options.surroundings:
             channels = glimpse_channels(options)
@@ -84,13 +122,24 @@ class AttendInferRepeat(SceneModel):
     # What a subclass defines.
 
     @abc.abstractmethod
-    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
+    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions, pose: Optional[Pose] = None) -> Object:
         """Infers the objects that glimpses show.
 
         Args:
             glimpses: Glimpses, float32 `[batch, size, size, channels]`.
             sampling: How latents are drawn.
+            pose: Rotation and skew by `draw_pose`, which glimpses have undone; None if the model has none, or infers
+                them from glimpses.
         """
+
+    def draw_pose(self, parameters: tf.Tensor, sampling: SamplingOptions) -> Pose:
+        """Draws rotation and skew from the posterior that the recurrent network gives, before the glimpse is read.
+
+        Args:
+            parameters: Parameters, float32 `[batch, parameters]`.
+            sampling: How latents are drawn.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no pose before the glimpse")
 
     @abc.abstractmethod
     def draw_object(self, latents: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -101,7 +150,7 @@ class AttendInferRepeat(SceneModel):
         """
 
     def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
-        """The pose of described objects, as in `Object`; None if they only have scale and translation.
+        """The part of T^d before scale and translation; None if objects have nothing but scale and translation.
 
         Args:
             latents: Fields of the objects' description, as for `draw_object`.
@@ -146,27 +195,22 @@ class AttendInferRepeat(SceneModel):
         """
         batch = tf.shape(images)[0]
         canvas, presence = tf.zeros_like(images), tf.ones([batch])
-        state = self.localization.initial_state(batch)
+        state = empty = self.localization.initial_state(batch)
         latents = tf.zeros([batch, 1 + self.attention.dimensions + self.num_features])
         slots = []
         for number in range(num_slots):
-            logits, guess, state = self.localization(images - canvas, latents, state)
-            slot_sampling = sampling.of_slot(number)
-            relaxed_logits, present = _draw_presence(logits, slot_sampling)
-            posterior = self._where_posterior(images, guess, sampling.core_ops_only)
-            where = slot_sampling.latent(posterior, self.attention.prior(), "where")
-            placed = scale_and_translation(*self.attention.scale_and_translation(where.value))
-            glimpses = self.transformer.read(images, placed, sampling.core_ops_only)
-            found = self.infer_object(glimpses, slot_sampling)
-            drawing = self.transformer.write(
-                scale_gradient(found.sprite, sampling.sprite_gradient),
-                _with_pose(placed, found.pose),
-                *self._image_size,
-                sampling.core_ops_only,
-            )
+            state = state if self.attention_options.memory else empty
+            seen, slot_sampling = self._seen(images, canvas), sampling.of_slot(number)
+            located = self.localization(seen.whole, latents, state)
+            state = located.state
+            relaxed_logits, present = _draw_presence(located.presence_logits, slot_sampling)
+            if sampling.guesses == 1:
+                where, found, drawing = self._explain(seen.glimpses, located, slot_sampling)
+            else:
+                where, found, drawing = self._explain_most(images, canvas, seen.glimpses, located, slot_sampling)
             slots.append(
                 Slot(
-                    presence_logits=logits,
+                    presence_logits=located.presence_logits,
                     relaxed_logits=relaxed_logits,
                     presence_before=presence,
                     presence=presence * present,
@@ -180,6 +224,65 @@ class AttendInferRepeat(SceneModel):
             canvas += presence[:, None, None, None] * drawing
             latents = tf.concat([presence[:, None], where.value, found.features], axis=-1)
         return Inference(canvas, slots)
+
+    def _seen(self, images: tf.Tensor, canvas: tf.Tensor) -> _Seen:
+        if self.attention_options.looks_at == "difference":
+            return _Seen(images - canvas, images)
+        left = tf.nn.relu(images - tf.nn.max_pool2d(canvas, 2 * _WIDENING + 1, 1, "SAME"))
+        return _Seen(left, left)
+
+    def _explain(self, images: tf.Tensor, located: Located, sampling: SamplingOptions) -> _Explanation:
+        """Draws z_where and the object that the glimpse there shows.
+
+        Args:
+            images: What glimpses are read from, float32 `[batch, height, width, channels]`.
+            located: The recurrent network's guess.
+            sampling: How latents are drawn.
+        """
+        posterior = self._where_posterior(images, located.where, sampling.core_ops_only)
+        where = sampling.latent(posterior, self.attention.prior(), "where")
+        placed = scale_and_translation(*self.attention.scale_and_translation(where.value))
+        pose = None if located.pose_parameters is None else self.draw_pose(located.pose_parameters, sampling)
+        # T^e of equation 7: what is known of the pose is undone.
+        whole = placed if pose is None else _with_pose(placed, self.pose(pose.latents))
+        found = self.infer_object(self.transformer.read(images, whole, sampling.core_ops_only), sampling, pose)
+        drawing = self.transformer.write(
+            scale_gradient(found.sprite, sampling.sprite_gradient),
+            _with_pose(placed, self.pose(found.latents)),
+            *self._image_size,
+            sampling.core_ops_only,
+        )
+        return _Explanation(where, found, drawing)
+
+    def _explain_most(
+        self,
+        images: tf.Tensor,
+        canvas: tf.Tensor,
+        glimpse_images: tf.Tensor,
+        located: Located,
+        sampling: SamplingOptions,
+    ) -> _Explanation:
+        """Of explanations that begin at the guess and at places around it, the one that raises the ELBO most.
+
+        Not in the paper. Between two objects that nearly touch, one guess lies in the middle and shows neither.
+        """
+        several = tf.repeat(_offsets(sampling.guesses)[None], tf.shape(images)[0], axis=0)
+        scale, translation = self.attention.scale_and_translation(located.where.mean + self.attention.prior_mean())
+        places = translation[:, None] + _GUESS_DISTANCE * scale[:, None] * several  # [batch, guesses, 2]
+
+        def repeated(values: Optional[tf.Tensor]) -> Optional[tf.Tensor]:
+            return None if values is None else tf.repeat(values, sampling.guesses, axis=0)
+
+        guesses: Located = tf.nest.map_structure(repeated, located)
+        translations = self.attention.before_tanh(tf.reshape(places, [-1, 2]))
+        mean = tf.concat([guesses.where.mean[:, :-2], translations], axis=-1)
+        guesses = guesses._replace(where=guesses.where._replace(mean=mean))
+        tried = self._explain(repeated(glimpse_images), guesses, sampling)
+        with_object = self._log_likelihood(repeated(images), repeated(canvas) + tried.drawing)
+        gain = with_object - tf.add_n(list(kl_terms(tried.where, tried.object).values()))
+        best = tf.argmax(tf.reshape(gain, [-1, sampling.guesses]), axis=1, output_type=tf.int32)
+        best += sampling.guesses * tf.range(tf.shape(images)[0])
+        return tf.nest.map_structure(lambda values: tf.gather(values, best), tried)
 
     def _where_posterior(self, images: tf.Tensor, guess: Where, core_ops_only: bool) -> tfd.Normal:
         guess = guess._replace(mean=guess.mean + self.attention.prior_mean())
@@ -196,13 +299,14 @@ class AttendInferRepeat(SceneModel):
     def training_loss(self, images: tf.Tensor, step: tf.Tensor, seed: tf.Tensor) -> TrainingLoss:
         """The negative ELBO (equation 9) under the annealed prior of presence, plus the model's auxiliary loss."""
         inference_seed, auxiliary_seed = tfp.random.split_seed(seed, n=2, salt="training_loss")
-        inference = self.infer(images, self.max_objects, self.training_sampling(step, inference_seed))
+        num_slots = self.max_objects + self.attention_options.extra_slots
+        inference = self.infer(images, num_slots, self.training_sampling(step, inference_seed))
         continue_probability = self._continue_probability(step)
-        prior_logits = geometric_presence(continue_probability, self.max_objects).logits
+        prior_logits = geometric_presence(continue_probability, num_slots).logits
         terms = self._elbo_terms(images, inference, prior_logits)
         auxiliary_loss, scalars = self.auxiliary_loss(inference, step, auxiliary_seed)
         # The learned prior of counts is fitted to the inferred counts; training itself uses the geometric prior.
-        counts = tf.cast(tf.round(_num_present(inference)), tf.int32)
+        counts = tf.minimum(tf.cast(tf.round(_num_present(inference)), tf.int32), self.max_objects)
         fit = -self.count_prior.for_range(None).log_prob(counts)
         loss = -elbo(terms) + auxiliary_loss + fit
         if self.baseline is not None:
@@ -310,7 +414,8 @@ class AttendInferRepeat(SceneModel):
         """
         shape, images = tf.shape(images), self._to_training_size(images)
         num_slots = max_objects or self.max_inferred_objects
-        inference = self.infer(images, num_slots, SamplingOptions(seed, core_ops_only=True))
+        sampling = SamplingOptions(seed, core_ops_only=True, guesses=self.attention_options.guesses)
+        inference = self.infer(images, num_slots, sampling)
         presence = self._pruned_presence(images, inference) if self.attention_options.prunes else _presence(inference)
         where = tf.stack([slot.where.value for slot in inference.slots], axis=1)
         latents = {
@@ -403,6 +508,12 @@ class AttendInferRepeat(SceneModel):
         same = tf.reduce_all(tf.equal(tf.shape(images)[1:3], self._image_size))
         # Resizing to the same size would blur slightly.
         return tf.ensure_shape(tf.cond(same, lambda: images, lambda: resized), resized.shape)
+
+
+def _offsets(count: int) -> tf.Tensor:
+    """The first places of a grid of nine: the middle, the sides, the corners; float32 `[count, 2]`, from -1 to 1."""
+    grid = sorted(itertools.product((0.0, -1.0, 1.0), repeat=2), key=lambda place: abs(place[0]) + abs(place[1]))
+    return tf.constant(grid[:count])
 
 
 def _draw_presence(logits: tf.Tensor, sampling: SamplingOptions) -> tuple[Optional[tf.Tensor], tf.Tensor]:

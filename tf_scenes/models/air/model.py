@@ -1,6 +1,7 @@
 """AIR, the baseline of Discrete-AIR's paper (section 2): an object's appearance is a single Gaussian vector, z_what."""
 
 from collections.abc import Mapping
+from typing import Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -12,7 +13,7 @@ from tf_scenes.models.air.attention import glimpse_trunk
 from tf_scenes.models.air.decoder import ObjectDecoder
 from tf_scenes.models.air.loop import AttendInferRepeat, glimpse_channels
 from tf_scenes.models.air.options import AirOptions, AttentionOptions
-from tf_scenes.models.air.slots import Object, SamplingOptions
+from tf_scenes.models.air.slots import Object, Pose, SamplingOptions
 from tf_scenes.models.scene_model import SceneSpec
 
 tfd = tfp.distributions
@@ -43,14 +44,13 @@ class AIR(AttendInferRepeat):
         return self.options.what_dim
 
     @override
-    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
+    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions, pose: Optional[Pose] = None) -> Object:
         posterior = gaussian.from_softplus(self.what_head(self.encoder(glimpses)))
         what = sampling.latent(posterior, tfd.Normal(0.0, 1.0), "what")
         return Object(
             latents={APPEARANCE: what.value},
             features=what.value,
             sprite=self.decoder(what.value),
-            pose=None,
             draws={"kl_what": [what]},
             loss_inputs={},
         )

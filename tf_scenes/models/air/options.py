@@ -20,6 +20,24 @@ class AttentionOptions(Options, section="attention"):
     convolutional: bool = option(
         True, "Whether convolutions precede the dense layers that process images and glimpses. Original AIR: no."
     )
+    memory: bool = option(
+        True,
+        "Whether the LSTM keeps its state from one object to the next. Without, what is left to explain and the latest "
+        "object alone decide whether there is another, the same way for any number of objects. Paper: yes.",
+    )
+    extra_slots: int = option(
+        0,
+        "Number of slots that training unrolls beyond --max_objects, so that the step after a full scene is trained "
+        "too. Paper: 0.",
+        lower=0,
+    )
+    looks_at: str = option(
+        "difference",
+        "What networks see of an image while objects are found: difference, where the LSTM sees the image minus the "
+        "canvas and glimpses are read from the image; or unexplained, where both see the image without what the canvas "
+        "shows, widened by two pixels. Paper: difference.",
+        choices=("difference", "unexplained"),
+    )
     glimpse_size: int = option(20, "Side of a glimpse in pixels.", lower=4)
     separate_scales: bool = option(
         False, "Whether the width and height of a glimpse are inferred separately. Paper: yes."
@@ -47,6 +65,14 @@ class AttentionOptions(Options, section="attention"):
         choices=("relaxed", "nvil"),
     )
     presence_temperature: float = option(1.0, "Temperature of the relaxed presence of objects.", lower=0.01)
+    guesses: int = option(
+        1,
+        "Number of places at which scene descriptions look for each object: the LSTM's guess and places around it, a "
+        "quarter of a glimpse's side apart, of which the one that explains most is taken. Paper: 1.",
+        lower=1,
+        upper=9,
+        affects_training=False,
+    )
     prunes: bool = option(
         True,
         "Whether scene descriptions leave out objects that raise the log-likelihood by less than their KL terms. "

@@ -7,10 +7,12 @@ from typing import NamedTuple, Optional
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_scenes.layers.affine import Affine
 from tf_scenes.models.air.options import AttentionOptions
 
 tfd = tfp.distributions
+
+# Largest translation of a guess; of 1 the inverse of tanh would be infinite.
+_MOST_TRANSLATION = 0.97
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Attention:
         scale = tf.sigmoid(where[..., :-2])
         return scale if self.options.separate_scales else tf.repeat(scale, 2, axis=-1), tf.tanh(where[..., -2:])
 
+    def before_tanh(self, translation: tf.Tensor) -> tf.Tensor:
+        """The last two dimensions of z_where for a translation `[..., 2]`, which is moved into the canvas first."""
+        return tf.atanh(tf.clip_by_value(translation, -_MOST_TRANSLATION, _MOST_TRANSLATION))
+
 
 @dataclasses.dataclass(frozen=True)
 class SamplingOptions:
@@ -57,6 +63,7 @@ class SamplingOptions:
         sprite_gradient: Factor in [0, 1] of the gradient with respect to the sprite; the gradient with respect to the
             sprite's place is not reduced. None for 1.
         category_gradient: Factor in [0, 1] of the gradient that reaches categories through the sprite; None for 1.
+        guesses: Number of places at which each object is looked for, from 1 to 9.
         core_ops_only: Whether the graph must be free of custom ops, as that of an exported model must.
     """
 
@@ -65,6 +72,7 @@ class SamplingOptions:
     category_temperature: Optional[tf.Tensor] = None
     sprite_gradient: Optional[tf.Tensor] = None
     category_gradient: Optional[tf.Tensor] = None
+    guesses: int = 1
     core_ops_only: bool = False
 
     def of_slot(self, number: int) -> "SamplingOptions":
@@ -106,6 +114,22 @@ class Latent(NamedTuple):
     sampled_kl: tf.Tensor
 
 
+class Pose(NamedTuple):
+    """Rotation and skew drawn for a slot.
+
+    Attributes:
+        latents: Fields of the object's description, as in `Object`.
+        features: What the recurrent network sees of them in the next slot, float32 `[batch, features]`.
+        draws: Draws of the latents, whose KL terms are part of z_where's.
+        loss_inputs: Tensors for the model's own losses, by name, each `[batch, ...]`.
+    """
+
+    latents: dict[str, tf.Tensor]
+    features: list[tf.Tensor]
+    draws: list[Latent]
+    loss_inputs: dict[str, tf.Tensor]
+
+
 class Object(NamedTuple):
     """The object inferred from a glimpse.
 
@@ -113,7 +137,6 @@ class Object(NamedTuple):
         latents: Fields of its description other than presence and glimpse, by name, each `[batch, ...]`.
         features: Vector by which the LSTM knows this object when it infers the next slot, float32 `[batch, features]`.
         sprite: Picture of the object, float32 `[batch, size, size, channels]`.
-        pose: Transformation of the sprite that precedes scale and translation; None for none.
         draws: Draws other than z_where whose KL the ELBO contains, by the name of the KL term.
         loss_inputs: Tensors that the model's auxiliary loss needs, by name.
     """
@@ -121,7 +144,6 @@ class Object(NamedTuple):
     latents: dict[str, tf.Tensor]
     features: tf.Tensor
     sprite: tf.Tensor
-    pose: Optional[Affine]
     draws: dict[str, list[Latent]]
     loss_inputs: dict[str, tf.Tensor]
 
@@ -156,12 +178,16 @@ class Slot(NamedTuple):
         Args:
             sampled: Whether the terms are log q - log p at the sample, as in `SceneModel.elbo_terms`.
         """
-        pose_draws = self.object.draws.get("kl_where", [])
-        draws = {**self.object.draws, "kl_where": [*pose_draws, self.where]}
-        return {
-            name: tf.add_n([latent.sampled_kl if sampled else latent.kl for latent in latents])
-            for name, latents in draws.items()
-        }
+        return kl_terms(self.where, self.object, sampled)
+
+
+def kl_terms(where: Latent, found: Object, sampled: bool = False) -> dict[str, tf.Tensor]:
+    """KL terms of an object's latents by name, each `[batch]` in nats; the arguments are as in `Slot` and `Slot.kl`."""
+    draws = {**found.draws, "kl_where": [*found.draws.get("kl_where", []), where]}
+    return {
+        name: tf.add_n([latent.sampled_kl if sampled else latent.kl for latent in latents])
+        for name, latents in draws.items()
+    }
 
 
 class Inference(NamedTuple):

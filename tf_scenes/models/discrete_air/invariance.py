@@ -7,7 +7,6 @@ use. The transformations are those that z_where describes, so that the category 
 
 import dataclasses
 import math
-from typing import Optional
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -25,16 +24,18 @@ class ViewRange:
         skew: Largest shear factor.
         log_scale: Largest natural logarithm of the scale.
         translation: Largest translation as a multiple of half the glimpse's side.
+        stroke: Largest change of the width of strokes, in pixels, up to 1.
     """
 
     rotation: float = math.radians(25.0)
     skew: float = 0.3
     log_scale: float = 0.15
     translation: float = 0.1
+    stroke: float = 1.0
 
 
 def random_views(glimpses: tf.Tensor, view_range: ViewRange, seed: tf.Tensor) -> tf.Tensor:
-    """A random affine view of each glimpse, of the glimpse's shape; pixels from outside the glimpse are 0.
+    """A random view of each glimpse, of its shape: an affine map, and wider or thinner strokes; outside of it is 0.
 
     Args:
         glimpses: Glimpses, float32 `[batch, size, size, channels]`.
@@ -42,7 +43,7 @@ def random_views(glimpses: tf.Tensor, view_range: ViewRange, seed: tf.Tensor) ->
         seed: Random seed, int32 `[2]`.
     """
     count = tf.shape(glimpses)[0]
-    seeds = tfp.random.split_seed(seed, n=4, salt="views")
+    seeds = tfp.random.split_seed(seed, n=5, salt="views")
 
     def uniform(number: int, size: int, limit: float) -> tf.Tensor:
         return tf.random.stateless_uniform([count, size], seeds[number], -limit, limit)
@@ -53,24 +54,38 @@ def random_views(glimpses: tf.Tensor, view_range: ViewRange, seed: tf.Tensor) ->
     )
     transform = transform.after(affine.rotation(tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)))
     transform = transform.after(affine.skew(uniform(3, 2, view_range.skew)))
-    return SpatialTransformer(glimpses.shape[1]).read(glimpses, transform)
+    views = SpatialTransformer(glimpses.shape[1]).read(glimpses, transform)
+    return _with_strokes(views, uniform(4, 1, view_range.stroke)[:, :, None, None])
 
 
-def mutual_information(first: tf.Tensor, second: tf.Tensor, weights: Optional[tf.Tensor] = None) -> tf.Tensor:
-    """Mutual information between the categories of paired views, with their joint distribution estimated on the batch.
+def _with_strokes(views: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
+    """Widens strokes by up to a pixel on each side, or where `change` is below 0 takes up to a pixel off one side."""
+    wider = tf.nn.max_pool2d(views, 3, 1, "SAME")
+    thinner = -tf.nn.max_pool2d(-views, 2, 1, "SAME")
+    return views + tf.abs(change) * (tf.where(change > 0.0, wider, thinner) - views)
+
+
+def joint_distribution(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Joint distribution of the categories of paired views, estimated on the batch, the same for both orders.
 
     Args:
         first: Category probabilities of the first view of each pair, float32 `[batch, heads, categories]`.
         second: Category probabilities of the second view of each pair, of the same shape.
-        weights: Weight of each pair, float32 `[batch]`; equal weights by default.
 
     Returns:
-        Mutual information of each head, float32 `[heads]`, in nats, from 0 to log(categories).
+        Joint probabilities of each head, float32 `[heads, categories, categories]`.
     """
-    weights = tf.ones_like(first[:, 0, 0]) if weights is None else weights
-    joint = tf.einsum("b,bhi,bhj->hij", weights, first, second)
-    joint = (joint + tf.linalg.matrix_transpose(joint)) / 2.0
-    joint = tf.maximum(joint / (tf.reduce_sum(joint, axis=[1, 2], keepdims=True) + 1e-6), 1e-8)
-    marginal = tf.reduce_sum(joint, axis=2, keepdims=True)
-    independent = tf.math.log(marginal) + tf.math.log(tf.linalg.matrix_transpose(marginal))
-    return tf.reduce_sum(joint * (tf.math.log(joint) - independent), axis=[1, 2])
+    joint = tf.einsum("bhi,bhj->hij", first, second)
+    joint = joint + tf.linalg.matrix_transpose(joint)
+    return joint / tf.reduce_sum(joint, axis=[1, 2], keepdims=True)
+
+
+def mutual_information(joint: tf.Tensor) -> tf.Tensor:
+    """Mutual information of two views' categories, float32 `[heads]`, in nats, from 0 to log(categories).
+
+    Args:
+        joint: Joint probabilities, float32 `[heads, categories, categories]`.
+    """
+    joint = tf.maximum(joint, 1e-8)
+    rows, columns = (tf.reduce_sum(joint, axis=axis, keepdims=True) for axis in (2, 1))
+    return tf.reduce_sum(joint * (tf.math.log(joint) - tf.math.log(rows) - tf.math.log(columns)), axis=[1, 2])

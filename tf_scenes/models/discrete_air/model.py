@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Optional
 
 import tensorflow as tf
@@ -16,8 +16,9 @@ from tf_scenes.layers.affine import Affine, joint_rotation_and_skew, rotation, s
 from tf_scenes.models.air.attention import glimpse_trunk
 from tf_scenes.models.air.loop import AttendInferRepeat
 from tf_scenes.models.air.options import AttentionOptions
-from tf_scenes.models.air.slots import Inference, Latent, Object, SamplingOptions, scale_gradient
-from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information, random_views
+from tf_scenes.models.air.slots import Inference, Latent, Object, Pose, SamplingOptions, scale_gradient
+from tf_scenes.models.discrete_air.clustering import CategoryClustering
+from tf_scenes.models.discrete_air.invariance import ViewRange
 from tf_scenes.models.discrete_air.options import DiscreteAirOptions
 from tf_scenes.models.discrete_air.schedules import DiscreteAirSchedules
 from tf_scenes.models.discrete_air.template_matching import TemplateMatching
@@ -29,8 +30,8 @@ from tf_scenes.training.schedules import values_at
 
 tfd = tfp.distributions
 
-# The variable group of the decoder, which has a learning rate of its own.
-DECODER = "decoder"
+# The variable groups of the decoder, which has a learning rate of its own, and of clustering.
+DECODER, CLUSTERING = "decoder", "clustering"
 _ENCODER_CHANNELS = (32, 64)
 # Largest difference between an entry of the `joint` pose's matrix and the identity's; keeps the determinant positive.
 _JOINT_LIMIT = 0.45
@@ -40,7 +41,7 @@ _DEFORMATION_STDDEV = 0.5
 _ANGLE_STDDEV_LIMIT = 0.5
 # Rate at which template matching's log-prior is moved towards balanced categories.
 _BALANCE_RATE = 0.3
-# Weight of the cross-entropy to template matching's posterior; it has to overcome the KL of the category.
+# Weight of the cross-entropy to categories of template matching or clustering; it has to overcome the category's KL.
 _TEACHING_WEIGHT = 3.0
 
 
@@ -62,7 +63,8 @@ class DiscreteAIR(AttendInferRepeat):
             scenes: Scenes that the model is for.
             name: Name of the model.
         """
-        super().__init__(attention, scenes, name=name)
+        num_pose_parameters = options.num_pose_parameters if options.pose_from == "attention" else 0
+        super().__init__(attention, scenes, name, num_pose_parameters)
         self.options = options
         self.decoder = TemplateDecoder(
             num_categories=options.num_categories,
@@ -79,24 +81,24 @@ class DiscreteAIR(AttendInferRepeat):
         self.encoder = glimpse_trunk(attention.encoder_units, channels, normalize=True)
         self.category_posterior = CategoryPosterior(name="category_posterior")
         self._schedules = DiscreteAirSchedules.from_options(options)
-        self._view_range = ViewRange(rotation=math.radians(options.view_rotation))
-        self._category_heads = _dense_head(options.invariance_heads * options.num_categories, "categories")
-        self._head_information = self.add_weight(
-            name="head_information",
-            shape=[options.invariance_heads],
-            initializer="zeros",
-            trainable=False,
-            dtype=tf.float32,
-            aggregation=tf.VariableAggregation.MEAN,
-            experimental_autocast=False,
-        )
+        self.clustering = None
+        if options.invariance_weight:
+            self.clustering = CategoryClustering(
+                options.num_categories,
+                options.num_fine_categories or options.num_categories,
+                options.invariance_heads,
+                attention.encoder_units,
+                ViewRange(rotation=math.radians(options.view_rotation)),
+                name="clustering",
+            )
+        self._category_head = _dense_head(options.num_categories, "categories")
         if options.num_attributes:
             self._attribute_head = _dense_head(2 * options.num_attributes, "attributes")
-        if options.rotates:
+        if options.matches_rotations:
             self._rotation_head = _dense_head(options.num_categories * num_rotations, "rotations")
             self._angle_head = _dense_head(options.num_categories + 1, "angles")
-        if self._num_deformations:
-            self._deformation_head = _dense_head(2 * self._num_deformations, "deformations")
+        if options.pose_from == "glimpse" and options.num_pose_parameters:
+            self._pose_head = _dense_head(options.num_pose_parameters, "pose")
 
     @property
     @override
@@ -110,25 +112,28 @@ class DiscreteAIR(AttendInferRepeat):
 
     @override
     def variable_groups(self) -> dict[str, list[tf.Variable]]:
-        """The decoder's variables are a group of their own, with their own learning rate."""
-        return optimizers.group_apart(self.trainable_variables, DECODER, self.decoder.trainable_variables)
+        """The decoder's variables are a group of their own, with their own learning rate, and so are categories'."""
+        groups = optimizers.group_apart(self.trainable_variables, DECODER, self.decoder.trainable_variables)
+        if self.clustering is None:
+            return groups
+        variables = groups.pop(optimizers.DEFAULT)
+        return {**groups, **optimizers.group_apart(variables, CLUSTERING, self.clustering.trainable_variables)}
 
     @override
     def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
-        """Creates Adam for both groups."""
+        """Creates Adam for all groups; clustering's gradients are not clipped, nor do they add to others' norm."""
         rate = optimizers.falling_rate(options, self.options.decoder_learning_rate_factor)
         decoder = optimizers.Adam(rate, global_clipnorm=optimizers.clip_norm(options), name="decoder_adam")
-        return {**super().make_optimizers(options), DECODER: decoder}
-
-    @property
-    def _num_deformations(self) -> int:
-        return {"rotation_and_skew": 2, "joint": 4}.get(self.options.pose, 0)
+        groups = {**super().make_optimizers(options), DECODER: decoder}
+        if self.clustering is not None:
+            groups[CLUSTERING] = optimizers.Adam(optimizers.falling_rate(options), name="clustering_adam")
+        return groups
 
     @property
     @override
     def num_features(self) -> int:
         direction = 2 * self.options.rotates
-        return self.num_categories + self.num_attributes + direction + self._num_deformations
+        return self.num_categories + self.num_attributes + direction + self.options.num_deformations
 
     @override
     def training_sampling(self, step: tf.Tensor, seed: tf.Tensor) -> SamplingOptions:
@@ -140,24 +145,22 @@ class DiscreteAIR(AttendInferRepeat):
         )
 
     @override
-    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions) -> Object:
+    def build_training_layers(self, images: tf.Tensor, seed: tf.Tensor) -> None:
+        super().build_training_layers(images, seed)
+        if self.clustering is not None:
+            size = self.attention_options.glimpse_size
+            self.clustering.candidates(tf.zeros([1, size, size, images.shape[-1]]))
+
+    @override
+    def infer_object(self, glimpses: tf.Tensor, sampling: SamplingOptions, pose: Optional[Pose] = None) -> Object:
         encoded = self.encoder(glimpses)
-        logits = tf.gather(self._all_category_logits(encoded), tf.argmax(self._head_information), axis=1)
+        logits = self._category_head(encoded)
         category = self._draw_category(logits, sampling)
-        latents = {CATEGORY: tf.argmax(category.value, axis=-1, output_type=tf.int32)}
-        draws = {"kl_category": [category], "kl_where": []}
-        features, loss_inputs = [category.value], {"glimpses": glimpses, "category_logits": logits}
-        if self.options.rotates:
-            angle, loss_inputs["rotation_logits"] = self._draw_angle(encoded, category.value, sampling)
-            latents[ANGLES] = angle.value
-            features += [tf.cos(angle.value)[:, None], tf.sin(angle.value)[:, None]]
-            draws["kl_where"].append(angle)
-        if self._num_deformations:
-            posterior = gaussian.from_softplus(self._deformation_head(encoded))
-            deformation = sampling.latent(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV), "deformations")
-            latents[DEFORMATIONS] = deformation.value
-            features.append(deformation.value)
-            draws["kl_where"].append(deformation)
+        if pose is None:
+            pose = self._pose_from_glimpse(encoded, category.value, sampling)
+        latents = {CATEGORY: tf.argmax(category.value, axis=-1, output_type=tf.int32), **pose.latents}
+        draws = {"kl_category": [category], "kl_where": pose.draws}
+        features = [category.value, *pose.features]
         attributes = tf.zeros([tf.shape(glimpses)[0], 0])
         if self.num_attributes:
             posterior = gaussian.from_softplus(self._attribute_head(encoded))
@@ -169,14 +172,42 @@ class DiscreteAIR(AttendInferRepeat):
             latents=latents,
             features=tf.concat(features, axis=-1),
             sprite=self.decoder(scale_gradient(category.value, sampling.category_gradient), attributes),
-            pose=self.pose(latents),
             draws=draws,
-            loss_inputs=loss_inputs,
+            loss_inputs={"glimpses": glimpses, "category_logits": logits, **pose.loss_inputs},
         )
 
-    def _all_category_logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Category logits of all heads: float32 `[batch, heads, categories]`."""
-        return tf.reshape(self._category_heads(features), [-1, self.options.invariance_heads, self.num_categories])
+    def _pose_from_glimpse(self, encoded: tf.Tensor, categories: tf.Tensor, sampling: SamplingOptions) -> Pose:
+        """Draws rotation and skew given the category."""
+        parameters = self._pose_head(encoded) if self.options.num_pose_parameters else None
+        if not self.options.matches_rotations:
+            return self.draw_pose(parameters, sampling)
+        angle, rotation_logits = self._draw_matched_angle(encoded, categories, sampling)
+        return self._pose_of(angle, parameters, sampling)._replace(loss_inputs={"rotation_logits": rotation_logits})
+
+    @override
+    def draw_pose(self, parameters: tf.Tensor, sampling: SamplingOptions) -> Pose:
+        """Draws rotation and skew; the mean angle is that of a vector, so that it has a gradient everywhere."""
+        if not self.options.rotates:
+            return self._pose_of(None, parameters, sampling)
+        direction, raw_stddev, others = tf.split(parameters, [2, 1, 2 * self.options.num_deformations], axis=-1)
+        # At first all angles are near 0.
+        mean = tf.math.atan2(direction[:, 1], direction[:, 0] + 1.0)
+        return self._pose_of(_angle_latent(mean, raw_stddev[:, 0], sampling), others, sampling)
+
+    def _pose_of(self, angle: Optional[Latent], parameters: tf.Tensor, sampling: SamplingOptions) -> Pose:
+        """A pose of this angle, if there is one, and of deformations drawn from a posterior of these parameters."""
+        pose = Pose(latents={}, features=[], draws=[], loss_inputs={})
+        if angle is not None:
+            pose.latents[ANGLES] = angle.value
+            pose.features.extend([tf.cos(angle.value)[:, None], tf.sin(angle.value)[:, None]])
+            pose.draws.append(angle)
+        if self.options.num_deformations:
+            posterior = gaussian.from_softplus(parameters)
+            deformation = sampling.latent(posterior, tfd.Normal(0.0, _DEFORMATION_STDDEV), "deformations")
+            pose.latents[DEFORMATIONS] = deformation.value
+            pose.features.append(deformation.value)
+            pose.draws.append(deformation)
+        return pose
 
     def _draw_category(self, logits: tf.Tensor, sampling: SamplingOptions) -> Latent:
         if sampling.seed is None:
@@ -185,9 +216,10 @@ class DiscreteAIR(AttendInferRepeat):
             posterior = self.category_posterior(logits, sampling.category_temperature)
             value = posterior.sample(seed=sampling.seed_of("category"))
         log_posterior = tf.reduce_sum(value * tf.nn.log_softmax(logits), axis=-1)
-        return Latent(value, kl_to_uniform(logits), sampled_kl=log_posterior + math.log(self.num_categories))
+        kl = scale_gradient(kl_to_uniform(logits), sampling.category_gradient)
+        return Latent(value, kl, sampled_kl=log_posterior + math.log(self.num_categories))
 
-    def _draw_angle(
+    def _draw_matched_angle(
         self, encoded: tf.Tensor, categories: tf.Tensor, sampling: SamplingOptions
     ) -> tuple[Latent, tf.Tensor]:
         """Draws the angle given the category, under a uniform prior on the circle.
@@ -207,10 +239,7 @@ class DiscreteAIR(AttendInferRepeat):
         mean = tf.math.atan2(
             tf.reduce_sum(categories * tf.sin(angles), axis=-1), tf.reduce_sum(categories * tf.cos(angles), axis=-1)
         )
-        posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw[:, -1] - 2.0))
-        angle, log_circle = sampling.gaussian(posterior, "angle"), math.log(2.0 * math.pi)
-        # The normal distribution is so narrow that wrapping it around the circle would change nothing.
-        return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle), rotation_logits
+        return _angle_latent(mean, raw[:, -1], sampling), rotation_logits
 
     @override
     def pose(self, latents: Mapping[str, tf.Tensor]) -> Optional[Affine]:
@@ -235,8 +264,8 @@ class DiscreteAIR(AttendInferRepeat):
         latents = {CATEGORY: tf.random.stateless_uniform([num_objects], seeds[0], 0, self.num_categories, tf.int32)}
         if self.options.rotates:
             latents[ANGLES] = tf.random.stateless_uniform([num_objects], seeds[1], -math.pi, math.pi)
-        if self._num_deformations:
-            shape = [num_objects, self._num_deformations]
+        if self.options.num_deformations:
+            shape = [num_objects, self.options.num_deformations]
             latents[DEFORMATIONS] = tf.random.stateless_normal(shape, seeds[2], 0.0, _DEFORMATION_STDDEV)
         if self.num_attributes:
             latents[ATTRIBUTES] = tf.random.stateless_normal([num_objects, self.num_attributes], seeds[3])
@@ -265,17 +294,51 @@ class DiscreteAIR(AttendInferRepeat):
             lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
         )
         self.matching.balance(use, _BALANCE_RATE)
-        information = tf.cond(
-            schedules["invariance_weight"] > 0.0,
-            lambda: self._information(glimpses, weights, view_seeds),
-            lambda: tf.zeros([self.options.invariance_heads]),
-        )
-        # Once the ELBO's gradient reaches categories, the choice of the head is final.
-        choosing = tf.cast(schedules["category_gradient"] < 1.0, tf.float32)
-        self._head_information.assign_add(0.02 * choosing * (information - self._head_information))
         total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
-        total -= schedules["invariance_weight"] * tf.reduce_sum(information)
-        return total, {**schedules, "category_information": tf.reduce_max(information)}
+        if self.clustering is None:
+            return total, schedules
+        is_object, none = weights > 0.5, tf.zeros([self.options.invariance_heads])
+        clusters = (step >= self.options.invariance_first_step) & tf.reduce_any(is_object)
+        information = tf.cond(
+            clusters & (step <= self.options.merging_step),
+            lambda: self.clustering.information(tf.boolean_mask(glimpses, is_object), view_seeds),
+            lambda: none,
+        )
+        cross_entropy = tf.cond(
+            clusters,
+            lambda: self._clustered_cross_entropy(glimpses, loss_inputs["category_logits"], is_object),
+            lambda: tf.zeros_like(weights),
+        )
+        tf.cond(tf.equal(step, self.options.merging_step), self._merge_categories, lambda: False)
+        total -= self.options.invariance_weight * tf.reduce_sum(information)
+        total += _TEACHING_WEIGHT * tf.reduce_sum(tf.reshape(cross_entropy, [len(slots), -1]), axis=0)
+        heads = {f"category_information_{head}": value for head, value in enumerate(tf.unstack(information))}
+        return total, {**schedules, **heads}
+
+    def _clustered_cross_entropy(
+        self, glimpses: tf.Tensor, category_logits: tf.Tensor, is_object: tf.Tensor
+    ) -> tf.Tensor:
+        """Cross-entropy of categories to those of the clustering, `[objects]`; 0 where there is no object."""
+        categories = self.clustering(tf.boolean_mask(glimpses, is_object))
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(categories, tf.boolean_mask(category_logits, is_object))
+        return tf.scatter_nd(tf.where(is_object), cross_entropy, tf.shape(is_object, tf.int64))
+
+    @override
+    def candidate_categories(self, images: tf.Tensor) -> Optional[tf.Tensor]:
+        """The categories by each clustering, as if it were merged and chosen now."""
+        if self.clustering is None:
+            return None
+        slots = self.infer(images, self.max_objects, SamplingOptions()).slots
+        present = tf.concat([slot.presence for slot in slots], axis=0) > 0.5
+        glimpses = tf.concat([slot.object.loss_inputs["glimpses"] for slot in slots], axis=0)
+        found = self.clustering.candidates(tf.boolean_mask(glimpses, present))  # [objects, heads]
+        shape = tf.stack([tf.shape(glimpses)[0], tf.shape(found)[1]])
+        categories = tf.scatter_nd(tf.cast(tf.where(present), tf.int32), found + 1, shape) - 1
+        return tf.stack(tf.split(categories, len(slots)), axis=1)  # [batch, slots, heads]
+
+    def _merge_categories(self) -> bool:
+        self.clustering.merge()
+        return True
 
     def _matching_loss(
         self,
@@ -305,12 +368,13 @@ class DiscreteAIR(AttendInferRepeat):
         )
         return is_object * loss, use
 
-    def _information(self, glimpses: tf.Tensor, weights: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Mutual information between the categories of two random views of each glimpse: `[heads]`, in nats."""
-        views = [random_views(glimpses, self._view_range, seed) for seed in seeds]
-        logits = self._all_category_logits(self.encoder(tf.concat(views, axis=0)))
-        first, second = tf.split(tf.nn.softmax(logits), 2)
-        return mutual_information(first, second, weights)
+
+def _angle_latent(mean: tf.Tensor, raw_stddev: tf.Tensor, sampling: SamplingOptions) -> Latent:
+    """Draws an angle from a normal distribution of that mean under a uniform prior on the circle."""
+    posterior = tfd.Normal(mean, _ANGLE_STDDEV_LIMIT * tf.sigmoid(raw_stddev - 2.0))
+    angle, log_circle = sampling.gaussian(posterior, "angle"), math.log(2.0 * math.pi)
+    # The normal distribution is so narrow that wrapping it around the circle would change nothing.
+    return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle)
 
 
 def _dense_head(units: int, name: str) -> tf.keras.layers.Dense:

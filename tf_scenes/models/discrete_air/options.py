@@ -35,6 +35,12 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "rotation (Multi-Sprites), joint (Multi-MNIST).",
         choices=("none", "rotation", "rotation_and_skew", "joint"),
     )
+    pose_from: str = option(
+        "glimpse",
+        "What rotation and skew are inferred from: glimpse, after the category; or attention, by the LSTM, before the "
+        "glimpse, which is then read through the inverse of the whole transformation (equation 7). Paper: attention.",
+        choices=("glimpse", "attention"),
+    )
     decoder_learning_rate_factor: float = option(
         1.0, "Learning rate of the object decoder as a multiple of --learning_rate. Paper: 1.", lower=1e-6
     )
@@ -76,6 +82,17 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "categories.",
         lower=1,
     )
+    num_fine_categories: int = option(
+        0,
+        "Number of categories of each clustering of --discrete_air.invariance_weight, merged to "
+        "--discrete_air.num_categories by --discrete_air.merging_step; 0 for as many from the start.",
+        lower=0,
+    )
+    merging_step: int = option(
+        2_000,
+        "Step at which clusterings stop learning, fine categories are merged and the best one is chosen.",
+        lower=1,
+    )
     invariance_first_step: int = option(1_000, "Step at which --discrete_air.invariance_weight takes effect.", lower=0)
     view_rotation: float = option(
         25.0,
@@ -95,12 +112,39 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         """Whether objects have an explicit angle."""
         return self.pose in ("rotation", "rotation_and_skew")
 
+    @property
+    def num_deformations(self) -> int:
+        """Number of dimensions of skew, or of the matrix for rotation and skew."""
+        return {"rotation_and_skew": 2, "joint": 4}.get(self.pose, 0)
+
+    @property
+    def matches_rotations(self) -> bool:
+        """Whether angles are those of template matching, with offsets."""
+        return self.rotates and self.matching_weight > 0.0
+
+    @property
+    def num_pose_parameters(self) -> int:
+        """Number of parameters of the posterior of deformations, and of rotation unless by template matching."""
+        return 3 * (self.rotates and not self.matches_rotations) + 2 * self.num_deformations
+
     @override
     def check(self) -> None:
         if self.temperature_final > self.temperature:
             raise UserError("--discrete_air.temperature_final must not be above --discrete_air.temperature")
         if self.matching_noise_final > self.matching_noise:
             raise UserError("--discrete_air.matching_noise_final must not be above --discrete_air.matching_noise")
+        if self.matching_weight and self.pose_from == "attention":
+            raise UserError(
+                "--discrete_air.matching_weight needs --discrete_air.pose_from=glimpse: template matching finds the "
+                "rotation in upright glimpses"
+            )
+        if 0 < self.num_fine_categories < self.num_categories:
+            raise UserError(
+                "--discrete_air.num_fine_categories must be 0 or at least --discrete_air.num_categories, to which they "
+                "are merged"
+            )
+        if self.invariance_weight and self.merging_step <= self.invariance_first_step:
+            raise UserError("--discrete_air.merging_step must be above --discrete_air.invariance_first_step")
 
 
 def check(config: Any) -> None:
@@ -124,5 +168,5 @@ def schedule_ends(config: Any) -> Mapping[str, int]:
         matching_end = options.matching_first_step + options.matching_steps
         ends["--discrete_air.matching_first_step + --discrete_air.matching_steps"] = matching_end
     if options.invariance_weight:
-        ends["--discrete_air.invariance_first_step"] = options.invariance_first_step
+        ends["--discrete_air.merging_step"] = options.merging_step
     return {**ends, "--discrete_air.elbo_first_step": options.elbo_first_step}

@@ -15,7 +15,6 @@ class DiscreteAirSchedules:
         matching_noise: Standard deviation of pixels in template matching: with large values all templates and angles
             match alike, with small ones the best match wins.
         matching_weight: Weight of template matching.
-        invariance_weight: Weight of invariant information clustering.
         sprite_gradient: Factor of the sprite's gradient, as in `SamplingOptions`; 0 leaves templates and categories to
             template matching.
         category_gradient: Factor of the category's gradient, as in `SamplingOptions`; 0 leaves categories to template
@@ -25,7 +24,6 @@ class DiscreteAirSchedules:
     temperature: Schedule
     matching_noise: Schedule
     matching_weight: Schedule
-    invariance_weight: Schedule
     sprite_gradient: Schedule
     category_gradient: Schedule
 
@@ -45,7 +43,6 @@ class DiscreteAirSchedules:
                 geometric=True,
             ),
             matching_weight=Ramp(options.matching_weight, options.matching_weight, 0, 0),
-            invariance_weight=switched_on(options.invariance_first_step, options.invariance_weight),
             # Without template matching nothing but the ELBO trains templates.
             sprite_gradient=switched_on(options.elbo_first_step if options.matching_weight else 0, 1.0),
             category_gradient=switched_on(options.elbo_first_step, 1.0),
