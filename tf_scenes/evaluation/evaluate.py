@@ -11,14 +11,18 @@ from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
 from tf_scenes.evaluation import metrics
 from tf_scenes.evaluation.segmentation import ImageScores, score_image, segmentation_scores
+from tf_scenes.evaluation.sweep import attribute_sweep
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training.trainable_model import Batch, elbo
 
 _SEED = 20_200
+# Number of objects whose attribute is swept.
+_SWEPT_OBJECTS = 500
 _TABLE_ROWS = (
     "count_accuracy",
     "elbo",
     "correspondence",
+    "swept_category_kept",
     "mse",
     "squared_error",
     "foreground_iou",
@@ -109,8 +113,9 @@ def evaluate_splits(
         `count_accuracy_by_count`, and with centres `count_errors`, see `metrics.count_errors`; `location_error` and
         `location_offset` in pixels; with masks, `segmentation.segmentation_scores`, where an object that owns no pixel
         is in no measure but those of counts. If the model also has categories: `correspondence`; `category_labels`, the
-        label of each category; `category_use`, the number of objects in each category. Measures that need ground truth
-        or fields that do not exist are None.
+        label of each category; `category_use`, the number of objects in each category; and if it has attributes,
+        `attribute_sweep`, see `sweep.attribute_sweep`, whose share is also `swept_category_kept`. Measures that need
+        ground truth or fields that do not exist are None.
     """
     inference = _Inference(model)
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
@@ -158,6 +163,7 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
         **_counting(totals),
         **_locating(totals),
         **_categorising(totals),
+        **_sweeping(inference.model, dataset, split_name, batch_size),
     }
 
 
@@ -185,6 +191,13 @@ def _categorising(totals: _Totals) -> dict[str, Any]:
         "category_labels": labels,
         "category_use": np.bincount(categories[categories >= 0]).tolist(),
     }
+
+
+def _sweeping(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
+    if not (model.finds_objects and model.num_categories and model.num_attributes):
+        return {}
+    sweep = attribute_sweep(model, dataset, split_name, _SWEPT_OBJECTS, batch_size)
+    return {"swept_category_kept": sweep["category_kept"], "attribute_sweep": sweep}
 
 
 def _counting(totals: _Totals) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tf_scenes.descriptions import (
 )
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.evaluation.samples import sample_scenes
+from tf_scenes.evaluation.sweep import SWEPT_VALUES
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization import plots
 
@@ -190,7 +191,7 @@ def description_sheet(model: SceneModel, dataset: Dataset, split_name: str, num_
     )
 
 
-def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0)) -> Figure:
+def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = SWEPT_VALUES) -> Figure:
     """An object of each category with different values of its first attribute, the other attributes being 0.
 
     Args:

@@ -1,5 +1,7 @@
 """AIR and Discrete-AIR beyond what all models have in common."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -264,3 +266,27 @@ def test_glimpses_are_read_through_the_whole_transformation(build):
     glimpse = slot.object.loss_inputs["glimpses"][0, ..., 0].numpy()
     np.testing.assert_allclose(glimpse[inside], expected[inside], atol=1e-4)
     assert inside.mean() > 0.3
+
+
+@pytest.mark.parametrize("name", ["unexplained", "attention", "joint"])
+def test_of_several_guesses_the_one_that_explains_most_is_taken(build, name):
+    """Beside each of the nine guesses alone: the middle, and a quarter of a glimpse's side away in each direction."""
+    model = build(name)
+    slot = model.infer(IMAGES, 1, SamplingOptions(guesses=9)).slots[0]
+    empty = tf.zeros_like(IMAGES)
+    seen, batch = model._seen(IMAGES, empty), tf.shape(IMAGES)[0]
+    latents = tf.zeros([batch, 1 + model.attention.dimensions + model.num_features])
+    located = model.localization(seen.whole, latents, model.localization.initial_state(batch))
+    scale, translation = model.attention.scale_and_translation(located.where.mean + model.attention.prior_mean())
+    gains = []
+    for offset in itertools.product([-0.5, 0.0, 0.5], repeat=2):
+        moved = np.arctanh(np.clip(translation + scale * np.array(offset, np.float32), -0.97, 0.97))
+        mean = tf.concat([located.where.mean[:, :-2], moved], axis=-1)
+        alone = model._explain(
+            seen.glimpses, located._replace(where=located.where._replace(mean=mean)), SamplingOptions()
+        )
+        cost = sum(np.sum([latent.kl for latent in draws], axis=0) for draws in alone.object.draws.values())
+        gains.append(model._log_likelihood(IMAGES, alone.drawing) - cost - alone.where.kl)
+    gain = model._log_likelihood(IMAGES, slot.drawing) - sum(slot.kl().values())
+    np.testing.assert_allclose(gain, np.max(gains, axis=0), rtol=1e-5)
+    assert (np.max(gains, axis=0) > gains[4] + 1.0).any()  # Not always the middle.
