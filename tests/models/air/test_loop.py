@@ -289,4 +289,4 @@ def test_of_several_guesses_the_one_that_explains_most_is_taken(build, name):
         gains.append(model._log_likelihood(IMAGES, alone.drawing) - cost - alone.where.kl)
     gain = model._log_likelihood(IMAGES, slot.drawing) - sum(slot.kl().values())
     np.testing.assert_allclose(gain, np.max(gains, axis=0), rtol=1e-5)
-    assert (np.max(gains, axis=0) > gains[4] + 1.0).any()  # Not always the middle.
+    assert np.any(np.max(gains, axis=0) > gains[4] + 1.0)  # Not always the middle.
