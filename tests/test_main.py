@@ -20,6 +20,7 @@ TINY = (
     "--image_size=32",
     "--sprite_size=10",
     "--test_size=40",
+    "--validation_size=20",
     "--train_steps=10",  # Not a multiple of what lies between two reports.
     "--steps_per_report=6",
     "--calibration_size=8",
@@ -100,9 +101,11 @@ def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
         for tag in events.Tags()["tensors"]:
             found.setdefault(tag, []).extend(event.step for event in events.Tensors(tag))
     expected = "elbo reconstruction kl_count kl_location kl_appearance temperature auxiliary_weight learning_rate"
-    for name in [*expected.split(), "location_learning_rate", "count_accuracy"]:
+    progress = ["count_accuracy", "count_missed", "validation_4_count_accuracy"]
+    for name in [*expected.split(), "location_learning_rate", *progress]:
         assert set(found[f"epoch_{name}"]) == {6, 10}, name
-    assert set(found["test"]) == set(found["test_4"]) == {6, 10}
+    assert set(found["validation"]) == set(found["validation_4"]) == {6, 10}
+    assert not any("test" in tag for tag in found)  # Not looked at in the course of training.
     assert found["flags"] == [0]
 
 
