@@ -55,6 +55,13 @@ def test_candidates_are_the_categories_of_each_clustering_where_there_are_object
     np.testing.assert_array_equal(candidates.swapaxes(0, 1)[present.T], expected)
 
 
+def test_candidates_of_images_without_objects(make_config):
+    model = build_model(make_config(*COMMON, *HEADS, *ATTENTION), (24, 24, 1))
+    model.localization._presence.bias.assign([-100.0])
+    candidates = model.candidate_categories(tf.constant(example_images()))
+    np.testing.assert_array_equal(candidates, np.full([len(example_images()), model.max_objects, 2], -1))
+
+
 def test_without_clustering_there_are_no_candidates(make_config):
     model = build_model(make_config(*COMMON, "--model=discrete_air", *ATTENTION), (24, 24, 1))
     assert model.candidate_categories(tf.constant(example_images())) is None

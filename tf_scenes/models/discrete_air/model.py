@@ -331,8 +331,13 @@ class DiscreteAIR(AttendInferRepeat):
         slots = self.infer(images, self.max_objects, SamplingOptions()).slots
         present = tf.concat([slot.presence for slot in slots], axis=0) > 0.5
         glimpses = tf.concat([slot.object.loss_inputs["glimpses"] for slot in slots], axis=0)
-        found = self.clustering.candidates(tf.boolean_mask(glimpses, present))  # [objects, heads]
-        shape = tf.stack([tf.shape(glimpses)[0], tf.shape(found)[1]])
+        heads = self.options.invariance_heads
+        found = tf.cond(  # [objects, heads]
+            tf.reduce_any(present),  # Batch statistics need an object.
+            lambda: self.clustering.candidates(tf.boolean_mask(glimpses, present)),
+            lambda: tf.zeros([0, heads], tf.int32),
+        )
+        shape = [tf.shape(glimpses)[0], heads]
         categories = tf.scatter_nd(tf.cast(tf.where(present), tf.int32), found + 1, shape) - 1
         return tf.stack(tf.split(categories, len(slots)), axis=1)  # [batch, slots, heads]
 
