@@ -68,6 +68,22 @@ class _Seen(NamedTuple):
     glimpses: tf.Tensor
 
 
+class _Progress(NamedTuple):
+    """What one slot leaves to the next.
+
+    Attributes:
+        canvas: Sum of the present objects' drawings, float32 `[batch, height, width, channels]`.
+        presence: Presence of the latest object, float32 `[batch]`.
+        state: State of the LSTM.
+        latents: What the LSTM sees of the latest object, float32 `[batch, L]`.
+    """
+
+    canvas: tf.Tensor
+    presence: tf.Tensor
+    state: list[tf.Tensor]
+    latents: tf.Tensor
+
+
 class _Explanation(NamedTuple):
     """What one slot explains: a draw of z_where, the object there, its drawing `[batch, height, width, channels]`."""
 
@@ -194,36 +210,55 @@ class AttendInferRepeat(SceneModel):
             sampling: How latents are drawn.
         """
         batch = tf.shape(images)[0]
-        canvas, presence = tf.zeros_like(images), tf.ones([batch])
-        state = empty = self.localization.initial_state(batch)
-        latents = tf.zeros([batch, 1 + self.attention.dimensions + self.num_features])
+        progress = _Progress(
+            canvas=tf.zeros_like(images),
+            presence=tf.ones([batch]),
+            state=self.localization.initial_state(batch),
+            latents=tf.zeros([batch, 1 + self.attention.dimensions + self.num_features]),
+        )
         slots = []
         for number in range(num_slots):
-            state = state if self.attention_options.memory else empty
-            seen, slot_sampling = self._seen(images, canvas), sampling.of_slot(number)
-            located = self.localization(seen.whole, latents, state)
-            state = located.state
-            relaxed_logits, present = _draw_presence(located.presence_logits, slot_sampling)
-            if sampling.guesses == 1:
-                where, found, drawing = self._explain(seen.glimpses, located, slot_sampling)
+            slot_sampling = sampling.of_slot(number)
+            if sampling.core_ops_only:
+                slot, progress = self._infer_exported_slot(images, progress, slot_sampling.seed, sampling.guesses)
             else:
-                where, found, drawing = self._explain_most(images, canvas, seen.glimpses, located, slot_sampling)
-            slots.append(
-                Slot(
-                    presence_logits=located.presence_logits,
-                    relaxed_logits=relaxed_logits,
-                    presence_before=presence,
-                    presence=presence * present,
-                    where=where,
-                    state=tf.cast(state[0], tf.float32),
-                    object=found,
-                    drawing=drawing,
-                )
-            )
-            presence = slots[-1].presence
-            canvas += presence[:, None, None, None] * drawing
-            latents = tf.concat([presence[:, None], where.value, found.features], axis=-1)
-        return Inference(canvas, slots)
+                slot, progress = self._infer_slot(images, progress, slot_sampling)
+            slots.append(slot)
+        return Inference(progress.canvas, slots)
+
+    @tf.function(autograph=False)
+    def _infer_exported_slot(
+        self, images: tf.Tensor, progress: _Progress, seed: Optional[tf.Tensor], guesses: int
+    ) -> tuple[Slot, _Progress]:
+        # A graph of its own, which an exported model holds once and calls for each slot.
+        return self._infer_slot(images, progress, SamplingOptions(seed, core_ops_only=True, guesses=guesses))
+
+    def _infer_slot(self, images: tf.Tensor, progress: _Progress, sampling: SamplingOptions) -> tuple[Slot, _Progress]:
+        canvas, batch = progress.canvas, tf.shape(images)[0]
+        state = progress.state if self.attention_options.memory else self.localization.initial_state(batch)
+        seen = self._seen(images, canvas)
+        located = self.localization(seen.whole, progress.latents, state)
+        relaxed_logits, present = _draw_presence(located.presence_logits, sampling)
+        if sampling.guesses == 1:
+            where, found, drawing = self._explain(seen.glimpses, located, sampling)
+        else:
+            where, found, drawing = self._explain_most(images, canvas, seen.glimpses, located, sampling)
+        slot = Slot(
+            presence_logits=located.presence_logits,
+            relaxed_logits=relaxed_logits,
+            presence_before=progress.presence,
+            presence=progress.presence * present,
+            where=where,
+            state=tf.cast(located.state[0], tf.float32),
+            object=found,
+            drawing=drawing,
+        )
+        return slot, _Progress(
+            canvas=canvas + slot.presence[:, None, None, None] * drawing,
+            presence=slot.presence,
+            state=located.state,
+            latents=tf.concat([slot.presence[:, None], where.value, found.features], axis=-1),
+        )
 
     def _seen(self, images: tf.Tensor, canvas: tf.Tensor) -> _Seen:
         if self.attention_options.looks_at == "difference":
