@@ -7,6 +7,7 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from tf_scenes.app import drawing, experiments, prediction
+from tf_scenes.app.build import model_to_export
 from tf_scenes.app.run import Run
 from tf_scenes.config import EXPERIMENTS, Config
 from tf_scenes.editing.interventions import TrainedCodec
@@ -23,6 +24,9 @@ from tf_scenes.serving.server_config import write_server_config
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import strategies
 from tf_scenes.visualization import figures, plots
+
+# Largest side in pixels of the images in warm-up requests: enough for every part of a model to run once.
+_WARM_UP_SIDE = 128
 
 
 def run_mode(config: Config) -> None:
@@ -113,10 +117,10 @@ def _experiment(run: Run, name: str) -> None:
 
 def _export(run: Run) -> None:
     """Exports the encoder and the decoder as SavedModels, with the report, a model card and a server configuration."""
-    folder, serving = run.config.job.export_dir, run.config.serving
+    folder, serving, image_shape = run.config.job.export_dir, run.config.serving, run.dataset.image_shape
     exported = export(
-        run.model,
-        run.dataset.image_shape,
+        model_to_export(run.config, image_shape, run.model),
+        image_shape,
         folder,
         Limits(run.config.evaluation.max_inferred_objects, serving.max_image_side),
         serving.keep_versions,
@@ -134,7 +138,10 @@ def _export(run: Run) -> None:
 
 def _warm_up_images(run: Run) -> Optional[tf.Tensor]:
     count = run.config.serving.warm_up_images
-    return next(iter(run.dataset.evaluation_batches("test", count)))["images"] if count else None
+    if not count:
+        return None
+    images = next(iter(run.dataset.evaluation_batches("test", count)))["images"]
+    return images[:, :_WARM_UP_SIDE, :_WARM_UP_SIDE]
 
 
 def _generate(run: Run) -> None:

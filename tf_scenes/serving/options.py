@@ -13,6 +13,12 @@ class ServingOptions(Options, affects_training=False):
     max_image_side: int = option(
         2_048, "Maximum height and width in pixels of an image that an exported model takes or draws.", lower=8
     )
+    export_weights: str = option(
+        "float32",
+        "Type in which exported models keep their weights: float32, or float16, which takes half the space. What they "
+        "compute in does not change.",
+        choices=("float32", "float16"),
+    )
     warm_up_images: int = option(
         2,
         "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests.",
