@@ -28,11 +28,13 @@ PLAN = {
     "vae": (1, ("likelihood",)),
     "vae_multi_mnist": (1, ("likelihood",)),
     "vae_multi_mnist_10k": (1, ("likelihood",)),
-    "air_multi_sprites": (1, OBJECTS),
+    "air_multi_sprites": (3, OBJECTS),
     "air_multi_sprites_nvil": (1, OBJECTS),
-    "air_multi_mnist": (1, OBJECTS),
+    "air_multi_mnist": (3, OBJECTS),
+    "air_multi_mnist_observations": (1, ()),
     "discrete_air_multi_sprites": (3, OBJECTS),
-    "discrete_air_multi_mnist": (1, OBJECTS),
+    "discrete_air_multi_mnist": (3, OBJECTS),
+    "discrete_air_multi_mnist_observations": (1, ()),
 }
 
 

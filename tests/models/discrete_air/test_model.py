@@ -47,7 +47,7 @@ def test_the_network_of_categories_learns_those_of_the_chosen_clustering(model):
 def test_candidates_are_the_categories_of_each_clustering_where_there_are_objects(model):
     images = tf.constant(example_images())
     candidates = model.candidate_categories(images).numpy()  # [images, slots, heads]
-    slots = model.infer(images, model.max_objects, SamplingOptions()).slots
+    slots = model.infer(images, model.max_inferred_objects, SamplingOptions()).slots
     present = np.stack([slot.presence for slot in slots], axis=1) > 0.5
     np.testing.assert_array_equal(candidates >= 0, np.repeat(present[..., None], 2, axis=2))
     glimpses = np.stack([slot.object.loss_inputs["glimpses"] for slot in slots], axis=1)
@@ -59,7 +59,7 @@ def test_candidates_of_images_without_objects(make_config):
     model = build_model(make_config(*COMMON, *HEADS, *ATTENTION), (24, 24, 1))
     model.localization._presence.bias.assign([-100.0])
     candidates = model.candidate_categories(tf.constant(example_images()))
-    np.testing.assert_array_equal(candidates, np.full([len(example_images()), model.max_objects, 2], -1))
+    np.testing.assert_array_equal(candidates, np.full([len(example_images()), model.max_inferred_objects, 2], -1))
 
 
 def test_without_clustering_there_are_no_candidates(make_config):

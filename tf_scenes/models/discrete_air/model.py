@@ -328,7 +328,7 @@ class DiscreteAIR(AttendInferRepeat):
         """The categories by each clustering, as if it were merged and chosen now."""
         if self.clustering is None:
             return None
-        slots = self.infer(images, self.max_objects, SamplingOptions()).slots
+        slots = self.infer(images, self.max_inferred_objects, SamplingOptions()).slots
         present = tf.concat([slot.presence for slot in slots], axis=0) > 0.5
         glimpses = tf.concat([slot.object.loss_inputs["glimpses"] for slot in slots], axis=0)
         heads = self.options.invariance_heads
