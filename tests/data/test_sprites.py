@@ -143,7 +143,8 @@ def test_grey_shapes_have_all_sizes_and_the_area_of_their_outline():
 
 def test_grey_mnist_digits_keep_their_pixels(mnist_path):
     bank = sprites.grey_mnist(mnist_path)
-    digits, labels = load_mnist(mnist_path)
+    digits, labels, origin = load_mnist(mnist_path)
+    assert bank.origin == origin == "10,000 MNIST digits of t10k-images-idx3-ubyte.gz"
     assert bank.sprites.shape == (10_000, 20, 20, 1)
     np.testing.assert_array_equal(bank.labels, labels)
     np.testing.assert_array_equal(bank.sprites.sum((1, 2, 3), dtype=np.int64), digits.sum((1, 2), dtype=np.int64))

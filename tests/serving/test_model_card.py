@@ -28,6 +28,8 @@ def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model
     assert "| squared error per pixel | 0.0011 | 0.005 |" in card
     assert "correspondence |" not in card and "elbo" not in card.lower()  # What was not measured is left out.
     assert card.split("## Limits")[1].count("\n- ") >= 2
+    digits = model_card("my_run", {**REPORT, "data": {"origin": "10,000 MNIST digits of a file"}}, finds_objects=True)
+    assert "seed 3, without labels; made of 10,000 MNIST digits of a file." in digits
     assert ("--predict_models=saved_models/my_run" in card) == (model != "vae")
 
 

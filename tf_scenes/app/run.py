@@ -233,8 +233,7 @@ class Run:
             # Only the flags that training depends on, not folders, which differ between machines.
             "flags": self.config.training_flags(),
             "inference_flags": self.config.inference_flags(),
-            # Unless the data lies outside of the working folder, so that the model can be shown on it.
-            "data": self.config.data.portable_paths(),
+            "data": self._about_data(),
             "machine": {"processor": _processor(), "cores": os.cpu_count()},
             "versions": {
                 "tf_scenes": __version__,
@@ -242,6 +241,11 @@ class Run:
                 "python": platform.python_version(),
             },
         }
+
+    def _about_data(self) -> dict[str, str]:
+        # Without paths outside of the working folder: where it holds the data, the model can be shown on it.
+        origin = {} if self.dataset.origin is None else {"origin": self.dataset.origin}
+        return {**self.config.data.portable_paths(), **origin}
 
 
 def _processor() -> str:

@@ -39,6 +39,7 @@ class Dataset(abc.ABC):
             `labels` and `masks`.
         measured: Keys that `examples` returns beside `images` for training: `levels`, or none.
         notes: What a user should know about how the data was read, a line each.
+        origin: How many digits or the like images are made of, and where they come from; None if there are none.
         black_background: Whether every pixel that shows no object is 0, as in scenes of sprites but not in photographs.
     """
 
@@ -49,6 +50,7 @@ class Dataset(abc.ABC):
     label_names: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: Optional[str] = None
     black_background: bool = False
 
     @property

@@ -3,7 +3,7 @@
 import gzip
 import os
 import struct
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -16,14 +16,25 @@ _HOW_TO_PROVIDE = (
 )
 
 
-def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
+class Digits(NamedTuple):
+    """Handwritten digits.
+
+    Attributes:
+        images: Images, uint8 `[digits, height, width]`; MNIST's have 28 x 28 pixels.
+        labels: Labels, int32 `[digits]`.
+        origin: How many they are, and of which files.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    origin: str
+
+
+def load_mnist(path: Optional[str]) -> Digits:
     """All MNIST digits in the given files, training digits first.
 
     Args:
         path: Path of the digits, see `tf_scenes.data.sprites.mnist`; None takes Keras's copy.
-
-    Returns:
-        Images, uint8 `[digits, 28, 28]`, and labels, int32 `[digits]`.
 
     Raises:
         UserError: If no digits can be read; the message says how to provide them.
@@ -37,14 +48,19 @@ def load_mnist(path: Optional[str]) -> tuple[np.ndarray, np.ndarray]:
         arrays = read_arrays(path, required=names)
         images = np.concatenate([arrays["x_train"], arrays["x_test"]])
         labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+        files = os.path.basename(path)
     else:
-        images, labels = _mnist_from_idx(path)
+        images, labels, files = _mnist_from_idx(path)
     if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
         raise UserError(f"{path} does not hold MNIST digits: images must be uint8, N x 28 x 28, with N labels")
-    return images, labels.astype(np.int32)
+    return _digits(images, labels, files)
 
 
-def _mnist_from_keras() -> tuple[np.ndarray, np.ndarray]:
+def _digits(images: np.ndarray, labels: np.ndarray, files: str) -> Digits:
+    return Digits(images, labels.astype(np.int32), f"{len(images):,} MNIST digits of {files}")
+
+
+def _mnist_from_keras() -> Digits:
     from tensorflow import keras
 
     try:
@@ -52,10 +68,10 @@ def _mnist_from_keras() -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # Keras raises a plain Exception if the download fails.
         raise UserError(f"Keras could not download MNIST: {_HOW_TO_PROVIDE}") from error
     images = np.concatenate([train_images, test_images])
-    return images, np.concatenate([train_labels, test_labels]).astype(np.int32)
+    return _digits(images, np.concatenate([train_labels, test_labels]), "Keras's mnist.npz")
 
 
-def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray]:
+def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray, str]:
     if os.path.isdir(path):
         candidates = [os.path.join(path, f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")]
         image_files = [name for name in candidates if os.path.exists(name)]
@@ -71,7 +87,8 @@ def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray]:
         labels.append(_read_idx(label_file, dimensions=1))
         if len(images[-1]) != len(labels[-1]):
             raise UserError(f"{image_file} has {len(images[-1])} digits but {label_file} has {len(labels[-1])} labels")
-    return np.concatenate(images), np.concatenate(labels)
+    files = " and ".join(os.path.basename(image_file) for image_file in image_files)
+    return np.concatenate(images), np.concatenate(labels), files
 
 
 def _read_idx(path: str, dimensions: int) -> np.ndarray:

@@ -40,6 +40,7 @@ class SceneDataset(Dataset):
         self.splits = {split.name: split for split in splits}
         self.image_shape = (image_size, image_size, bank.channels)
         self.label_names = tuple(bank.label_names)
+        self.origin = bank.origin
 
     @override
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tf_scenes.data import user_arrays
-from tf_scenes.data.mnist import load_mnist
+from tf_scenes.data.mnist import Digits, load_mnist
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_arrays
 
@@ -47,6 +47,7 @@ class SpriteBank:
         attributes: Further ground truth by name, `[sprites]` or `[sprites, k]`.
         held_out: Whether each sprite is for held-out scenes, bool `[sprites]`; training scenes use the other sprites.
             None: all scenes use all sprites.
+        origin: How many digits there are, and where they come from; None for drawn shapes.
     """
 
     sprites: np.ndarray
@@ -55,6 +56,7 @@ class SpriteBank:
     label_names: Sequence[str]
     attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=lambda: types.MappingProxyType({}))
     held_out: Optional[np.ndarray] = None
+    origin: Optional[str] = None
 
     @property
     def channels(self) -> int:
@@ -171,12 +173,14 @@ def mnist(path: Optional[str] = None, size: int = 18, pool: int = 10_000) -> Spr
     Raises:
         UserError: If the digits cannot be read, or if there are fewer than `pool`.
     """
-    digits, labels = load_mnist(path)
-    if pool > len(digits):
+    digits = load_mnist(path)
+    count = len(digits.images)
+    if pool > count:
         where = f"in {path}" if path else "in Keras's copy"
-        raise UserError(f"a pool of {pool} MNIST digits was requested, but there are only {len(digits)} {where}")
-    chosen = np.sort(np.random.RandomState(_MNIST_POOL_SEED).permutation(len(digits))[:pool])
-    return _binary_digits(digits[chosen], labels[chosen], size)
+        raise UserError(f"a pool of {pool} MNIST digits was requested, but there are only {count} {where}")
+    chosen = np.sort(np.random.RandomState(_MNIST_POOL_SEED).permutation(count)[:pool])
+    origin = f"{pool:,} of {digits.origin}"
+    return _binary_digits(Digits(digits.images[chosen], digits.labels[chosen], origin), size)
 
 
 def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
@@ -189,7 +193,7 @@ def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
     Raises:
         UserError: If the digits cannot be read.
     """
-    return _grey_digits(*load_mnist(path), size)
+    return _grey_digits(load_mnist(path), size)
 
 
 def scaled_mnist(path: Optional[str] = None, size: int = 28) -> SpriteBank:
@@ -206,30 +210,31 @@ def scaled_mnist(path: Optional[str] = None, size: int = 28) -> SpriteBank:
     Raises:
         UserError: If the digits cannot be read.
     """
-    digits, labels = load_mnist(path)
-    sizes_each = -(-_SCALED_DIGITS // len(digits))
-    scales = np.random.RandomState(_MNIST_POOL_SEED).normal(1.3, 0.1, size=len(digits) * sizes_each)
+    digits = load_mnist(path)
+    sizes_each = -(-_SCALED_DIGITS // len(digits.images))
+    scales = np.random.RandomState(_MNIST_POOL_SEED).normal(1.3, 0.1, size=len(digits.images) * sizes_each)
     frames = np.clip((28 / scales).astype(np.int32), 8, size)
     sprites = np.zeros((len(frames), size, size, 1), np.uint8)
-    for sprite, frame, digit in zip(sprites, frames, np.repeat(digits, sizes_each, axis=0)):
+    for sprite, frame, digit in zip(sprites, frames, np.repeat(digits.images, sizes_each, axis=0)):
         sprite[:frame, :frame, 0] = Image.fromarray(digit).resize((frame, frame), Image.Resampling.BILINEAR)
     return SpriteBank(
         sprites=sprites,
         frame_sizes=frames,
-        labels=np.repeat(labels, sizes_each).astype(np.int32),
+        labels=np.repeat(digits.labels, sizes_each),
         label_names=_DIGIT_NAMES,
-        held_out=np.repeat(_held_out(digits), sizes_each),
+        held_out=np.repeat(_held_out(digits.images), sizes_each),
+        origin=digits.origin,
     )
 
 
 def grey_handwritten_digits(size: int = 20) -> SpriteBank:
     """The 1,797 handwritten digits that come with scikit-learn, grey; about a tenth is held out."""
-    return _grey_digits(*_bundled_digits(), size)
+    return _grey_digits(_bundled_digits(), size)
 
 
-def _grey_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
-    bank = _digit_bank(np.stack([grey_digit(digit, size) for digit in digits])[..., None], labels)
-    return dataclasses.replace(bank, held_out=_held_out(digits))
+def _grey_digits(digits: Digits, size: int) -> SpriteBank:
+    bank = _digit_bank(np.stack([grey_digit(digit, size) for digit in digits.images]), digits)
+    return dataclasses.replace(bank, held_out=_held_out(digits.images))
 
 
 def _held_out(digits: np.ndarray) -> np.ndarray:
@@ -264,26 +269,28 @@ def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
 
 def handwritten_digits(size: int = 18) -> SpriteBank:
     """The 1,797 handwritten digits that come with scikit-learn, binary; no download is needed."""
-    return _binary_digits(*_bundled_digits(), size)
+    return _binary_digits(_bundled_digits(), size)
 
 
-def _bundled_digits() -> tuple[np.ndarray, np.ndarray]:
+def _bundled_digits() -> Digits:
     from sklearn.datasets import load_digits  # Slow to import and needed by these banks only.
 
     bundled = load_digits()
-    return np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8), bundled.target
+    images = np.round(bundled.images * (255.0 / 16.0)).astype(np.uint8)
+    return Digits(images, bundled.target.astype(np.int32), f"{len(images):,} digits of scikit-learn")
 
 
-def _binary_digits(digits: np.ndarray, labels: np.ndarray, size: int) -> SpriteBank:
-    return _digit_bank(np.stack([binarize_digit(digit, size) for digit in digits])[..., None], labels)
+def _binary_digits(digits: Digits, size: int) -> SpriteBank:
+    return _digit_bank(np.stack([binarize_digit(digit, size) for digit in digits.images]), digits)
 
 
-def _digit_bank(sprites: np.ndarray, labels: np.ndarray) -> SpriteBank:
+def _digit_bank(frames: np.ndarray, digits: Digits) -> SpriteBank:
     return SpriteBank(
-        sprites=sprites,
-        frame_sizes=np.full(len(sprites), sprites.shape[1], np.int32),
-        labels=labels.astype(np.int32),
+        sprites=frames[..., None],
+        frame_sizes=np.full(len(frames), frames.shape[1], np.int32),
+        labels=digits.labels,
         label_names=_DIGIT_NAMES,
+        origin=digits.origin,
     )
 
 

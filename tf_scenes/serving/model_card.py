@@ -90,9 +90,10 @@ def _data(report: Report) -> str:
         f"{flags['image_size']} x {flags['image_size']}",
         f"{flags['min_objects']} to {flags['max_objects']}",
     )
+    origin = report.get("data", {}).get("origin")
     return (
         f"Data: `{flags['dataset']}`, {flags['train_size']:,} scenes of {size} pixels with {objects} objects, seed "
-        f"{flags['seed']}, without labels."
+        f"{flags['seed']}, without labels{f'; made of {origin}' if origin else ''}."
     )
 
 
