@@ -65,6 +65,30 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "nine guesses, pruning": _GUESSES,
         },
     ),
+    "counting": (
+        False,
+        "air_multi_mnist",
+        {
+            "recipe": (),
+            "memory": ("--attention.memory=true",),
+            "difference image": ("--attention.looks_at=difference",),
+            "one guess": ("--attention.guesses=1",),
+            "a slot more": ("--attention.extra_slots=1",),
+            "cooler presence": ("--attention.presence_temperature=0.5",),
+            "final prior of 0.01": ("--attention.continue_probability_final=0.01",),
+        },
+    ),
+    "categories": (
+        False,
+        "discrete_air_multi_mnist",
+        {
+            "recipe": (),
+            "10 fine categories": ("--discrete_air.num_fine_categories=10",),
+            "50 fine categories": ("--discrete_air.num_fine_categories=50",),
+            "one clustering": ("--discrete_air.invariance_heads=1",),
+            "batches of 128": ("--batch_size=128",),
+        },
+    ),
     "combinations": (
         False,
         "discrete_air_multi_mnist",
