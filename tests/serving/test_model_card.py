@@ -33,6 +33,14 @@ def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model
     assert ("--predict_models=saved_models/my_run" in card) == (model != "vae")
 
 
+def test_a_card_says_what_is_to_know_of_the_export(make_config):
+    flags = ("--export_note=The median of three seeds.", "--export_weights=float16")
+    notes = make_config("--model=vae", *flags).serving.notes()
+    training = model_card("my_run", REPORT, finds_objects=True, notes=notes).split("## Training")[1].split("##")[0]
+    assert "\n- The median of three seeds.\n- Exported weights are kept in float16; " in training
+    assert make_config("--model=vae").serving.notes() == []
+
+
 def _photographed(**lavae):
     lavae = {f"lavae.{name}": value for name, value in lavae.items()}
     flags = {**REPORT["flags"], "model": "lavae", "dataset": "images", "crop_size": 48, **lavae}

@@ -129,7 +129,8 @@ def _export(run: Run) -> None:
     report = run.read_report()
     if measured_splits(report):
         write_json(os.path.join(folder, "report.json"), report)
-        card = model_card(os.path.basename(os.path.normpath(folder)), report, run.model.finds_objects)
+        name, notes = os.path.basename(os.path.normpath(folder)), serving.notes()
+        card = model_card(name, report, run.model.finds_objects, notes)
         write_text(os.path.join(folder, "README.md"), card)
     write_server_config(os.path.dirname(os.path.abspath(folder)))
     for name, version in exported.items():

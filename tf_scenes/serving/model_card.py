@@ -1,6 +1,6 @@
 """The model card, a page that goes with every exported model: its training, its measures and its limits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_scenes.models import registry
@@ -32,13 +32,14 @@ def measured_splits(report: Report) -> list[str]:
     return tests or [name for name in ("validation",) if name in report]
 
 
-def model_card(name: str, report: Report, finds_objects: bool) -> str:
+def model_card(name: str, report: Report, finds_objects: bool, notes: Sequence[str] = ()) -> str:
     """The model card in Markdown.
 
     Args:
         name: Name of the run.
         report: Report of the run, the contents of `report.json`, with at least one of `measured_splits`.
         finds_objects: Whether the model finds objects.
+        notes: Sentences on how it was trained or exported.
     """
     flags, splits = report["flags"], measured_splits(report)
     entry = registry.entry(flags["model"])
@@ -52,7 +53,7 @@ descriptions) and `decoder/` (scene descriptions to images), each with its versi
 
 - {_data(report)}
 - {_training(report)}
-- All flags are in `report.json`.
+{_lines(notes)}- All flags are in `report.json`.
 
 ## Numbers
 
@@ -77,6 +78,10 @@ python main.py --mode=predict --predict_images=FOLDER --predict_models=saved_mod
 python main.py --mode=predict --predict_images='FOLDER/*.tif' --predict_models=saved_models/{name}
 ```
 """
+
+
+def _lines(notes: Sequence[str]) -> str:
+    return "".join(f"- {note}\n" for note in notes)
 
 
 def _data(report: Report) -> str:

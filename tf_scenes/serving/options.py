@@ -1,6 +1,7 @@
 """Options of the exported models."""
 
 import dataclasses
+from typing import Optional
 
 from tf_scenes.options import Options, option
 
@@ -19,9 +20,19 @@ class ServingOptions(Options, affects_training=False):
         "compute in does not change.",
         choices=("float32", "float16"),
     )
+    export_note: Optional[str] = option(None, "A sentence about the model for the card that is exported with it.")
     warm_up_images: int = option(
         2,
         "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests.",
         lower=0,
         upper=64,
     )
+
+    def notes(self) -> list[str]:
+        """What the model card says of the export."""
+        notes = [] if self.export_note is None else [self.export_note]
+        if self.export_weights != "float32":
+            notes.append(
+                f"Exported weights are kept in {self.export_weights}; the numbers are those of float32 weights."
+            )
+        return notes
