@@ -59,6 +59,8 @@ MODELS = {
         "--discrete_air.num_fine_categories=5",
         "--discrete_air.merging_step=2",
         "--discrete_air.invariance_first_step=0",
+        "--attention.looks_at=unexplained",
+        "--attention.guesses=3",
         *ATTENTION,
     ),
 }
