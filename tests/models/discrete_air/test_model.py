@@ -78,3 +78,18 @@ def test_clusterings_learn_until_they_are_merged(make_config):
     assert [value > 0.0 for value in information] == [False, False, True, True, True, True, False, False]
     changed = [not np.array_equal(after, mergings[0]) for after in mergings]
     assert changed == [False] * 5 + [True] * 3
+
+
+def test_attributes_show_nothing_until_their_first_step(make_config):
+    flags = ("--model=discrete_air", "--discrete_air.num_attributes=1", "--discrete_air.attributes_first_step=5")
+    model = build_model(make_config(*COMMON, *flags, *ATTENTION), (24, 24, 1))
+    weights = model.decoder._attributes.trainable_variables[0]  # [1, units]
+    changes = []
+    for step in (0, 4, 5, 6):
+        with tf.GradientTape() as tape:
+            sampled = model.training_loss(
+                tf.constant(example_images()), tf.constant(step, tf.int64), tf.constant([0, 0])
+            )
+            loss = tf.reduce_sum(sampled.per_image)
+        changes.append(bool(np.any(tape.gradient(loss, weights))))
+    assert changes == [False, False, True, True]

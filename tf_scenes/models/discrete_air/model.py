@@ -142,6 +142,7 @@ class DiscreteAIR(AttendInferRepeat):
             category_temperature=self._schedules.temperature(step),
             sprite_gradient=self._schedules.sprite_gradient(step),
             category_gradient=self._schedules.category_gradient(step),
+            attribute_factor=self._schedules.attribute_factor(step),
         )
 
     @override
@@ -165,7 +166,8 @@ class DiscreteAIR(AttendInferRepeat):
         if self.num_attributes:
             posterior = gaussian.from_softplus(self._attribute_head(encoded))
             attribute = sampling.latent(posterior, tfd.Normal(0.0, 1.0), "attributes")
-            latents[ATTRIBUTES] = attributes = attribute.value
+            factor = 1.0 if sampling.attribute_factor is None else sampling.attribute_factor
+            latents[ATTRIBUTES] = attributes = factor * attribute.value
             features.append(attributes)
             draws["kl_attributes"] = [attribute]
         return Object(

@@ -24,6 +24,12 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     num_attributes: int = option(
         0, "Number of dimensions of an object's attributes. Paper: 0 (Multi-Sprites), 1 (Multi-MNIST).", lower=0
     )
+    attributes_first_step: int = option(
+        0,
+        "Step from which objects have attributes; until then an object's category and pose alone say what it looks "
+        "like, so that attributes do not come to stand for categories. Paper: 0.",
+        lower=0,
+    )
     combination: str = option(
         "additive",
         "How a category's template and an object's attributes are combined. Paper: additive.",
@@ -169,4 +175,8 @@ def schedule_ends(config: Any) -> Mapping[str, int]:
         ends["--discrete_air.matching_first_step + --discrete_air.matching_steps"] = matching_end
     if options.invariance_weight:
         ends["--discrete_air.merging_step"] = options.merging_step
-    return {**ends, "--discrete_air.elbo_first_step": options.elbo_first_step}
+    return {
+        **ends,
+        "--discrete_air.attributes_first_step": options.attributes_first_step,
+        "--discrete_air.elbo_first_step": options.elbo_first_step,
+    }

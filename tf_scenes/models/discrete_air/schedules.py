@@ -19,6 +19,7 @@ class DiscreteAirSchedules:
             template matching.
         category_gradient: Factor of the category's gradient, as in `SamplingOptions`; 0 leaves categories to template
             matching and clustering.
+        attribute_factor: Factor of attributes, as in `SamplingOptions`.
     """
 
     temperature: Schedule
@@ -26,6 +27,7 @@ class DiscreteAirSchedules:
     matching_weight: Schedule
     sprite_gradient: Schedule
     category_gradient: Schedule
+    attribute_factor: Schedule
 
     @classmethod
     def from_options(cls, options: DiscreteAirOptions) -> "DiscreteAirSchedules":
@@ -46,4 +48,5 @@ class DiscreteAirSchedules:
             # Without template matching nothing but the ELBO trains templates.
             sprite_gradient=switched_on(options.elbo_first_step if options.matching_weight else 0, 1.0),
             category_gradient=switched_on(options.elbo_first_step, 1.0),
+            attribute_factor=switched_on(options.attributes_first_step, 1.0),
         )
