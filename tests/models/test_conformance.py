@@ -219,6 +219,15 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, i
         np.testing.assert_array_equal(one, other)
 
 
+def test_more_may_be_logged_than_when_a_checkpoint_was_written(build, name, images, tmp_path):
+    model, newer = build(name), build(name, "--seed=1")
+    path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
+    newer._means.training["new"] = tf.keras.metrics.Mean(name="new")
+    tf.train.Checkpoint(model=newer).read(path).assert_existing_objects_matched().assert_consumed()
+    for one, other in zip(model.weights, newer.weights):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_elbo_terms_add_up_and_kl_terms_are_not_negative(model, images):
     terms = model.elbo_terms(_prepared(model, images), tf.constant([1, 2]))
     total = terms["reconstruction"] - sum(value for key, value in terms.items() if key.startswith("kl_"))

@@ -23,7 +23,7 @@ def restore_newest(checkpoint: tf.train.Checkpoint, manager: tf.train.Checkpoint
         status = None
         try:
             status = checkpoint.restore(path)
-            status.assert_existing_objects_matched()
+            status.assert_existing_objects_matched().expect_partial()  # Earlier versions saved more.
             return
         # TensorFlow's reader raises errors of many Python types.
         except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError) as error:

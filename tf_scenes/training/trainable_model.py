@@ -60,8 +60,7 @@ class TrainableModel(keras.Model, abc.ABC):
         # The likelihood needs images in full precision, so they are not cast to half precision on input.
         super().__init__(name=name, autocast=False)
         self._seed = seed
-        self._training_means: dict[str, keras.metrics.Mean] = {}
-        self._test_means: dict[str, keras.metrics.Mean] = {}
+        self._means = _RunningMeans()
 
     # What a subclass defines.
 
@@ -156,15 +155,15 @@ class TrainableModel(keras.Model, abc.ABC):
         loss = self.training_loss(images, tf.constant(0, tf.int64), seed)
         self.set_weights(weights)  # Undoes the update of batch normalisation by the blank example.
         # Without the prefix, test and training means would share names, and Keras could report one for the other.
-        self._test_means = _running_means(measures, prefix="test_")
-        self._training_means = _running_means(self._loss_scalars(loss))
+        self._means.held_out = _running_means(measures, prefix="test_")
+        self._means.training = _running_means(self._loss_scalars(loss))
         if self.optimizer is not None:
             self._prepare_optimizer()
 
     def _prepare_optimizer(self) -> None:
         self.optimizer.build(self.trainable_variables)
-        new = self._optimizer_scalars().keys() - self._training_means.keys()
-        self._training_means.update(_running_means(new))
+        new = self._optimizer_scalars().keys() - self._means.training.keys()
+        self._means.training.update(_running_means(new))
 
     @property
     def steps_taken(self) -> int:
@@ -175,7 +174,7 @@ class TrainableModel(keras.Model, abc.ABC):
     @override
     def metrics(self) -> list[keras.metrics.Metric]:
         """All running means, which Keras resets at the beginning of each epoch."""
-        return [*self._training_means.values(), *self._test_means.values()]
+        return [*self._means.training.values(), *self._means.held_out.values()]
 
     # Nothing below needs AutoGraph, whose conversion takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -215,10 +214,12 @@ class TrainableModel(keras.Model, abc.ABC):
             # Gradients are summed over replicas, so each replica's loss must be its share of the global mean.
             total = tf.nn.scale_regularization_loss(tf.reduce_mean(loss.per_image))
         self.optimizer.minimize(total, self.trainable_variables, tape=tape)
-        return _update_means(self._training_means, {**self._loss_scalars(loss), **self._optimizer_scalars()})
+        return _update_means(self._means.training, {**self._loss_scalars(loss), **self._optimizer_scalars()})
 
     def _take_test_step(self, data: Batch) -> dict[str, tf.Tensor]:
-        return _update_means(self._test_means, self.held_out_measures(data, self._step_seed(self.optimizer.iterations)))
+        return _update_means(
+            self._means.held_out, self.held_out_measures(data, self._step_seed(self.optimizer.iterations))
+        )
 
     def _loss_scalars(self, loss: TrainingLoss) -> dict[str, tf.Tensor]:
         return {"loss": loss.per_image, "elbo": elbo(loss.elbo_terms), **loss.elbo_terms, **loss.scalars}
@@ -234,6 +235,18 @@ class TrainableModel(keras.Model, abc.ABC):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.random.experimental.stateless_fold_in([self._seed, 0], tf.cast(step, tf.int32))
         return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, tf.int32))
+
+
+class _RunningMeans:
+    """Running means by name.
+
+    Not one of TensorFlow's trackable objects, so that checkpoints do not hold them: means begin anew in each epoch, and
+    a later version of the code may log more of them.
+    """
+
+    def __init__(self) -> None:
+        self.training: dict[str, keras.metrics.Mean] = {}
+        self.held_out: dict[str, keras.metrics.Mean] = {}
 
 
 def _running_means(names: Iterable[str], prefix: str = "") -> dict[str, keras.metrics.Mean]:

@@ -143,6 +143,7 @@ class DiscreteAIR(AttendInferRepeat):
             sprite_gradient=self._schedules.sprite_gradient(step),
             category_gradient=self._schedules.category_gradient(step),
             attribute_factor=self._schedules.attribute_factor(step),
+            attribute_kl_gradient=self._schedules.attribute_kl_gradient(step),
         )
 
     @override
@@ -169,7 +170,8 @@ class DiscreteAIR(AttendInferRepeat):
             factor = 1.0 if sampling.attribute_factor is None else sampling.attribute_factor
             latents[ATTRIBUTES] = attributes = factor * attribute.value
             features.append(attributes)
-            draws["kl_attributes"] = [attribute]
+            kl = scale_gradient(attribute.kl, sampling.attribute_kl_gradient)
+            draws["kl_attributes"] = [attribute._replace(kl=kl)]
         return Object(
             latents=latents,
             features=tf.concat(features, axis=-1),

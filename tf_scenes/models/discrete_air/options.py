@@ -30,6 +30,12 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "like, so that attributes do not come to stand for categories. Paper: 0.",
         lower=0,
     )
+    attributes_kl_steps: int = option(
+        0,
+        "Number of steps from --discrete_air.attributes_first_step on over which the weight of attributes' KL rises "
+        "from 0 to 1: at once, attributes might never come to mean anything. Paper: 0.",
+        lower=0,
+    )
     combination: str = option(
         "additive",
         "How a category's template and an object's attributes are combined. Paper: additive.",
@@ -177,6 +183,7 @@ def schedule_ends(config: Any) -> Mapping[str, int]:
         ends["--discrete_air.merging_step"] = options.merging_step
     return {
         **ends,
-        "--discrete_air.attributes_first_step": options.attributes_first_step,
+        "--discrete_air.attributes_first_step + --discrete_air.attributes_kl_steps": options.attributes_first_step
+        + options.attributes_kl_steps,
         "--discrete_air.elbo_first_step": options.elbo_first_step,
     }
