@@ -62,5 +62,5 @@ def test_a_killed_study_goes_on_where_it_stopped(ablation, monkeypatch, tmp_path
     assert started == ["additive", "multiplicative", "multiplicative", "convolutional"]
     lines = capsys.readouterr().out.splitlines()
     row = next(line for line in lines if line.startswith("| convolutional |"))
-    assert row == "| convolutional | 0.9 | - | - | 0.8 | - | -12.35 | 0.75 | - | - | 0.8 | - | -12.35 | 2 |"
+    assert row == "| convolutional | 0.9 | - | - | 0.8 | - | - | -12.35 | 0.75 | - | - | 0.8 | - | - | -12.35 | 2 |"
     assert read_json(os.path.join(tmp_path, "combinations", "additive", "report.json"))

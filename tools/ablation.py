@@ -22,10 +22,11 @@ _GUESSES = ("--attention.guesses=9", "--attention.prunes=true")
 _ONE_CLUSTERING = (
     "--discrete_air.invariance_weight=20",
     "--discrete_air.invariance_first_step=800",
-    "--discrete_air.merging_step=2500",
-    "--discrete_air.elbo_first_step=4000",
+    "--discrete_air.merging_step=2000",
+    "--discrete_air.elbo_first_step=3000",
 )
 _FINE_CLUSTERINGS = ("--discrete_air.num_fine_categories=25", "--discrete_air.invariance_heads=4")
+_LATE_ATTRIBUTES = ("--discrete_air.attributes_first_step=2200", "--discrete_air.attributes_kl_steps=500")
 _MATCHING = (
     "--discrete_air.matching_weight=1",
     "--discrete_air.matching_noise_final=0.6",
@@ -60,6 +61,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "batches of 256": ("--batch_size=256",),
             "one clustering": _ONE_CLUSTERING,
             "fine clusterings, merged": _FINE_CLUSTERINGS,
+            "attributes later": _LATE_ATTRIBUTES,
             "no memory": _NO_MEMORY,
             "unexplained part alone": _UNEXPLAINED,
             "nine guesses, pruning": _GUESSES,
@@ -109,6 +111,7 @@ _MEASURES = {
     "count_missed": "missed",
     "count_extra": "extra",
     "correspondence": "correspondence",
+    "swept_category_kept": "kept when swept",
     "squared_error": "squared error",
     "elbo": "ELBO",
 }
