@@ -15,6 +15,7 @@ class StandIn:
     """What stands for a trained model: scenes of up to three objects, and what `SceneModel` says by default."""
 
     max_objects, max_inferred_objects, finds_objects = 3, 6, True
+    num_categories = num_attributes = 0
 
     def prepare(self, batch):
         return batch["images"]

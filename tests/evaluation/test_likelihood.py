@@ -91,7 +91,7 @@ def test_lavae_against_the_sum_over_locations_and_a_grid_of_appearances(build):
 
 
 def _is_head(name):
-    return any(f"{head}/kernel" in name for head in ("what", "categories", "attributes", "deformations"))
+    return any(f"{head}/kernel" in name for head in ("what", "categories", "attributes", "pose"))
 
 
 @pytest.mark.parametrize("name", ["air", "discrete_air"])
