@@ -91,6 +91,53 @@ def test_masks_say_which_object_lights_each_pixel(shapes, split):
             np.testing.assert_array_equal(scene.boxes[i], [rows.start, columns.start, rows.stop, columns.stop])
 
 
+def _drawn_alone(generator, scene):
+    """Each object of a scene on a canvas of its own, int `[objects, height, width]`."""
+    canvases = np.zeros((scene.count, generator.height, generator.width), int)
+    for canvas, sprite, (ymin, xmin, ymax, xmax) in zip(canvases, scene.sprites, scene.boxes):
+        lit = np.argwhere(generator.bank.sprites[sprite].any(axis=-1))
+        (top, left), (bottom, right) = lit.min(axis=0), lit.max(axis=0) + 1
+        canvas[ymin:ymax, xmin:xmax] = generator.bank.sprites[sprite, top:bottom, left:right, 0]
+    return canvases
+
+
+def _closeness(generator):
+    """Of 60 scenes of five objects: brightest sum, smallest gap, largest share that two have in common, boxes overlap.
+
+    The gap is in dark pixels, -1 if objects have pixels in common; the share is of the smaller one's lit pixels.
+    """
+    brightest, gap, shared, boxes_overlap = 0, 99, 0.0, False
+    for index in range(60):
+        scene = generator.scene(Split("test", 100, 5, 5, held_out=True), index)
+        alone = _drawn_alone(generator, scene)
+        np.testing.assert_array_equal(scene.image[..., 0], np.minimum(alone.sum(axis=0), 255))
+        brightest = max(brightest, alone.sum(axis=0).max())
+        for one, other in itertools.combinations(alone > 0, 2):
+            distance = ndimage.distance_transform_cdt(~one, metric="chessboard")[other].min()
+            gap, shared = min(gap, distance - 1), max(shared, (one & other).sum() / min(one.sum(), other.sum()))
+        covered = np.zeros((generator.height, generator.width), int)
+        for ymin, xmin, ymax, xmax in scene.boxes:
+            covered[ymin:ymax, xmin:xmax] += 1
+        boxes_overlap |= covered.max() > 1
+    return brightest, gap, shared, boxes_overlap
+
+
+def test_spacing_says_how_close_objects_may_be():
+    bank = sprites.grey_shapes(24)
+    measured = {
+        spacing: _closeness(SceneGenerator(bank, 64, 64, seed=1, spacing=spacing))
+        for spacing in ("frames", "pixels", "sums", "overlap")
+    }
+    brightest, gap, shared, boxes_overlap = measured["frames"]
+    assert (brightest, shared, boxes_overlap) == (255, 0.0, False)
+    brightest, gap, shared, boxes_overlap = measured["pixels"]
+    assert (brightest, gap, shared, boxes_overlap) == (255, 1, 0.0, True)
+    brightest, gap, shared, boxes_overlap = measured["sums"]
+    assert (brightest, gap) == (255, -1) and 0.0 < shared < 0.1  # Soft edges meet.
+    brightest, gap, shared, boxes_overlap = measured["overlap"]
+    assert brightest > 255 and 0.1 < shared <= 0.25
+
+
 def test_the_mask_of_a_grey_sprite_is_what_is_above_half_its_peak():
     """Its light begins in the second row, is in one channel or another, and at one edge less than half as bright."""
     sprite = np.zeros((1, 4, 4, 3), np.uint8)

@@ -150,6 +150,25 @@ def test_grey_mnist_digits_keep_their_pixels(mnist_path):
     np.testing.assert_array_equal(bank.sprites.sum((1, 2, 3), dtype=np.int64), digits.sum((1, 2), dtype=np.int64))
 
 
+def test_scaled_digits_have_the_sizes_of_observations(mnist_path):
+    bank = sprites.scaled_mnist(mnist_path)
+    each = len(bank) // 10_000
+    np.testing.assert_array_equal(bank.labels[::each], load_mnist(mnist_path).labels)
+    held_out = bank.held_out.reshape(10_000, each)
+    assert (held_out == held_out[:, :1]).all()  # A digit is held out in all of its sizes.
+    assert held_out.mean() == pytest.approx(0.1, abs=0.01)
+    scales = 28 / bank.frame_sizes  # Frames are rounded down.
+    assert (scales.mean(), scales.std()) == (pytest.approx(1.3 * 1.02, abs=0.02), pytest.approx(0.1, abs=0.02))
+    digits = load_mnist(mnist_path).images
+    for number in range(0, len(bank), len(bank) // 50):
+        frame, digit = bank.frame_sizes[number], digits[number // each].astype(float)
+        light = bank.sprites[number, ..., 0].astype(float)
+        assert not light[frame:].any() and not light[:, frame:].any()
+        expected = np.array(ndimage.center_of_mass(digit)) * frame / 28  # The digit is where it was in its margins.
+        np.testing.assert_allclose(ndimage.center_of_mass(light), expected, atol=0.5)
+        assert light.sum() == pytest.approx(digit.sum() * (frame / 28) ** 2, rel=0.05)
+
+
 def test_grey_handwritten_digits_are_grey_and_of_the_asked_size():
     bank = sprites.grey_handwritten_digits(20)
     assert bank.sprites.shape == (1797, 20, 20, 1)

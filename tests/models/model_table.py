@@ -51,6 +51,8 @@ MODELS = {
         "--model=discrete_air",
         "--discrete_air.pose=rotation_and_skew",
         "--discrete_air.num_attributes=1",
+        "--discrete_air.attributes_by_category",
+        "--discrete_air.normalize_attributes",
         "--discrete_air.num_rotations=6",
         "--discrete_air.matching_weight=1",
         "--discrete_air.matching_first_step=0",

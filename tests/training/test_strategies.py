@@ -77,6 +77,20 @@ def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, n
         np.testing.assert_allclose(variable.numpy() - old, change, rtol=0.0, atol=tolerance, err_msg=variable.name)
 
 
+def test_two_devices_cluster_and_merge_categories(make_config, two_replicas):
+    with two_replicas.scope():
+        model = build_model(make_config(*COMMON, *MODELS["discrete_air"]), (24, 24, 1))
+    clustering, images = model.clustering, tf.constant(examples_for("discrete_air"))
+    before = [variable.numpy() for variable in (clustering._joint, clustering._merging)]
+    step = tf.function(lambda: two_replicas.run(lambda: model.train_step({"images": images})))
+    for _ in range(3):  # Categories are merged in the last of these steps.
+        step()
+    for variable, old in zip((clustering._joint, clustering._merging), before):
+        first, second = two_replicas.experimental_local_results(variable)
+        np.testing.assert_array_equal(first, second)
+        assert not np.allclose(first, old)
+
+
 def test_an_invalid_tf_config_is_reported(monkeypatch):
     good = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}
     for text in ("", "{", "[]", '{"cluster": {"ps": ["a:1"]}}', json.dumps(good)):

@@ -79,7 +79,7 @@ class DataOptions(Options):
         None,
         "How close objects of a scene may be. frames: square frames around objects do not overlap; pixels: frames may, "
         "but a dark pixel is between any two objects; sums: objects may share pixels if the sum of their brightness is "
-        "at most white; overlap: of any two objects, a quarter of the smaller one's pixels may be shared. Default: "
+        "at most white; overlap: two objects may share at most a quarter of the smaller one's pixels. Default: "
         "frames, and sums for multi_mnist_observations.",
         choices=SPACINGS,
     )

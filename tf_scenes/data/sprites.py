@@ -197,7 +197,7 @@ def grey_mnist(path: Optional[str] = None, size: int = 20) -> SpriteBank:
 
 
 def scaled_mnist(path: Optional[str] = None, size: int = 28) -> SpriteBank:
-    """MNIST digits of random sizes: Multi-MNIST as the Python package `observations` makes it; a tenth is held out.
+    """MNIST digits of a few sizes each: Multi-MNIST as the Python package `observations` has it; a tenth is held out.
 
     A digit with its margins, 28 pixels, is divided by a scale from a normal distribution of mean 1.3 and standard
     deviation 0.1. The package draws a scale for every digit in a scene; here each digit has a few fixed sizes, so that

@@ -108,7 +108,7 @@ def skew(factors: tf.Tensor) -> Affine:
 
 
 def joint_rotation_and_skew(matrices: tf.Tensor) -> Affine:
-    """T_r T_k as a single unconstrained matrix: section 4.2.
+    """T_r T_k as a single matrix: section 4.2.
 
     Args:
         matrices: Matrices with determinants other than 0, float32 `[..., 2, 2]`.

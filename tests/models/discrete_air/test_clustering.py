@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score
 
 from tf_scenes.models.discrete_air.clustering import CategoryClustering, merge_categories
-from tf_scenes.models.discrete_air.invariance import ViewRange
+from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information
 
 
 def _joint(size, seed):
@@ -77,14 +77,16 @@ def test_kinds_of_objects_are_found_without_labels():
     @tf.function
     def step(batch, seed):
         with tf.GradientTape() as tape:
-            loss = -tf.reduce_sum(clustering.information(batch, [seed, seed + 1]))
+            joint = clustering.joint(batch, [seed, seed + 1])
+            loss = -tf.reduce_sum(mutual_information(joint))
+        clustering.follow(joint)
         variables = clustering.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
 
     random = np.random.RandomState(2)
     for number in range(250):
         step(tf.constant(glimpses[random.randint(0, 400, 64)]), tf.constant([number, 0]))
-    clustering.merge()
+    clustering.merge(tf.constant(True))
     held_out, kinds = _shapes(200, seed=3)
     categories = clustering(tf.constant(held_out)).numpy()
     np.testing.assert_allclose(categories.sum(axis=1), 1.0, rtol=1e-4)
@@ -97,7 +99,7 @@ def test_the_clustering_with_most_information_gives_the_categories():
     objects, _ = _shapes(20, seed=0)
     candidates = clustering.candidates(tf.constant(objects)).numpy()
     clustering._joint.assign(np.stack([np.full((3, 3), 1.0 / 9.0), np.eye(3) / 3.0]).astype(np.float32))
-    clustering.merge()
+    clustering.merge(tf.constant(True))
     categories = clustering(tf.constant(objects))
     np.testing.assert_array_equal(np.argmax(categories, axis=1), candidates[:, 1])
     assert (candidates[:, 0] != candidates[:, 1]).any()

@@ -55,6 +55,25 @@ def test_attributes_matter_and_gradients_reach_everything(combination):
     assert all(np.abs(gradient).max() > 0 for gradient in gradients)
 
 
+@pytest.mark.parametrize("by_category", [False, True])
+def test_attributes_may_change_each_category_in_a_way_of_its_own(by_category):
+    decoder = TemplateDecoder(2, 1, 6, 1, by_category=by_category, units=8)
+    decoder(tf.eye(2), tf.zeros([2, 1]))
+
+    def changes():
+        features = [
+            decoder._attributes(decoder._of_category(tf.fill([2, 1], value), tf.eye(2))) for value in (0.0, 1.0)
+        ]
+        return np.subtract(features[1], features[0])  # [categories, units]
+
+    assert np.allclose(*changes()) != by_category
+    if by_category:  # A weight that is the first category's own changes nothing in the other.
+        before, kernel = changes(), decoder._attributes.layers[0].kernel
+        kernel.assign(kernel + tf.one_hot(2, 4)[:, None])
+        assert not np.allclose(changes()[0], before[0])
+        np.testing.assert_allclose(changes()[1], before[1])
+
+
 def test_without_attributes_an_object_is_its_template():
     decoder = TemplateDecoder(3, 0, 6, 1)
     np.testing.assert_allclose(decoder(np.eye(3, dtype=np.float32), np.zeros((3, 0), np.float32)), decoder.templates())

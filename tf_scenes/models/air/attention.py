@@ -79,15 +79,16 @@ class Localization(layers.Layer):
         """The LSTM's state before the first slot."""
         return self._cell.get_initial_state(batch_size=batch, dtype=self.compute_dtype)
 
-    def call(self, difference: tf.Tensor, latents: tf.Tensor, state: list[tf.Tensor]) -> Located:
+    def call(self, seen: tf.Tensor, latents: tf.Tensor, state: list[tf.Tensor]) -> Located:
         """Infers one slot's presence and a first guess of its z_where.
 
         Args:
-            difference: Image minus canvas, float32 `[batch, height, width, channels]`.
+            seen: Image minus canvas, or the image where the canvas does not show anything, float32 `[batch, height,
+                width, channels]`.
             latents: Latents of the previous slot, float32 `[batch, L]`.
             state: State of the LSTM.
         """
-        inputs = tf.concat([self._features(difference), tf.cast(latents, self.compute_dtype)], axis=-1)
+        inputs = tf.concat([self._features(seen), tf.cast(latents, self.compute_dtype)], axis=-1)
         output, state = self._cell(inputs, state)
         mean, log_stddev = tf.split(self._where(output), 2, axis=-1)
         return Located(

@@ -2,8 +2,8 @@
 
 Generative model (equations 2 and 3): a number of objects n; an appearance and z_where for each object; Gaussian pixels,
 whose means are the sum of the objects drawn by the spatial transformer. Inference (equation 1): an LSTM looks at the
-difference between image and canvas, and infers whether there is another object and where; a glimpse there tells what
-it looks like.
+difference between image and canvas, or at what the canvas leaves unexplained, and infers whether there is another
+object and where; a glimpse there tells what it looks like.
 """
 
 import abc

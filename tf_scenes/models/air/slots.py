@@ -63,8 +63,6 @@ class SamplingOptions:
         sprite_gradient: Factor in [0, 1] of the gradient with respect to the sprite; the gradient with respect to the
             sprite's place is not reduced. None for 1.
         category_gradient: Factor in [0, 1] of the gradient that reaches categories through the sprite; None for 1.
-        attribute_factor: Factor of drawn attributes, 0 while objects have none; None for 1.
-        attribute_kl_gradient: Factor in [0, 1] of the gradient of attributes' KL; None for 1.
         guesses: Number of places at which each object is looked for, from 1 to 9.
         core_ops_only: Whether the graph must be free of custom ops, as that of an exported model must.
     """
@@ -74,8 +72,6 @@ class SamplingOptions:
     category_temperature: Optional[tf.Tensor] = None
     sprite_gradient: Optional[tf.Tensor] = None
     category_gradient: Optional[tf.Tensor] = None
-    attribute_factor: Optional[tf.Tensor] = None
-    attribute_kl_gradient: Optional[tf.Tensor] = None
     guesses: int = 1
     core_ops_only: bool = False
 

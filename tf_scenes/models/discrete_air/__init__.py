@@ -12,7 +12,7 @@ ENTRY = ModelEntry(
     summary="Discrete-AIR finds one object after another, each with a position, a size, a rotation and a category.",
     limits=(
         *air.ENTRY.limits,
-        "Categories are only numbers: `category_labels` in report.json says which label each of them stands for.",
+        "Categories are only numbers: `category_names` in report.json says which label each of them stands for.",
     ),
     check=check,
     schedule_ends=schedule_ends,

@@ -89,21 +89,28 @@ class CategoryClustering(layers.Layer):
         fine = tf.stop_gradient(tf.nn.softmax(self._logits(objects)))  # [objects, heads, F]
         return tf.einsum("ohf,hfk->ok", fine, self._merging)
 
-    def information(self, objects: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Mutual information between the fine categories of two random views of an object, to be maximised.
+    def joint(self, objects: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Joint distribution of the fine categories of two random views of an object, whose information is maximised.
 
         Args:
             objects: Glimpses of objects, float32 `[objects, size, size, channels]`, at least one.
             seeds: Two random seeds, each int32 `[2]`.
 
         Returns:
-            Mutual information for each clustering, float32 `[heads]`, in nats.
+            Joint probabilities for each clustering, float32 `[heads, F, F]`.
         """
         views = tf.concat([random_views(objects, self._view_range, seed) for seed in seeds], axis=0)
         first, second = tf.split(tf.nn.softmax(self._logits(views)), 2)
-        joint = joint_distribution(first, second)
+        return joint_distribution(first, second)
+
+    @property
+    def running_joint(self) -> tf.Tensor:
+        """The running mean of `joint`, float32 `[heads, F, F]`, by which categories are merged."""
+        return self._joint.read_value()
+
+    def follow(self, joint: tf.Tensor) -> None:
+        """Moves the running mean towards the joint distribution of a batch."""
         self._joint.assign_add(_JOINT_RATE * (tf.stop_gradient(joint) - self._joint))
-        return mutual_information(joint)
 
     def _logits(self, glimpses: tf.Tensor) -> tf.Tensor:
         features = glimpses
@@ -123,12 +130,19 @@ class CategoryClustering(layers.Layer):
         fine = tf.nn.softmax(self._logits(objects))
         return tf.argmax(tf.einsum("ohf,hfk->ohk", fine, self._mergings()), axis=-1, output_type=tf.int32)
 
-    def merge(self) -> None:
-        """Merges the fine categories of each clustering, and chooses the clustering that then has most information."""
+    def merge(self, now: tf.Tensor) -> None:
+        """Merges the fine categories of each clustering, and chooses the clustering that then has most information.
+
+        Args:
+            now: Whether to, bool `[]`; otherwise nothing changes.
+        """
+        # A variable that several devices share cannot be assigned inside the condition.
+        self._merging.assign(tf.cond(now, self._best_merging, self._merging.read_value))
+
+    def _best_merging(self) -> tf.Tensor:
         mergings = self._mergings()
         information = mutual_information(tf.einsum("hik,hij,hjl->hkl", mergings, self._joint, mergings))
-        chosen = tf.one_hot(tf.argmax(information), self._shape[0])
-        self._merging.assign(chosen[:, None, None] * mergings)
+        return tf.one_hot(tf.argmax(information), self._shape[0])[:, None, None] * mergings
 
     def _mergings(self) -> tf.Tensor:
         """How each clustering's fine categories would be merged now: float32 `[heads, F, K]`."""

@@ -17,8 +17,9 @@ from tf_scenes.models.air.attention import glimpse_trunk
 from tf_scenes.models.air.loop import AttendInferRepeat
 from tf_scenes.models.air.options import AttentionOptions
 from tf_scenes.models.air.slots import Inference, Latent, Object, Pose, SamplingOptions, scale_gradient
+from tf_scenes.models.discrete_air.attributes import CategoryNormalization
 from tf_scenes.models.discrete_air.clustering import CategoryClustering
-from tf_scenes.models.discrete_air.invariance import ViewRange
+from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information
 from tf_scenes.models.discrete_air.options import DiscreteAirOptions
 from tf_scenes.models.discrete_air.schedules import DiscreteAirSchedules
 from tf_scenes.models.discrete_air.template_matching import TemplateMatching
@@ -72,6 +73,7 @@ class DiscreteAIR(AttendInferRepeat):
             glimpse_size=attention.glimpse_size,
             channels=scenes.image_shape[-1],
             combination=options.combination,
+            by_category=options.attributes_by_category,
             units=attention.decoder_units,
             name="decoder",
         )
@@ -94,6 +96,11 @@ class DiscreteAIR(AttendInferRepeat):
         self._category_head = _dense_head(options.num_categories, "categories")
         if options.num_attributes:
             self._attribute_head = _dense_head(2 * options.num_attributes, "attributes")
+        self.attribute_normalization = None
+        if options.num_attributes and options.normalize_attributes:
+            self.attribute_normalization = CategoryNormalization(
+                options.num_categories, options.num_attributes, name="attribute_normalization"
+            )
         if options.matches_rotations:
             self._rotation_head = _dense_head(options.num_categories * num_rotations, "rotations")
             self._angle_head = _dense_head(options.num_categories + 1, "angles")
@@ -142,8 +149,6 @@ class DiscreteAIR(AttendInferRepeat):
             category_temperature=self._schedules.temperature(step),
             sprite_gradient=self._schedules.sprite_gradient(step),
             category_gradient=self._schedules.category_gradient(step),
-            attribute_factor=self._schedules.attribute_factor(step),
-            attribute_kl_gradient=self._schedules.attribute_kl_gradient(step),
         )
 
     @override
@@ -163,22 +168,31 @@ class DiscreteAIR(AttendInferRepeat):
         latents = {CATEGORY: tf.argmax(category.value, axis=-1, output_type=tf.int32), **pose.latents}
         draws = {"kl_category": [category], "kl_where": pose.draws}
         features = [category.value, *pose.features]
-        attributes = tf.zeros([tf.shape(glimpses)[0], 0])
+        attributes, loss_inputs = tf.zeros([tf.shape(glimpses)[0], 0]), {}
         if self.num_attributes:
-            posterior = gaussian.from_softplus(self._attribute_head(encoded))
+            posterior, loss_inputs = self._attribute_posterior(encoded, category.value)
             attribute = sampling.latent(posterior, tfd.Normal(0.0, 1.0), "attributes")
-            factor = 1.0 if sampling.attribute_factor is None else sampling.attribute_factor
-            latents[ATTRIBUTES] = attributes = factor * attribute.value
+            latents[ATTRIBUTES] = attributes = attribute.value
             features.append(attributes)
-            kl = scale_gradient(attribute.kl, sampling.attribute_kl_gradient)
-            draws["kl_attributes"] = [attribute._replace(kl=kl)]
+            draws["kl_attributes"] = [attribute]
         return Object(
             latents=latents,
             features=tf.concat(features, axis=-1),
             sprite=self.decoder(scale_gradient(category.value, sampling.category_gradient), attributes),
             draws=draws,
-            loss_inputs={"glimpses": glimpses, "category_logits": logits, **pose.loss_inputs},
+            loss_inputs={"glimpses": glimpses, "category_logits": logits, **loss_inputs, **pose.loss_inputs},
         )
+
+    def _attribute_posterior(
+        self, encoded: tf.Tensor, categories: tf.Tensor
+    ) -> tuple[tfd.Normal, dict[str, tf.Tensor]]:
+        """The posterior of attributes, and what its normalisation learns from."""
+        posterior = gaussian.from_softplus(self._attribute_head(encoded))
+        if self.attribute_normalization is None:
+            return posterior, {}
+        means = posterior.mean()
+        normalized = tfd.Normal(self.attribute_normalization(means, categories), posterior.stddev())
+        return normalized, {"attribute_means": means, "categories": categories}
 
     def _pose_from_glimpse(self, encoded: tf.Tensor, categories: tf.Tensor, sampling: SamplingOptions) -> Pose:
         """Draws rotation and skew given the category."""
@@ -281,7 +295,10 @@ class DiscreteAIR(AttendInferRepeat):
     def auxiliary_loss(
         self, inference: Inference, step: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Losses of template matching and invariant information clustering on the objects that are present."""
+        """Losses of template matching and invariant information clustering on the objects that are present.
+
+        Also updates what is learned from them without a gradient.
+        """
         matching_seed, *view_seeds = tfp.random.split_seed(seed, n=3, salt="auxiliary_loss")
         schedules = values_at(self._schedules, step)
         slots = inference.slots
@@ -290,6 +307,8 @@ class DiscreteAIR(AttendInferRepeat):
             name: tf.concat([slot.object.loss_inputs[name] for slot in slots], axis=0)
             for name in slots[0].object.loss_inputs
         }
+        if self.attribute_normalization is not None:
+            self.attribute_normalization.update(loss_inputs["attribute_means"], loss_inputs["categories"], weights)
         glimpses = tf.stop_gradient(loss_inputs["glimpses"])
         weight = schedules["matching_weight"]
         matching, use = tf.cond(
@@ -301,22 +320,26 @@ class DiscreteAIR(AttendInferRepeat):
         total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
         if self.clustering is None:
             return total, schedules
-        is_object, none = weights > 0.5, tf.zeros([self.options.invariance_heads])
+        is_object = weights > 0.5
         clusters = (step >= self.options.invariance_first_step) & tf.reduce_any(is_object)
-        information = tf.cond(
-            clusters & (step <= self.options.merging_step),
-            lambda: self.clustering.information(tf.boolean_mask(glimpses, is_object), view_seeds),
-            lambda: none,
+        learns = clusters & (step <= self.options.merging_step)
+        joint = tf.cond(
+            learns,
+            lambda: self.clustering.joint(tf.boolean_mask(glimpses, is_object), view_seeds),
+            lambda: self.clustering.running_joint,
         )
+        self.clustering.follow(joint)
+        self.clustering.merge(tf.equal(step, self.options.merging_step))
+        information = tf.cast(learns, tf.float32) * mutual_information(joint)
         cross_entropy = tf.cond(
             clusters,
             lambda: self._clustered_cross_entropy(glimpses, loss_inputs["category_logits"], is_object),
             lambda: tf.zeros_like(weights),
         )
-        tf.cond(tf.equal(step, self.options.merging_step), self._merge_categories, lambda: False)
         total -= self.options.invariance_weight * tf.reduce_sum(information)
         total += _TEACHING_WEIGHT * tf.reduce_sum(tf.reshape(cross_entropy, [len(slots), -1]), axis=0)
-        heads = {f"category_information_{head}": value for head, value in enumerate(tf.unstack(information))}
+        kept = tf.unstack(mutual_information(self.clustering.running_joint))
+        heads = {f"category_information_{head}": value for head, value in enumerate(kept)}
         return total, {**schedules, **heads}
 
     def _clustered_cross_entropy(
@@ -344,10 +367,6 @@ class DiscreteAIR(AttendInferRepeat):
         shape = [tf.shape(glimpses)[0], heads]
         categories = tf.scatter_nd(tf.cast(tf.where(present), tf.int32), found + 1, shape) - 1
         return tf.stack(tf.split(categories, len(slots)), axis=1)  # [batch, slots, heads]
-
-    def _merge_categories(self) -> bool:
-        self.clustering.merge()
-        return True
 
     def _matching_loss(
         self,

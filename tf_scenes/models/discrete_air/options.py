@@ -24,17 +24,15 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     num_attributes: int = option(
         0, "Number of dimensions of an object's attributes. Paper: 0 (Multi-Sprites), 1 (Multi-MNIST).", lower=0
     )
-    attributes_first_step: int = option(
-        0,
-        "Step from which objects have attributes; until then an object's category and pose alone say what it looks "
-        "like, so that attributes do not come to stand for categories. Paper: 0.",
-        lower=0,
+    attributes_by_category: bool = option(
+        False,
+        "Whether attributes change the objects of each category in a way of its own: f_a also takes the category. "
+        "Paper: false.",
     )
-    attributes_kl_steps: int = option(
-        0,
-        "Number of steps from --discrete_air.attributes_first_step on over which the weight of attributes' KL rises "
-        "from 0 to 1: at once, attributes might never come to mean anything. Paper: 0.",
-        lower=0,
+    normalize_attributes: bool = option(
+        False,
+        "Whether the means of attributes' posteriors are shifted and scaled to mean 0 and variance 1 over the objects "
+        "of each category, so that no category has values of its own. Paper: false.",
     )
     combination: str = option(
         "additive",
@@ -181,9 +179,4 @@ def schedule_ends(config: Any) -> Mapping[str, int]:
         ends["--discrete_air.matching_first_step + --discrete_air.matching_steps"] = matching_end
     if options.invariance_weight:
         ends["--discrete_air.merging_step"] = options.merging_step
-    return {
-        **ends,
-        "--discrete_air.attributes_first_step + --discrete_air.attributes_kl_steps": options.attributes_first_step
-        + options.attributes_kl_steps,
-        "--discrete_air.elbo_first_step": options.elbo_first_step,
-    }
+    return {**ends, "--discrete_air.elbo_first_step": options.elbo_first_step}

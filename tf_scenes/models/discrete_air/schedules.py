@@ -19,8 +19,6 @@ class DiscreteAirSchedules:
             template matching.
         category_gradient: Factor of the category's gradient, as in `SamplingOptions`; 0 leaves categories to template
             matching and clustering.
-        attribute_factor: Factor of attributes, as in `SamplingOptions`.
-        attribute_kl_gradient: Factor of the gradient of attributes' KL, as in `SamplingOptions`.
     """
 
     temperature: Schedule
@@ -28,8 +26,6 @@ class DiscreteAirSchedules:
     matching_weight: Schedule
     sprite_gradient: Schedule
     category_gradient: Schedule
-    attribute_factor: Schedule
-    attribute_kl_gradient: Schedule
 
     @classmethod
     def from_options(cls, options: DiscreteAirOptions) -> "DiscreteAirSchedules":
@@ -50,11 +46,4 @@ class DiscreteAirSchedules:
             # Without template matching nothing but the ELBO trains templates.
             sprite_gradient=switched_on(options.elbo_first_step if options.matching_weight else 0, 1.0),
             category_gradient=switched_on(options.elbo_first_step, 1.0),
-            attribute_factor=switched_on(options.attributes_first_step, 1.0),
-            attribute_kl_gradient=Ramp(
-                0.0 if options.attributes_kl_steps else 1.0,
-                1.0,
-                options.attributes_first_step,
-                options.attributes_first_step + options.attributes_kl_steps,
-            ),
         )

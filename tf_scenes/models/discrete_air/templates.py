@@ -32,6 +32,7 @@ class TemplateDecoder(layers.Layer):
         glimpse_size: int,
         channels: int,
         combination: str = "additive",
+        by_category: bool = False,
         units: int = 256,
         name: Optional[str] = None,
     ):
@@ -43,13 +44,14 @@ class TemplateDecoder(layers.Layer):
             glimpse_size: Side of the image in pixels.
             channels: Number of channels of the image.
             combination: Combination of template and attributes, one of `options.COMBINATIONS`.
+            by_category: Whether each category has an f_a of its own, f_a(z_attr, z_cat).
             units: Number of features of a template and of the layer after it.
             name: Name of the layer.
         """
         super().__init__(name=name)
         self.num_categories = num_categories
         self.num_attributes = num_attributes
-        self._combination = combination
+        self._combination, self._by_category = combination, by_category
         self._image_shape = (glimpse_size, glimpse_size, channels)
         in_pixels = combination == "convolutional"
         initializer = tf.keras.initializers.RandomNormal(stddev=1.0)
@@ -74,9 +76,10 @@ class TemplateDecoder(layers.Layer):
         Returns:
             Pictures of the objects, float32 `[batch, size, size, channels]`.
         """
+        attributes = tf.cast(attributes, self.compute_dtype)  # Keras casts the first argument only.
         template = self._templates(categories)
         if self.num_attributes:
-            modification = self._attributes(attributes)
+            modification = self._attributes(self._of_category(attributes, categories))
             if self._combination == "additive":
                 template = template + modification
             elif self._combination == "multiplicative":
@@ -87,6 +90,14 @@ class TemplateDecoder(layers.Layer):
         if self.num_attributes and self._combination == "convolutional":
             logits = self._filtered(logits, tf.cast(modification, tf.float32))
         return tf.sigmoid(logits)
+
+    def _of_category(self, attributes: tf.Tensor, categories: tf.Tensor) -> tf.Tensor:
+        """The inputs of f_a: attributes, each in a place of its category's own if there is an f_a for each."""
+        if not self._by_category:
+            return attributes
+        placed = categories[:, :, None] * attributes[:, None, :]  # [batch, categories, num_attributes]
+        flat = tf.reshape(placed, [-1, self.num_categories * self.num_attributes])
+        return tf.concat([categories, flat], axis=-1)
 
     def _filtered(self, logits: tf.Tensor, modification: tf.Tensor) -> tf.Tensor:
         """Convolves each image with its own kernel, which is initially near the identity."""
