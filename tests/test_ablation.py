@@ -6,10 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
 
 from tests.conftest import ROOT
-from tf_scenes import config, flagfiles
+from tf_scenes.config import config_of
 from tf_scenes.files import read_json, write_json
 
 
@@ -25,11 +24,7 @@ def test_every_row_is_a_run_that_the_package_accepts(ablation):
     for study in ablation.STUDIES:
         settings = set()
         for _, name, changes in ablation.rows_of(study):
-            words = [f"--flagfile={os.path.join(ROOT, 'configs', name)}.cfg", *changes, "--mnist_path=somewhere"]
-            values = flags.FlagValues()
-            config.define_flags(values)
-            values(flagfiles.expand(["program", *words]))
-            read = config.config_from_flags(values, ["program"])
+            read = config_of([f"--flagfile={os.path.join(ROOT, 'configs', name)}.cfg", *changes])
             settings.add(str(sorted({**read.training_flags(), **read.inference_flags()}.items())))
         assert len(settings) == len(ablation.rows_of(study))  # Each row differs from all others.
 
@@ -41,26 +36,57 @@ def test_rows_keep_the_changes_before_them_unless_they_are_alternatives(ablation
     assert all(len(changes) == 1 for _, _, changes in ablation.rows_of("combinations"))
 
 
-def test_a_killed_study_goes_on_where_it_stopped(ablation, monkeypatch, tmp_path, capsys):
-    started = []
+class Runs:
+    """Stands in for the runs of main.py: writes reports; the second run is killed the first time."""
 
-    def run(command):
-        words = dict(word[2:].split("=", 1) for word in command if word.startswith("--"))
-        started.append(words["discrete_air.combination"])
-        if len(started) == 2:
+    def __init__(self, monkeypatch):
+        self.rows, self.trained = [], []
+        monkeypatch.setattr(subprocess, "run", self._run)
+
+    def _run(self, command):
+        config = config_of(command[2:])
+        folder = config.job.run_dir
+        self.rows.append(os.path.basename(folder))
+        if len(self.rows) == 2:
             return subprocess.CompletedProcess(command, -9)
+        if not os.path.exists(os.path.join(folder, "checkpoints")):
+            self.trained.append(self.rows[-1])
+            os.makedirs(os.path.join(folder, "checkpoints"))
         measures = {"count_accuracy": 0.9, "correspondence": 0.8, "elbo": -12.345}
         report = {"validation": measures, "validation_3": {**measures, "count_accuracy": 0.75}, "train_seconds": 90}
-        write_json(os.path.join(words["run_dir"], "report.json"), report)
+        write_json(os.path.join(folder, "report.json"), {**report, "flags": config.training_flags()})
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(sys, "argv", ["ablation.py", "--study=combinations", f"--runs={tmp_path}"])
-    with pytest.raises(SystemExit, match="the row 'multiplicative' stopped"):
-        ablation.main()
+
+def _study(ablation, monkeypatch, tmp_path, name, *arguments):
+    monkeypatch.setattr(sys, "argv", ["ablation.py", f"--study={name}", f"--runs={tmp_path}", *arguments])
     ablation.main()
-    assert started == ["additive", "multiplicative", "multiplicative", "convolutional"]
+
+
+def test_a_killed_study_goes_on_where_it_stopped(ablation, monkeypatch, tmp_path, capsys):
+    runs = Runs(monkeypatch)
+    with pytest.raises(SystemExit, match="the row 'multiplicative' stopped"):
+        _study(ablation, monkeypatch, tmp_path, "combinations")
+    _study(ablation, monkeypatch, tmp_path, "combinations")
+    assert runs.rows == ["additive", "multiplicative", "multiplicative", "convolutional"]
     lines = capsys.readouterr().out.splitlines()
     row = next(line for line in lines if line.startswith("| convolutional |"))
     assert row == "| convolutional | 0.9 | - | - | 0.8 | - | - | -12.35 | 0.75 | - | - | 0.8 | - | - | -12.35 | 2 |"
     assert read_json(os.path.join(tmp_path, "combinations", "additive", "report.json"))
+    with pytest.raises(SystemExit, match="is of a run with other flags: delete it"):
+        _study(ablation, monkeypatch, tmp_path, "combinations", "--flags=--train_steps=7500")
+
+
+def test_rows_that_differ_in_inference_alone_are_trained_once(ablation, monkeypatch, tmp_path):
+    runs = Runs(monkeypatch)
+    with pytest.raises(SystemExit):
+        _study(ablation, monkeypatch, tmp_path, "sprites")
+    _study(ablation, monkeypatch, tmp_path, "sprites")
+    assert set(runs.rows) - set(runs.trained) == {"pruning", "nine_guesses"}
+
+
+def test_early_counts_are_read_from_the_logs(ablation, monkeypatch, tmp_path):
+    monkeypatch.setattr(ablation, "read_curve", lambda folder, name: ([100, 200], [0.5, 0.75]))
+    expected = {"counts after 200 steps": 0.75, "counts after 1,000 steps": None}
+    assert ablation.early_counts(str(tmp_path), [200, 1_000]) == expected
+    assert ablation.early_counts(str(tmp_path), []) == {}

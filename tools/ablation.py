@@ -6,33 +6,35 @@ that was killed resumes where it stopped. The table is printed in Markdown.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Optional
 
+from tf_scenes.config import config_of, flag_differences
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
+from tf_scenes.visualization.curves import read_curve
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_SECOND_LOOK = ("--attention.surroundings=1.5", "--attention.separate_scales=false")
+_SECOND_LOOK = ("--attention.surroundings=1.5",)
+_ONE_SCALE = ("--attention.separate_scales=false",)
 _POSE_FROM_GLIMPSE = ("--discrete_air.pose_from=glimpse",)
 _NO_MEMORY = ("--attention.memory=false",)
 _UNEXPLAINED = ("--attention.looks_at=unexplained",)
-_GUESSES = ("--attention.guesses=9", "--attention.prunes=true")
-_ONE_CLUSTERING = (
+_PRUNING = ("--attention.prunes=true",)
+_GUESSES = ("--attention.guesses=9",)
+_CLUSTERING = (
     "--discrete_air.invariance_weight=20",
     "--discrete_air.invariance_first_step=800",
     "--discrete_air.merging_step=2000",
-    "--discrete_air.elbo_first_step=3000",
 )
-_FINE_CLUSTERINGS = ("--discrete_air.num_fine_categories=25", "--discrete_air.invariance_heads=4")
-_LATE_ATTRIBUTES = ("--discrete_air.attributes_first_step=2200", "--discrete_air.attributes_kl_steps=500")
 _MATCHING = (
     "--discrete_air.matching_weight=1",
     "--discrete_air.matching_noise_final=0.6",
     "--discrete_air.matching_steps=1500",
-    "--discrete_air.elbo_first_step=3000",
-    "--discrete_air.decoder_learning_rate_factor=5",
+    "--discrete_air.elbo_first_step=2500",
 )
 
 # By study: whether each row keeps the changes of the rows before it; then the config that it starts from, and the
@@ -44,11 +46,14 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
         {
             "paper": (),
             "second look": _SECOND_LOOK,
+            "one scale for both axes": _ONE_SCALE,
             "rotation from the glimpse": _POSE_FROM_GLIMPSE,
+            "decoder learns faster": ("--discrete_air.decoder_learning_rate_factor=5",),
             "template matching": _MATCHING,
             "no memory": _NO_MEMORY,
             "unexplained part alone": _UNEXPLAINED,
-            "nine guesses, pruning": _GUESSES,
+            "pruning": _PRUNING,
+            "nine guesses": _GUESSES,
         },
     ),
     "digits": (
@@ -57,14 +62,19 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
         {
             "paper": (),
             "second look": _SECOND_LOOK,
+            "one scale for both axes": _ONE_SCALE,
             "pose from the glimpse": _POSE_FROM_GLIMPSE,
             "batches of 256": ("--batch_size=256",),
-            "one clustering": _ONE_CLUSTERING,
-            "fine clusterings, merged": _FINE_CLUSTERINGS,
-            "attributes later": _LATE_ATTRIBUTES,
+            "one clustering": _CLUSTERING,
+            "four clusterings": ("--discrete_air.invariance_heads=4",),
+            "of 25 categories, merged": ("--discrete_air.num_fine_categories=25",),
+            "no ELBO for categories": ("--discrete_air.elbo_first_step=1000000",),
+            "normalized attributes": ("--discrete_air.normalize_attributes",),
+            "attributes by category": ("--discrete_air.attributes_by_category",),
             "no memory": _NO_MEMORY,
             "unexplained part alone": _UNEXPLAINED,
-            "nine guesses, pruning": _GUESSES,
+            "pruning": _PRUNING,
+            "nine guesses": _GUESSES,
         },
     ),
     "counting": (
@@ -74,7 +84,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "recipe": (),
             "memory": ("--attention.memory=true",),
             "difference image": ("--attention.looks_at=difference",),
-            "one guess": ("--attention.guesses=1",),
+            "nine guesses": ("--attention.guesses=9",),
             "a slot more": ("--attention.extra_slots=1",),
             "cooler presence": ("--attention.presence_temperature=0.5",),
             "final prior of 0.01": ("--attention.continue_probability_final=0.01",),
@@ -100,12 +110,18 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
         False,
         "air_multi_sprites",
         {
-            f"{estimator}, seed {seed}": (f"--attention.estimator={estimator}", f"--seed={seed}")
-            for estimator in ("relaxed", "nvil")
+            f"{name}, seed {seed}": (*flags, f"--seed={seed}")
+            for name, flags in (
+                ("relaxed", ()),
+                ("nvil", ("--attention.estimator=nvil",)),
+                ("nvil, sprites first", ("--attention.estimator=nvil", "--attention.continue_first_step=1000")),
+            )
             for seed in range(3)
         },
     ),
 }
+# Where a row's run is, beside what its report says.
+_FOLDER = "folder"
 _MEASURES = {
     "count_accuracy": "counts",
     "count_missed": "missed",
@@ -123,9 +139,17 @@ def main() -> None:
     parser.add_argument("--study", required=True, choices=sorted(STUDIES), help="which study")
     parser.add_argument("--runs", default=os.path.join("runs", "ablation"), help="folder of the runs: <study>/<row>")
     parser.add_argument("--flags", default="", help="further flags of main.py for every row, e.g. '--train_steps=4000'")
+    parser.add_argument(
+        "--early_steps", default="", help="steps, separated by commas, at which to list the count accuracy in training"
+    )
     arguments = parser.parse_args()
-    rows = {name: _measured(name, config, flags, arguments) for name, config, flags in rows_of(arguments.study)}
-    print(table(rows))
+    early_steps = [int(step) for step in arguments.early_steps.split(",") if step]
+    reports, early = {}, {}
+    for name, config, flags in rows_of(arguments.study):
+        folder = os.path.join(arguments.runs, arguments.study, name.replace(", ", "_").replace(" ", "_"))
+        reports[name] = _measured(name, folder, config, [*flags, *arguments.flags.split()], list(reports.values()))
+        early[name] = early_counts(folder, early_steps)
+    print(table(reports, early))
 
 
 def rows_of(study: str) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -138,35 +162,61 @@ def rows_of(study: str) -> list[tuple[str, str, tuple[str, ...]]]:
     return rows
 
 
-def table(rows: dict[str, dict[str, Any]]) -> str:
+def early_counts(folder: str, steps: Sequence[int]) -> dict[str, Optional[float]]:
+    """Count accuracy on `validation` in the course of training, by the name of the column; None where there is none.
+
+    Args:
+        folder: Folder of the run.
+        steps: Numbers of steps.
+    """
+    curve = dict(zip(*read_curve(folder, "count_accuracy"))) if steps else {}
+    return {f"counts after {step:,} steps": curve.get(step) for step in steps}
+
+
+def table(reports: dict[str, dict[str, Any]], early: dict[str, dict[str, Optional[float]]]) -> str:
     """The table in Markdown: for each row its measures on both validation splits.
 
     Args:
-        rows: Reports by the name of the row.
+        reports: Reports by the name of the row.
+        early: Further measures by the name of the row, see `early_counts`.
     """
-    splits = [name for name in next(iter(rows.values())) if name.startswith("validation")]
-    header = ["", *(f"{split}: {label}" for split in splits for label in _MEASURES.values()), "training, min"]
-    lines = [header, ["---"] * len(header)]
-    for name, report in rows.items():
-        numbers = [report[split].get(measure) for split in splits for measure in _MEASURES]
+    splits = [name for name in next(iter(reports.values())) if name.startswith("validation")]
+    columns = [(split, measure) for split in splits for measure in _MEASURES]
+    header = ["", *next(iter(early.values())), *(f"{split}: {_MEASURES[measure]}" for split, measure in columns)]
+    lines = [[*header, "training, min"], ["---"] * (len(header) + 1)]
+    for name, report in reports.items():
+        numbers = [*early[name].values(), *(report[split].get(measure) for split, measure in columns)]
         cells = ["-" if number is None else f"{number:.4g}" for number in numbers]
         lines.append([name, *cells, f"{report['train_seconds'] / 60.0:.0f}"])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _measured(name: str, config: str, flags: tuple[str, ...], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The report of a row, whose run is made if it does not exist."""
-    folder = os.path.join(arguments.runs, arguments.study, name.replace(", ", "_").replace(" ", "_"))
-    report = os.path.join(folder, "report.json")
-    if "validation" not in read_json(report):
-        settings = (f"--run_dir={folder}", f"--export_dir={os.path.join(folder, 'exported')}")
-        command = [sys.executable, os.path.join(ROOT, "main.py")]
-        command += [f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg", *flags, *arguments.flags.split()]
-        command += [*settings, f"--evaluated_splits={','.join(_validation_splits(config))}"]
-        print(" ".join(command), flush=True)
-        if subprocess.run(command).returncode:
-            sys.exit(f"Error: the row '{name}' stopped; start again to resume there")
-    return read_json(report)
+def _measured(name: str, folder: str, config: str, flags: list[str], before: list[dict[str, Any]]) -> dict[str, Any]:
+    """The report of a row, whose run is made if it does not exist; rows that are trained alike share their training."""
+    path = os.path.join(folder, "report.json")
+    flags = [
+        f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
+        *flags,
+        f"--run_dir={folder}",
+        f"--export_dir={os.path.join(folder, 'exported')}",
+        f"--evaluated_splits={','.join(_validation_splits(config))}",
+    ]
+    wanted, report = config_of(flags).training_flags(), read_json(path)
+    if "validation" in report:
+        if flag_differences(report["flags"], wanted):
+            sys.exit(f"Error: {folder} is of a run with other flags: delete it, or name another folder by --runs")
+        return {**report, _FOLDER: folder}
+    alike = [each[_FOLDER] for each in before if not flag_differences(each["flags"], wanted)]
+    if alike and not os.path.exists(folder):
+        copied = ("checkpoints", "logs", "flags.json")
+        shutil.copytree(
+            alike[-1], folder, ignore=lambda parent, names: set(names) - set(copied) if parent == alike[-1] else set()
+        )
+    command = [sys.executable, os.path.join(ROOT, "main.py"), *flags]
+    print(" ".join(command), flush=True)
+    if subprocess.run(command).returncode:
+        sys.exit(f"Error: the row '{name}' stopped; start again to resume there")
+    return {**read_json(path), _FOLDER: folder}
 
 
 def _validation_splits(config: str) -> tuple[str, str]:

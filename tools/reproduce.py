@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_scenes.config import config_of, flag_differences
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.files import read_json, write_text
@@ -35,12 +36,15 @@ PLAN = {
     "discrete_air_multi_sprites": (3, OBJECTS),
     "discrete_air_multi_mnist": (3, OBJECTS),
     "discrete_air_multi_mnist_observations": (1, ()),
+    "paper_discrete_air_multi_sprites": (1, ()),
+    "paper_discrete_air_multi_mnist": (1, ()),
 }
 
 
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
+DESCRIBED = ("generate", f"--scene_path={os.path.join(ROOT, 'configs', 'scenes', 'four_shapes.txt')}")
 FIGURES = (
     ("nuclei", "reconstructions_test.png", ("evaluate",), "LAVAE on held-out images of nuclei, trained without labels"),
     ("lavae", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 objects, trained on 0-3 (its paper's figure 8)"),
@@ -59,6 +63,8 @@ FIGURES = (
     ("vae_multi_mnist_10k", "prior_samples.png", ("evaluate",), "The VAE's samples, for comparison"),
     ("discrete_air_multi_sprites", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 4)"),
     ("discrete_air_multi_mnist", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 7)"),
+    ("discrete_air_multi_mnist", "attributes.png", ("evaluate",), "Discrete-AIR: attributes from -2 to 2 (figure 9)"),
+    ("discrete_air_multi_sprites", "scene.png", DESCRIBED, "Discrete-AIR: a scene as described (figure 6)"),
 )
 
 
@@ -106,24 +112,38 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
 
 def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run."""
-    folder = _folder(config, seed, arguments)
+    path = os.path.join(_folder(config, seed, arguments), "report.json")
+    if "test" in read_json(path):
+        wanted, report = config_of(_flags(config, seed, arguments)), read_json(path)
+        if flag_differences(report["flags"], wanted.training_flags()):
+            sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
+        # Measures depend on these flags too.
+        if flag_differences(report["inference_flags"], wanted.inference_flags()):
+            for mode in ("evaluate", *experiments):
+                _run(config, seed, mode, arguments=arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section not in read_json(os.path.join(folder, "report.json")):
+        if section not in read_json(path):
             _run(config, seed, mode, arguments=arguments)
 
 
-def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Namespace) -> None:
+def _flags(config: str, seed: int, arguments: argparse.Namespace) -> list[str]:
     folder = _folder(config, seed, arguments)
-    command = [
-        sys.executable,
-        os.path.join(ROOT, "main.py"),
+    return [
         f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
         f"--seed={seed}",
         f"--run_dir={folder}",
         f"--export_dir={os.path.join(folder, 'exported')}",
+        *arguments.flags.split(),
+    ]
+
+
+def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Namespace) -> None:
+    command = [
+        sys.executable,
+        os.path.join(ROOT, "main.py"),
+        *_flags(config, seed, arguments),
         f"--mode={mode}",
         *flags,
-        *arguments.flags.split(),
     ]
     print(" ".join(command), flush=True)
     if subprocess.run(command).returncode:

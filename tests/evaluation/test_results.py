@@ -30,6 +30,9 @@ def test_means_and_deviations_over_seeds_stand_beside_the_papers_numbers():
     assert cells[5] == "0.9155 ± 0.0000"
     assert cells[6].startswith("0.9300 ± ")
     assert cells[10:] == ["0.096", "36 ± 0"]
+    second = _cells(page, "Each seed", "`discrete_air_multi_sprites`, seed 3 | 0.99")
+    assert second[1:] == ["0.9900", "0.9155", "0.9600", "-", "0.0011", "36"]
+    assert "`air_multi_sprites`" not in page.split("## Each seed")[1].split("\n## ")[0]
     single = _cells(page, "Counting", "`air_multi_sprites`")
     assert single[3:8] == ["0.9843", "0.981", "0.9155", "-", "-"]
     assert "A processor, 2 cores; TensorFlow 2.15.1, Python 3.11" in page
@@ -37,11 +40,11 @@ def test_means_and_deviations_over_seeds_stand_beside_the_papers_numbers():
 
 
 def test_categories_are_listed_for_each_seed():
-    labels = {"category_labels": {"2": 0, "0": 1}, "category_use": [30, 4, 25], "correspondence": 0.94}
+    labels = {"category_names": {"2": "bar", "0": "ring"}, "category_use": [30, 4, 25], "correspondence": 0.94}
     page = results_page({"discrete_air_multi_mnist": [_run(**labels, swept_category_kept=0.913)]})
     cells = _cells(page, "Categories", "`discrete_air_multi_mnist`, seed")
-    assert cells[1:] == ["0.9400", "1: 30, none: 4, 0: 25", "0.913"]
-    without = results_page({"air_multi_mnist": [_run(category_labels=None)]})
+    assert cells[1:] == ["0.9400", "ring: 30, none: 4, bar: 25", "0.913"]
+    without = results_page({"air_multi_mnist": [_run(category_names=None)]})
     assert "## Categories" not in without
 
 

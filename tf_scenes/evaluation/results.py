@@ -80,6 +80,7 @@ def results_page(reports: Reports, figures: Sequence[tuple[str, str]] = ()) -> s
     sections = [
         _photographs(photographs),
         _counting(scenes),
+        _each_seed(scenes),
         _categories(scenes),
         _outlines(scenes),
         _likelihood(reports),
@@ -177,19 +178,38 @@ def _counting(reports: Reports) -> Optional[str]:
     return f"{text}\n\n{_table(header, rows)}" if rows else None
 
 
+def _each_seed(reports: Reports) -> Optional[str]:
+    """The seeds of which `_counting` gives the means."""
+    rows = [
+        [
+            f"`{config}`, seed {run['flags']['seed']}",
+            *(_over_seeds([run], split, "count_accuracy") for split in ("test", _many(run))),
+            *(_over_seeds([run], split, "correspondence") for split in ("test", _many(run))),
+            _over_seeds([run], "test", "mse"),
+            _minutes([run]),
+        ]
+        for config, runs in reports.items()
+        for run in (runs if len(runs) > 1 else ())
+    ]
+    header = [
+        "config", "count accuracy", "many", "correspondence", "many", "squared error per pixel", "training, min",
+    ]  # fmt: skip
+    return f"## Each seed\n\n{_table(header, rows)}" if rows else None
+
+
 def _categories(reports: Reports) -> Optional[str]:
     """What each category of each seed is, and how often it is used."""
     rows = []
     for config, runs in reports.items():
-        for run in (run for run in runs if run["test"].get("category_labels")):
+        for run in (run for run in runs if run["test"].get("category_names")):
             test, seed = run["test"], run["flags"]["seed"]
-            labels = {int(category): label for category, label in test["category_labels"].items()}
-            used = [f"{labels.get(category, 'none')}: {use}" for category, use in enumerate(test["category_use"])]
+            names = {int(category): name for category, name in test["category_names"].items()}
+            used = [f"{names.get(category, 'none')}: {use}" for category, use in enumerate(test["category_use"])]
             kept = _number(test.get("swept_category_kept"), 3)
             rows.append([f"`{config}`, seed {seed}", _number(test["correspondence"], 4), ", ".join(used), kept])
     header = ["config", "correspondence", "label of each category, in their order: objects of test scenes", "swept"]
     text = (
-        "## Categories\n\nA category's label is the one that the correspondence assigns to it, by number. `swept` is "
+        "## Categories\n\nA category's label is the one that the correspondence assigns to it. `swept` is "
         "the share of objects whose category stays when their attribute is set to -2, -1, 0, 1 and 2, and the scene is "
         "drawn and inferred anew (figure 9 of Discrete-AIR's paper)."
     )
