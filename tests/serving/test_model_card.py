@@ -20,23 +20,33 @@ REPORT = {
 
 @pytest.mark.parametrize("model", ["lavae", "vae", "air", "discrete_air"])
 def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model):
-    card = model_card("my_run", {**REPORT, "flags": {**REPORT["flags"], "model": model}}, finds_objects=model != "vae")
-    assert card.startswith("# my_run\n")
+    card = model_card("my/run", {**REPORT, "flags": {**REPORT["flags"], "model": model}}, finds_objects=model != "vae")
+    assert card.startswith("# run\n")
     assert "`multi_sprites`, 90,000 scenes of 64 x 64 pixels with 0 to 3 objects, seed 3" in card
     assert "8,000 steps of 64 images, 1,597,868 parameters, 36 minutes on A processor (2 cores)" in card
     assert "| count accuracy | 0.9843 | 0.9155 |" in card
     assert "| squared error per pixel | 0.0011 | 0.005 |" in card
     assert "correspondence |" not in card and "elbo" not in card.lower()  # What was not measured is left out.
     assert card.split("## Limits")[1].count("\n- ") >= 2
-    digits = model_card("my_run", {**REPORT, "data": {"origin": "10,000 MNIST digits of a file"}}, finds_objects=True)
+    digits = model_card("my/run", {**REPORT, "data": {"origin": "10,000 MNIST digits of a file"}}, finds_objects=True)
     assert "seed 3, without labels; made of 10,000 MNIST digits of a file." in digits
-    assert ("--predict_models=saved_models/my_run" in card) == (model != "vae")
+    assert ("--predict_models=my/run" in card) == (model != "vae")
+
+
+def test_a_card_says_what_categories_turned_out_to_be():
+    test = {**REPORT["test"], "category_names": {"1": "ring", "0": "bar"}, "category_use": [1200, 34, 0]}
+    card = model_card("my/run", {**REPORT, "test": {**test, "swept_category_kept": 0.981}}, finds_objects=True)
+    categories = card.split("## Categories")[1].split("## Limits")[0]
+    assert "\n| 0 | bar | 1,200 |\n| 1 | ring | 34 |\n| 2 | none | 0 |\n" in categories
+    assert "0.981 of what is drawn keeps its category." in categories
+    assert "of what is drawn" not in model_card("my/run", {**REPORT, "test": test}, finds_objects=True)
+    assert "## Categories" not in model_card("my/run", REPORT, finds_objects=True)
 
 
 def test_a_card_says_what_is_to_know_of_the_export(make_config):
     flags = ("--export_note=The median of three seeds.", "--export_weights=float16")
     notes = make_config("--model=vae", *flags).serving.notes()
-    training = model_card("my_run", REPORT, finds_objects=True, notes=notes).split("## Training")[1].split("##")[0]
+    training = model_card("my/run", REPORT, finds_objects=True, notes=notes).split("## Training")[1].split("##")[0]
     assert "\n- The median of three seeds.\n- Exported weights are kept in float16; " in training
     assert make_config("--model=vae").serving.notes() == []
 
@@ -52,14 +62,14 @@ def _photographed(**lavae):
 
 def test_a_card_for_real_images_has_the_classical_numbers_beside_its_own():
     report = _photographed()
-    card = model_card("nuclei", report, finds_objects=True)
+    card = model_card("saved_models/nuclei", report, finds_objects=True)
     assert "|  | test | test, Otsu + watershed |" in card
     assert "| average precision at an IoU of 0.5 | 0.81 | 0.727 |" in card
     assert "| mean absolute count error | 1.25 | 2.68 |" in card
     assert "| squared error per pixel | 0.001 | - |" in card
     assert "F1" not in card and "count accuracy" not in card  # Not measured, or of no use with many objects.
     assert "a user's own images, in crops of 48 x 48 pixels, without labels" in card
-    named = model_card("nuclei", {**report, "data": {"images_path": "data/nuclei"}}, finds_objects=True)
+    named = model_card("saved_models/nuclei", {**report, "data": {"images_path": "data/nuclei"}}, finds_objects=True)
     assert "the images of `data/nuclei`, in crops" in named
 
 
@@ -69,7 +79,7 @@ def test_validation_speaks_for_a_model_that_was_not_measured_on_test():
     assert measured_splits(report) == ["test"]
     del report["test"]
     assert measured_splits(report) == ["validation"]
-    card = model_card("nuclei", report, finds_objects=True)
+    card = model_card("saved_models/nuclei", report, finds_objects=True)
     assert "|  | validation | validation, Otsu + watershed |" in card and "| 0.81 | 0.727 |" in card
     assert measured_splits(REPORT) == ["test", "test_4"]
     assert measured_splits({"likelihood": {}, "classical": {"test": {}}}) == []

@@ -36,6 +36,11 @@ class ExportedModel(Codec):
         """Number of channels of the images that the encoder takes."""
         return self._encoder.signatures["serving_default"].structured_input_signature[1]["images"].shape[-1]
 
+    @property
+    def finds_objects(self) -> bool:
+        """Whether the model finds objects."""
+        return has_objects(self._encoder.signatures["serving_default"].structured_outputs)
+
     @override
     def encode(self, images: np.ndarray) -> Description:
         """Scene descriptions of images.
@@ -51,7 +56,7 @@ class ExportedModel(Codec):
         Raises:
             UserError: If it does not find objects, or was exported before encoders said so.
         """
-        if not has_objects(self._encoder.signatures["serving_default"].structured_outputs):
+        if not self.finds_objects:
             raise UserError(f"{self._folder} holds a model that does not find objects: one that does is needed")
         if _SEGMENTED not in self._encoder.signatures:
             raise UserError(

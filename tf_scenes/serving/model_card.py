@@ -1,5 +1,6 @@
 """The model card, a page that goes with every exported model: its training, its measures and its limits."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,23 +33,24 @@ def measured_splits(report: Report) -> list[str]:
     return tests or [name for name in ("validation",) if name in report]
 
 
-def model_card(name: str, report: Report, finds_objects: bool, notes: Sequence[str] = ()) -> str:
+def model_card(folder: str, report: Report, finds_objects: bool, notes: Sequence[str] = ()) -> str:
     """The model card in Markdown.
 
     Args:
-        name: Name of the run.
+        folder: Folder of the export, by whose name the model is called.
         report: Report of the run, the contents of `report.json`, with at least one of `measured_splits`.
         finds_objects: Whether the model finds objects.
         notes: Sentences on how it was trained or exported.
     """
     flags, splits = report["flags"], measured_splits(report)
+    folder = os.path.normpath(folder)
     entry = registry.entry(flags["model"])
     limits = "\n".join(f"- {limit}" for limit in entry.limits_of(flags))
-    return f"""# {name}
+    return f"""# {os.path.basename(folder)}
 
 {entry.summary} Two SavedModels for plain TensorFlow and TensorFlow Serving: `encoder/` (images to scene
 descriptions) and `decoder/` (scene descriptions to images), each with its versions in numbered folders.
-{_usage(name) if finds_objects else ""}
+{_usage(folder) if finds_objects else ""}
 ## Training
 
 - {_data(report)}
@@ -60,22 +62,46 @@ descriptions) and `decoder/` (scene descriptions to images), each with its versi
 Measured on held-out images, {report[splits[0]]["images"]:,} of each split.
 
 {_numbers(report, splits)}
-
+{_categories(report[splits[0]], splits[0])}
 ## Limits
 
 {limits}
 """
 
 
-def _usage(name: str) -> str:
+def _categories(measures: Report, split: str) -> str:
+    """What each category turned out to be, by the labels of a split; empty for models without categories."""
+    names = measures.get("category_names")
+    if not names:
+        return ""
+    use = enumerate(measures["category_use"])
+    rows = "\n".join(f"| {category} | {names.get(str(category), 'none')} | {count:,} |" for category, count in use)
+    kept, swept = measures.get("swept_category_kept"), ""
+    if kept is not None:
+        sentence = (
+            "If the attribute of an object is set to -2, -1, 0, 1 and 2, {:.3f} of what is drawn keeps its category."
+        )
+        swept = f"\n{sentence.format(kept)}\n"
+    return f"""
+## Categories
+
+They were found without labels; which label each stands for was read off `{split}` afterwards.
+
+| category | label | objects |
+| --- | --- | --- |
+{rows}
+{swept}"""
+
+
+def _usage(folder: str) -> str:
     return f"""
 ## Use
 
 Finds the objects in a folder of pictures, a glob or one picture, and writes their number, tables, masks and outlines:
 
 ```sh
-python main.py --mode=predict --predict_images=FOLDER --predict_models=saved_models/{name} --predict_dir=RESULTS
-python main.py --mode=predict --predict_images='FOLDER/*.tif' --predict_models=saved_models/{name}
+python main.py --mode=predict --predict_images=FOLDER --predict_models={folder} --predict_dir=RESULTS
+python main.py --mode=predict --predict_images='FOLDER/*.tif' --predict_models={folder}
 ```
 """
 

@@ -2,11 +2,16 @@
 
 import os
 
-from tf_scenes.files import write_text
-from tf_scenes.serving.versions import PARTS, versions
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_text, write_text
+from tf_scenes.serving.versions import PARTS
 
 # Path of the folder of exported models inside the server's container, as in the docker command of docs/serving.md.
 _SERVED_FOLDER = "/models"
+
+_MODELS = """model_config_list {
+}
+"""
 
 _BATCHING = """max_batch_size { value: 64 }
 batch_timeout_micros { value: 2000 }
@@ -21,22 +26,29 @@ _MONITORING = """prometheus_config {
 """
 
 
-def write_server_config(folder: str) -> None:
-    """Writes `models.config`, `batching.config` and `monitoring.config` beside the exported models.
+def add_to_server_config(folder: str) -> None:
+    """Adds exported models to the `models.config` beside their folder; the other two files are written there as well.
+
+    What is in these files already stays as it is: they are the user's, who may have changed them.
 
     Args:
-        folder: Folder of the models `<run>/{encoder,decoder}/<version>/`, which are served as `<run>_encoder` and
-            `<run>_decoder`.
+        folder: Folder `<run>` of the models `<run>/{encoder,decoder}/<version>/`, which are to be served as
+            `<run>_encoder` and `<run>_decoder`.
+
+    Raises:
+        UserError: If `models.config` is no list of models.
     """
-    models = [
-        _model(run, part)
-        for run in sorted(os.listdir(folder))
-        for part in PARTS
-        if versions(os.path.join(folder, run, part))
-    ]
-    write_text(os.path.join(folder, "models.config"), "model_config_list {\n" + "".join(models) + "}\n")
-    write_text(os.path.join(folder, "batching.config"), _BATCHING)
-    write_text(os.path.join(folder, "monitoring.config"), _MONITORING)
+    parent, run = os.path.split(os.path.abspath(folder))
+    path = os.path.join(parent, "models.config")
+    models = read_text(path, default=_MODELS)
+    new = [_model(run, part) for part in PARTS if f'"{run}_{part}"' not in models]
+    head, brace, tail = models.rpartition("}")
+    if not brace:
+        raise UserError(f"{path} is not a list of models, model_config_list {{ ... }}: mend it, or delete it")
+    write_text(path, f"{head}{''.join(new)}{brace}{tail}")
+    for name, text in (("batching.config", _BATCHING), ("monitoring.config", _MONITORING)):
+        if not os.path.exists(os.path.join(parent, name)):
+            write_text(os.path.join(parent, name), text)
 
 
 def _model(run: str, part: str) -> str:
