@@ -5,9 +5,8 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
-from tf_scenes import config, flagfiles
+from tf_scenes import config
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.data.scenes import Split
 from tf_scenes.data.sprites import SpriteBank
@@ -53,13 +52,7 @@ def mnist_path() -> str:
 def make_config():
     """A configuration from flags, as the command line would make it."""
 
-    def make(*arguments: str) -> config.Config:
-        values = flags.FlagValues()
-        config.define_flags(values)
-        values(["main.py", *flagfiles.expand(arguments)])
-        return config.config_from_flags(values, list(arguments))
-
-    return make
+    return lambda *arguments: config.config_of(arguments)
 
 
 @pytest.fixture(scope="session")

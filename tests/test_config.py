@@ -18,7 +18,7 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
     path.write_text("--seed=7\n")
     for arguments in ((f"--flagfile={path}",), ("--flagfile", str(path))):
         made = make_config(*arguments)
-        assert (made.job.seed, made.job.run_dir, made.job.export_dir) == (7, "runs/my_run", "saved_models/my_run")
+        assert (made.job.seed, made.job.run_dir, made.job.export_dir) == (7, "runs/my_run", "exports/my_run")
     assert make_config(f"--flagfile={path}", "--run_dir=elsewhere").job.run_dir == "elsewhere"
     assert make_config("--dataset=multi_digits").job.run_dir == "runs/lavae_multi_digits"
 

@@ -22,6 +22,7 @@ ROOMS = (
     ("visualization", "serving", "prediction"),
     ("config",),
     ("app",),
+    ("loading",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -282,6 +282,14 @@ def test_a_folder_of_pictures_of_many_sizes(tmp_path):
     assert "--evaluated_splits=train names 'train': held-out splits of this data set are validation" in wrong.stderr
     assert not (tmp_path / "new" / "run" / "flags.json").exists()
 
+    for kind in ("images", "masks"):
+        (tmp_path / "test" / kind / "2.png").unlink()
+    _run(*TINY, *_folders(tmp_path), *own, "--train_steps=4", "--mode=evaluate")
+    assert json.loads((tmp_path / "run/report.json").read_text()) == kept
+    (others,) = (tmp_path / "run").glob(f"report_{tmp_path.name}_*.json")
+    assert json.loads(others.read_text())["test"]["images"] == 2
+    assert next((tmp_path / "run").glob(f"figures_{tmp_path.name}_*/*.png"))
+
     (tmp_path / "train" / "images" / "1.png").unlink()
     other = _run(*TINY, *_folders(tmp_path), *own, "--train_steps=4", check=False)
     assert other.returncode != 0 and "holds a model of other training images: choose another --run_dir" in other.stderr

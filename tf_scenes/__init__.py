@@ -1,9 +1,42 @@
-"""tf_scenes: unsupervised scene discovery in TensorFlow."""
+"""tf_scenes: unsupervised scene discovery in TensorFlow.
 
-import os
+In Python, everything that a program needs is an attribute of this package:
 
-# TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury the user's output.
-# Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+- `load(folder)`: a trained run or an exported model, NumPy in, NumPy out.
+- `Config`, `build_model`, `load_dataset`: a model and its data, to be trained by `fit`.
+- `LAVAE`, `DiscreteAIR`, `AIR`, `VAE`: the models themselves.
+
+TensorFlow is imported when the first of them is used.
+"""
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+# Where each attribute is; importing them all would import TensorFlow.
+_ATTRIBUTES = {
+    "load": "tf_scenes.loading",
+    "Config": "tf_scenes.config",
+    "build_model": "tf_scenes.app.build",
+    "load_dataset": "tf_scenes.data.datasets",
+    "LAVAE": "tf_scenes.models.lavae.model",
+    "DiscreteAIR": "tf_scenes.models.discrete_air.model",
+    "AIR": "tf_scenes.models.air.model",
+    "VAE": "tf_scenes.models.vae.model",
+}
+__all__ = ["__version__", *_ATTRIBUTES]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports an attribute when it is first used."""
+    if name not in _ATTRIBUTES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_ATTRIBUTES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Names of all attributes, also of those not yet imported."""
+    return sorted({*globals(), *__all__})

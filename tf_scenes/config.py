@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from absl import flags
@@ -40,8 +40,8 @@ class JobOptions(Options, affects_training=False):
     )
     export_dir: Optional[str] = option(
         None,
-        "Folder for the exported encoder and decoder. Default: saved_models/<flagfile's name>, or without a flagfile "
-        "saved_models/<model>_<dataset>.",
+        "Folder for the exported encoder and decoder. Default: exports/<flagfile's name>, or without a flagfile "
+        "exports/<model>_<dataset>.",
     )
     compare_runs: Optional[str] = option(
         None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
@@ -155,19 +155,20 @@ class Config:
         return {name: value for name, value in self.flag_values().items() if name in names}
 
 
-def _all_sections() -> dict[str, type[Options]]:
+def flag_groups() -> dict[str, type[Options]]:
+    """All sections of options by name, first those that all models share, then those of models."""
     return {**_SECTIONS, **registry.sections()}
 
 
 def flag_defaults() -> dict[str, Any]:
     """The defaults of all flags by name."""
-    return {name: field.default for section in _all_sections().values() for name, field in section.flags()}
+    return {name: field.default for section in flag_groups().values() for name, field in section.flags()}
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every option."""
     flags.DEFINE_enum("model", "lavae", list(registry.names()), "Model to train or to use.", flag_values=flag_values)
-    for section in _all_sections().values():
+    for section in flag_groups().values():
         for name, field in section.flags():
             _define_flag(name, field, flag_values)
 
@@ -188,6 +189,34 @@ def _define_flag(name: str, field: dataclasses.Field, flag_values: flags.FlagVal
         flags.DEFINE_string(**common)
 
 
+def config_of(arguments: Sequence[str]) -> Config:
+    """The configuration that `main.py` makes of a command line.
+
+    Args:
+        arguments: Flags, e.g. `--flagfile=configs/lavae.cfg`.
+
+    Raises:
+        UserError: If flags have invalid or incompatible values, or a flagfile cannot be read.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    values(["main.py", *flagfiles.expand(arguments)])
+    return config_from_flags(values, list(arguments))
+
+
+def flag_differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The flags in which a run differs from what is wanted, each as `--name=wanted (there: kept)`.
+
+    Args:
+        kept: Values by flag, as a run wrote them. Flags that did not exist then count as having their defaults, which
+            must change nothing.
+        wanted: Values by flag, as of today.
+    """
+    kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
+    names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
+    return [f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names]
+
+
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Optional[list[str]] = None) -> Config:
     """Makes a configuration from parsed flags.
 
@@ -198,17 +227,29 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
     Raises:
         UserError: If flags have invalid or incompatible values.
     """
-    values = {
-        section_name: {field.name: flag_values[name].value for name, field in section.flags()}
-        for section_name, section in _all_sections().items()
-    }
+    values = {name: flag_values[name].value for name in ("model", *flag_defaults())}
     run_name = flagfiles.last_name(sys.argv if arguments is None else arguments)
-    run_name = run_name or f"{flag_values['model'].value}_{values['data']['dataset']}"
-    values["job"]["run_dir"] = values["job"]["run_dir"] or os.path.join("runs", run_name)
-    values["job"]["export_dir"] = values["job"]["export_dir"] or os.path.join("saved_models", run_name)
-    sections = {name: section(**values[name]) for name, section in _all_sections().items()}
-    return Config(
-        model=flag_values["model"].value,
-        model_options={name: sections.pop(name) for name in registry.sections()},
-        **sections,
-    )
+    run_name = run_name or f"{values['model']}_{values['dataset']}"
+    values["run_dir"] = values["run_dir"] or os.path.join("runs", run_name)
+    values["export_dir"] = values["export_dir"] or os.path.join("exports", run_name)
+    return config_of_values(values)
+
+
+def config_of_values(values: Mapping[str, Any]) -> Config:
+    """Makes a configuration from values by flag, such as those in a run's `flags.json`.
+
+    Args:
+        values: Values by flag; those left out have their defaults.
+
+    Raises:
+        UserError: If values are invalid or incompatible, or a flag does not exist.
+    """
+    unknown = sorted(values.keys() - {"model"} - flag_defaults().keys())
+    if unknown:
+        raise UserError(f"--{unknown[0]} does not exist in this version of tf_scenes")
+    sections = {
+        section_name: section(**{field.name: values[name] for name, field in section.flags() if name in values})
+        for section_name, section in flag_groups().items()
+    }
+    own = {name: sections.pop(name) for name in registry.sections()}
+    return Config(model_options=own, **{name: values[name] for name in ("model",) if name in values}, **sections)

@@ -40,6 +40,21 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
+def read_text(path: str, default: str) -> str:
+    """Reads a text file in UTF-8, or returns `default` if there is none.
+
+    Raises:
+        UserError: If the file cannot be read as text.
+    """
+    if not os.path.exists(path):
+        return default
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
 def read_json(path: str) -> dict[str, Any]:
     """Reads a file written by `write_json`; returns an empty dictionary if there is no file.
 

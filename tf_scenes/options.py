@@ -99,6 +99,17 @@ def plain_type(field: dataclasses.Field) -> type:
     return field.type
 
 
+def allowed_values(field: dataclasses.Field) -> str:
+    """A sentence on the values that an option may have, for its help; empty if there is nothing to say."""
+    lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
+    if choices:
+        return f"One of {', '.join(choices)}."
+    kind = plain_type(field)
+    if kind not in (int, float):
+        return ""
+    return f"{_NAMES[kind].capitalize()}{'' if lower is None and upper is None else f', {_range(lower, upper)}'}."
+
+
 def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
     """The value as one of Python's own types, if the option may have it."""
     expected = plain_type(field)

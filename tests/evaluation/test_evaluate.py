@@ -111,7 +111,9 @@ def test_more_objects_than_trained_with_are_measured_under_a_wider_prior(small_s
 
 def test_models_with_categories_get_a_correspondence(small_scenes):
     class Sorter(Oracle):
-        """Calls squares 2 and bars 0, and what is in slots without an object 1."""
+        """Calls squares 2 and bars 0, and what is in slots without an object 1; never uses 3."""
+
+        num_categories = 4
 
         def encode(self, images):
             chosen = slice(self._next, self._next + images.shape[0])
@@ -128,7 +130,9 @@ def test_models_with_categories_get_a_correspondence(small_scenes):
     labels = small_scenes.examples(small_scenes.splits["test"], range(64))["labels"]
     assert measured["correspondence"] == 1.0
     assert measured["category_labels"] == {2: 0, 0: 1}
-    assert measured["category_use"] == [(labels == 1).sum(), 0, (labels == 0).sum()]
+    names = small_scenes.label_names
+    assert measured["category_names"] == {2: names[0], 0: names[1]}
+    assert measured["category_use"] == [(labels == 1).sum(), 0, (labels == 0).sum(), 0]
     without = evaluate.evaluate_splits(Oracle(small_scenes, "test"), small_scenes, ["test"], batch_size=16)["test"]
     assert without["correspondence"] is None
 

@@ -20,7 +20,7 @@ from tf_scenes.files import write_arrays, write_json, write_text
 from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import measured_splits, model_card
-from tf_scenes.serving.server_config import write_server_config
+from tf_scenes.serving.server_config import add_to_server_config
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import strategies
 from tf_scenes.visualization import figures, plots
@@ -82,8 +82,7 @@ def _evaluate(run: Run) -> None:
     splits = evaluate.evaluate_splits(run.model, run.dataset, run.evaluated_splits, batch_size)
     classical = evaluate_classical(run.dataset, run.evaluated_splits, batch_size)
     write_json(run.report_path, _report(run, splits, classical))
-    folder = os.path.join(run.folder, "figures")
-    pictures = figures.write_figures(run.model, run.dataset, folder, run.config.job.seed)
+    pictures = figures.write_figures(run.model, run.dataset, run.results_path("figures"), run.config.job.seed)
     print(evaluate.table(splits, classical))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 
@@ -102,7 +101,7 @@ def _experiment(run: Run, name: str) -> None:
     """Runs an experiment, prints its table, adds it to `report.json`, and writes its figures and `<name>.npz`."""
     outcome = experiments.measure(name, run.config, run.model, run.dataset)
     if outcome.of_images:
-        write_arrays(os.path.join(run.folder, f"{name}.npz"), outcome.of_images)
+        write_arrays(run.results_path(name, ".npz"), outcome.of_images)
     report = run.read_report()
     if not run.measured(report):
         report = run.about()
@@ -110,7 +109,7 @@ def _experiment(run: Run, name: str) -> None:
     print(evaluate.plain_table(outcome.results))
     print(f"Report: {run.report_path}")
     for picture, figure in outcome.figures.items():
-        path = os.path.join(run.folder, "figures", f"{picture}.png")
+        path = os.path.join(run.results_path("figures"), f"{picture}.png")
         plots.save(figure, path)
         print(f"Figure: {path}")
 
@@ -129,10 +128,9 @@ def _export(run: Run) -> None:
     report = run.read_report()
     if measured_splits(report):
         write_json(os.path.join(folder, "report.json"), report)
-        name, notes = os.path.basename(os.path.normpath(folder)), serving.notes()
-        card = model_card(name, report, run.model.finds_objects, notes)
+        card = model_card(folder, report, run.model.finds_objects, serving.notes())
         write_text(os.path.join(folder, "README.md"), card)
-    write_server_config(os.path.dirname(os.path.abspath(folder)))
+    add_to_server_config(folder)
     for name, version in exported.items():
         print(f"Exported {name}: {version}")
 

@@ -1,7 +1,12 @@
 """A run: its data, its model, its folder, and the state of its training."""
 
+import functools
+import glob
+import math
 import os
 import platform
+import re
+import shutil
 from typing import Any
 
 import numpy as np
@@ -10,7 +15,7 @@ import tensorflow as tf
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
 from tf_scenes.app.pitfalls import warnings_before_training
-from tf_scenes.config import Config, flag_defaults
+from tf_scenes.config import Config, flag_differences
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.progress import Progress
@@ -22,8 +27,9 @@ from tf_scenes.visualization import figures, plots
 
 keras = tf.keras
 
-# In a run's folder: the flags that it belongs to, and the checksum of its training images.
-_FLAGS, _IMAGES = "flags.json", "training_images.json"
+# In a run's folder: the flags that it belongs to, the shape of images, the checksum of those of training, and folders.
+FLAGS, MODEL, _IMAGES = "flags.json", "model.json", "training_images.json"
+_CHECKPOINTS, _LOGS = "checkpoints", "logs"
 
 
 class Run:
@@ -67,7 +73,7 @@ class Run:
 
     @property
     def _checkpoints(self) -> str:
-        return os.path.join(self.folder, "checkpoints")
+        return os.path.join(self.folder, _CHECKPOINTS)
 
     def _checkpoint_manager(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
         keep = self.config.training.keep_checkpoints
@@ -163,18 +169,20 @@ class Run:
     def _claim_folder(self) -> None:
         """Notes in the run's folder, before the first step, which flags and images it is for."""
         if not self.steps_taken:
-            write_json(os.path.join(self.folder, _FLAGS), self.config.training_flags())
+            shutil.rmtree(os.path.join(self.folder, _LOGS), ignore_errors=True)  # Of a start that came to nothing.
             if self.dataset.training_checksum is not None:
                 write_json(os.path.join(self.folder, _IMAGES), {"checksum": self.dataset.training_checksum})
+        write_json(os.path.join(self.folder, FLAGS), self.config.training_flags())
+        write_json(os.path.join(self.folder, MODEL), {"image_shape": list(self.dataset.image_shape)})
 
     def _write_flags(self) -> None:
         """Writes the flags as a table for TensorBoard."""
         rows = [f"| --{name} | {value} |" for name, value in self.config.flag_values().items()]
-        with tf.summary.create_file_writer(os.path.join(self.folder, "logs")).as_default(step=0):
+        with tf.summary.create_file_writer(os.path.join(self.folder, _LOGS)).as_default(step=0):
             tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
 
     def _callbacks(self) -> list[keras.callbacks.Callback]:
-        options, logs = self.config.training, os.path.join(self.folder, "logs")
+        options, logs = self.config.training, os.path.join(self.folder, _LOGS)
         calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
         calibration = calibration.take(-(-options.calibration_size // options.batch_size))
         on_all_workers = [
@@ -209,8 +217,32 @@ class Run:
 
     @property
     def report_path(self) -> str:
-        """Path of `report.json`."""
-        return os.path.join(self.folder, "report.json")
+        """Path of `report.json`, as `results_path` says."""
+        return self.results_path("report", ".json")
+
+    def results_path(self, name: str, extension: str = "") -> str:
+        """Path of a file or folder of results; its name says so if they are of others than the run's own images.
+
+        Args:
+            name: Name of the file or folder, without extension.
+            extension: Its extension with a dot, if it has one.
+
+        Returns:
+            `<name><extension>` in the run's folder, or `<name>_<images><extension>` if `report.json` is about other
+            held-out images of a user's.
+        """
+        return os.path.join(self.folder, f"{name}{self._other_images}{extension}")
+
+    @functools.cached_property
+    def _other_images(self) -> str:
+        """A suffix that tells a user's held-out images from those that `report.json` is about; empty for these."""
+        images = self.dataset.held_out_checksum
+        reported = read_json(os.path.join(self.folder, "report.json")).get("data", {})
+        if reported.get("held_out_checksum", images) == images:
+            return ""
+        path = self.config.data.test_path or self.config.data.images_path
+        name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(os.path.normpath(path)))[0]).strip("_")
+        return f"_{name}_{images:08x}"
 
     def read_report(self) -> dict[str, Any]:
         """Reads the report of what has been measured so far; empty if there is none.
@@ -242,10 +274,11 @@ class Run:
             },
         }
 
-    def _about_data(self) -> dict[str, str]:
+    def _about_data(self) -> dict[str, Any]:
         # Without paths outside of the working folder: where it holds the data, the model can be shown on it.
-        origin = {} if self.dataset.origin is None else {"origin": self.dataset.origin}
-        return {**self.config.data.portable_paths(), **origin}
+        about = {"origin": self.dataset.origin, "held_out_checksum": self.dataset.held_out_checksum}
+        known = {name: value for name, value in about.items() if value is not None}
+        return {**self.config.data.portable_paths(), **known}
 
 
 def _processor() -> str:
@@ -261,6 +294,8 @@ def _processor() -> str:
 def _check_folder(folder: str, config: Config) -> None:
     """Checks that a run's folder, if it exists, is that of a run with the same flags.
 
+    A folder belongs to a run once there is a checkpoint. More training steps than before extend a run.
+
     Args:
         folder: Folder of the run.
         config: Configuration of the run.
@@ -268,16 +303,17 @@ def _check_folder(folder: str, config: Config) -> None:
     Raises:
         UserError: If the folder belongs to a run with other flags, or holds no run and the mode is not `train`.
     """
-    path = os.path.join(folder, _FLAGS)
+    path, trains = os.path.join(folder, FLAGS), config.job.mode == "train"
     wanted = config.training_flags()
+    if trains and not glob.glob(os.path.join(glob.escape(folder), _CHECKPOINTS, "*.index")):
+        return
     if os.path.exists(path):
         kept = read_json(path)
-        # A flag added to the package after the run began counts as having its default, which must change nothing.
-        kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
-        names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
-        if names:
-            differences = ", ".join(f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names)
-            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {differences}")
+        if trains and wanted["train_steps"] > kept.get("train_steps", math.inf):
+            kept["train_steps"] = wanted["train_steps"]
+        differences = flag_differences(kept, wanted)
+        if differences:
+            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {', '.join(differences)}")
         return
-    if config.job.mode != "train":
+    if not trains:
         raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")

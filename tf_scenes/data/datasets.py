@@ -81,6 +81,11 @@ class Dataset(abc.ABC):
         """Checksum of the training images if they are a user's files; None if the flags determine them."""
         return None
 
+    @property
+    def held_out_checksum(self) -> Optional[int]:
+        """Checksum of the held-out images if they are a user's files; None if the flags determine them."""
+        return None
+
     def typical_object_side(self) -> Optional[float]:
         """The side in pixels of what stands out in training images, without labels; None if it is not measured."""
         return None

@@ -1,6 +1,7 @@
 """A data set of a user's own images."""
 
 import functools
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Optional
@@ -102,8 +103,16 @@ class ImageDataset(Dataset):
     @functools.cached_property
     @override
     def training_checksum(self) -> int:
+        return self._checksum("train")
+
+    @functools.cached_property
+    @override
+    def held_out_checksum(self) -> int:
+        return self._checksum(*self.held_out)
+
+    def _checksum(self, *splits: str) -> int:
         checksum = 0
-        for image in self._splits["train"].images:
+        for image in itertools.chain(*(self._splits[name].images for name in splits)):
             checksum = zlib.crc32(image.tobytes(), checksum)
         return checksum
 

@@ -1,7 +1,7 @@
 """Evaluation of a trained model on the held-out splits."""
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -113,9 +113,10 @@ def evaluate_splits(
         `count_accuracy_by_count`, and with centres `count_errors`, see `metrics.count_errors`; `location_error` and
         `location_offset` in pixels; with masks, `segmentation.segmentation_scores`, where an object that owns no pixel
         is in no measure but those of counts. If the model also has categories: `correspondence`; `category_labels`, the
-        label of each category; `category_use`, the number of objects in each category; and if it has attributes,
-        `attribute_sweep`, see `sweep.attribute_sweep`, whose share is also `swept_category_kept`. Measures that need
-        ground truth or fields that do not exist are None.
+        label of each category, by number, and `category_names`, by name; `category_use`, the number of objects in each
+        category; and if it has attributes, for splits with scenes of one object, `attribute_sweep`, see
+        `sweep.attribute_sweep`, whose share is also `swept_category_kept`. Measures that need ground truth or fields
+        that do not exist are None.
     """
     inference = _Inference(model)
     return {name: _evaluate_split(inference, dataset, name, batch_size) for name in split_names}
@@ -162,7 +163,7 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
         **segmentation_scores(scores),
         **_counting(totals),
         **_locating(totals),
-        **_categorising(totals),
+        **_categorising(totals, inference.model.num_categories, dataset.label_names),
         **_sweeping(inference.model, dataset, split_name, batch_size),
     }
 
@@ -181,20 +182,22 @@ def _objects(description: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
     return objects
 
 
-def _categorising(totals: _Totals) -> dict[str, Any]:
+def _categorising(totals: _Totals, num_categories: int, label_names: Sequence[str]) -> dict[str, Any]:
     if "inferred_categories" not in totals or "labels" not in totals:
-        return {"correspondence": None, "category_labels": None, "category_use": None}
+        return dict.fromkeys(("correspondence", "category_labels", "category_names", "category_use"))
     categories = totals["inferred_categories"]
     rate, labels = metrics.correspondence_rate(totals["labels"], categories)
     return {
         "correspondence": rate,
         "category_labels": labels,
-        "category_use": np.bincount(categories[categories >= 0]).tolist(),
+        "category_names": {category: label_names[label] for category, label in labels.items()},
+        "category_use": np.bincount(categories[categories >= 0], minlength=num_categories).tolist(),
     }
 
 
 def _sweeping(model: SceneModel, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
-    if not (model.finds_objects and model.num_categories and model.num_attributes):
+    alone = dataset.splits[split_name].min_objects <= 1
+    if not (model.finds_objects and model.num_categories and model.num_attributes and alone):
         return {}
     sweep = attribute_sweep(model, dataset, split_name, _SWEPT_OBJECTS, batch_size)
     return {"swept_category_kept": sweep["category_kept"], "attribute_sweep": sweep}

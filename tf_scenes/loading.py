@@ -1,0 +1,232 @@
+"""Trained runs and exported models in Python: NumPy in, NumPy out."""
+
+import abc
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+import tensorflow as tf
+from typing_extensions import override
+
+from tf_scenes.app.build import build_model
+from tf_scenes.app.run import FLAGS, MODEL
+from tf_scenes.config import Config, config_of_values
+from tf_scenes.data.datasets import load_dataset
+from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_json
+from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.serving.versions import PARTS
+from tf_scenes.training.checkpoints import restore_newest
+
+# Images that are inferred at once; more are taken in turns.
+_BATCH = 64
+_SMALLEST_SIDE = 8
+
+
+def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
+    """Loads a trained run (`runs/lavae`) or an exported model (`saved_models/lavae`).
+
+    Args:
+        folder: Folder of the run, or with `encoder/` and `decoder/`.
+
+    Raises:
+        UserError: If the folder holds neither, or what it holds cannot be read.
+    """
+    folder = os.fspath(folder)
+    if all(os.path.isdir(os.path.join(folder, part)) for part in PARTS):
+        return _Exported(folder)
+    if os.path.exists(os.path.join(folder, FLAGS)):
+        return _Trained(folder)
+    raise UserError(
+        f"{folder} is neither the folder of a run, with flags.json and checkpoints/, nor that of an exported model, "
+        "with encoder/ and decoder/"
+    )
+
+
+class LoadedModel(abc.ABC):
+    """A model that describes images by scenes, and draws scenes.
+
+    A scene, or a batch of scenes, is a dictionary of arrays by name, see docs/serving.md. Wherever images are an argument,
+    they are `[batch, height, width, channels]`, or `[batch, height, width]` if they are grey, uint8 or floats in [0, 1],
+    of any height, width and number.
+
+    Attributes:
+        channels: Number of channels of the images.
+        finds_objects: Whether the model finds objects.
+    """
+
+    channels: int
+    finds_objects: bool
+
+    @abc.abstractmethod
+    def _describe(self, images: np.ndarray) -> Description:
+        """Scene descriptions of a batch, with boxes if there are any."""
+
+    @abc.abstractmethod
+    def _segment(self, images: np.ndarray) -> Description:
+        """The same, with masks."""
+
+    @abc.abstractmethod
+    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
+        """Images of a batch of scenes."""
+
+    def encode(self, images: np.ndarray) -> Description:
+        """The most likely scene of each image.
+
+        Raises:
+            UserError: If the images are not of a kind that the model takes.
+        """
+        return _in_turns(self._describe, self._as_floats(images))
+
+    def decode(self, scene: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
+        """Draws scenes: float32 `[batch, height, width, channels]` in [0, 1].
+
+        Args:
+            scene: Scenes as `encode` returns them, perhaps changed; only the fields that are drawn matter.
+            height: Height of the images in pixels.
+            width: Width of the images in pixels.
+
+        Raises:
+            UserError: If a field is missing.
+        """
+        drawn = decoded(scene)
+        if not drawn:
+            raise UserError("the scene has no field that is drawn: pass a dictionary as encode returns it")
+        return _in_turns(lambda part: {"images": self._draw(part, height, width)}, drawn)["images"]
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """What the model makes of images: float32 `[batch, height, width, channels]` in [0, 1]."""
+        images = self._as_floats(images)
+        return self.decode(self.encode(images), *images.shape[1:3])
+
+    def boxes(self, images: np.ndarray) -> list[np.ndarray]:
+        """The boxes of each image's objects: float32 `[objects, 4]`; ymin, xmin, ymax, xmax in pixels.
+
+        Raises:
+            UserError: If the model does not find objects.
+        """
+        self._require_objects()
+        images = self._as_floats(images)
+        scene, (height, width) = self.encode(images), images.shape[1:3]
+        in_pixels = scene[BOXES] * np.float32([height, width, height, width])
+        return [boxes[present > 0.5] for boxes, present in zip(in_pixels, scene[PRESENCE])]
+
+    def masks(self, images: np.ndarray) -> np.ndarray:
+        """Which object each pixel belongs to: int32 `[batch, height, width]`; 0 for none, i for the i-th object.
+
+        Raises:
+            UserError: If the model does not find objects.
+        """
+        self._require_objects()
+        return _in_turns(lambda part: {MASKS: self._segment(part)[MASKS]}, self._as_floats(images))[MASKS]
+
+    def _require_objects(self) -> None:
+        if not self.finds_objects:
+            raise UserError("this model does not find objects: it has neither boxes nor masks")
+
+    def _as_floats(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        if images.ndim == 3 and self.channels == 1:
+            images = images[..., None]
+        if images.ndim != 4 or images.shape[-1] != self.channels or min(images.shape[1:3]) < _SMALLEST_SIDE:
+            raise UserError(
+                f"images must be [batch, height, width, {self.channels}], at least {_SMALLEST_SIDE} pixels high and "
+                f"wide; these are {list(images.shape)}"
+            )
+        if images.dtype == np.uint8:
+            return images / np.float32(255)
+        if not np.issubdtype(images.dtype, np.floating) or not (
+            images.size == 0 or 0 <= images.min() <= images.max() <= 1
+        ):
+            raise UserError("images must be uint8, or floats from 0 to 1")
+        return images.astype(np.float32)
+
+
+class _Exported(LoadedModel):
+    """An exported model."""
+
+    def __init__(self, folder: str):
+        self._model = ExportedModel(folder)
+        self.channels, self.finds_objects = self._model.channels, self._model.finds_objects
+
+    @override
+    def _describe(self, images: np.ndarray) -> Description:
+        return self._model.encode(images)
+
+    @override
+    def _segment(self, images: np.ndarray) -> Description:
+        self._model.require_masks()
+        return self._model.segment(images)
+
+    @override
+    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
+        return self._model.decode(scene, height, width)
+
+
+class _Trained(LoadedModel):
+    """A run's trained model."""
+
+    def __init__(self, folder: str):
+        report = read_json(os.path.join(folder, "report.json"))
+        values = {**read_json(os.path.join(folder, FLAGS)), **report.get("inference_flags", {})}
+        config = config_of_values(values)
+        shape = _image_shape(folder, config)
+        model = build_model(config, shape)
+        checkpoint = tf.train.Checkpoint(model=model)
+        manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, "checkpoints"), max_to_keep=None)
+        restore_newest(checkpoint, manager)
+        if not model.steps_taken:
+            raise UserError(f"{folder} holds no checkpoint: train first")
+        self.channels, self.finds_objects = shape[-1], model.finds_objects
+        self._model, self._functions = model, _functions(model, shape[-1])
+
+    @override
+    def _describe(self, images: np.ndarray) -> Description:
+        return as_arrays(self._functions["describe"](images))
+
+    @override
+    def _segment(self, images: np.ndarray) -> Description:
+        return as_arrays(self._functions["segment"](images))
+
+    @override
+    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
+        return self._model.decode(scene, height, width).numpy()
+
+
+def _functions(model: SceneModel, channels: int) -> dict[str, Callable[[np.ndarray], dict[str, tf.Tensor]]]:
+    images = tf.TensorSpec([None, None, None, channels])
+
+    @tf.function(input_signature=[images], autograph=False)
+    def describe(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        description = model.encode(images)
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        return {**description, **model.geometry(description, height, width)}
+
+    @tf.function(input_signature=[images], autograph=False)
+    def segment(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        description = model.encode(images)
+        return {**description, MASKS: model.masks(images, description)}
+
+    return {"describe": describe, "segment": segment}
+
+
+def _in_turns(function: Callable[[Any], Description], values: Any) -> Description:
+    """Calls a function on parts of a batch, an array or arrays by name, and joins what it returns."""
+
+    def part(first: int) -> Any:
+        chosen = slice(first, first + _BATCH)
+        return {name: each[chosen] for name, each in values.items()} if isinstance(values, Mapping) else values[chosen]
+
+    count = len(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
+    parts: Sequence[Description] = [function(part(first)) for first in range(0, max(count, 1), _BATCH)]
+    return {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+
+
+def _image_shape(folder: str, config: Config) -> tuple[int, int, int]:
+    """Height, width and number of channels of the images that a run's model was built for."""
+    shape: Optional[Sequence[int]] = read_json(os.path.join(folder, MODEL)).get("image_shape")
+    # Runs of earlier versions did not write it down.
+    return load_dataset(config.data, config.job.seed).image_shape if shape is None else tuple(shape)
