@@ -1,7 +1,7 @@
 # make train      sets up the environment and runs the main job
 # make test       sets up the environment and runs all tests
 # make demo       shows in seconds what the shipped models do
-# make reproduce  makes every experiment of docs/results.md and writes that page; started again, it resumes
+# make reproduce  makes every experiment of docs/results.md and writes runs/results.md; started again, it resumes
 # make lint       checks style and formatting with ruff
 # make lock       updates requirements.lock (needs uv: pip install uv)
 #

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.serving.test_model_card import REPORT
+from tf_scenes.config import config_of
 from tf_scenes.files import read_json, write_json, write_text
 
 MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10}
@@ -35,8 +37,9 @@ def runs(monkeypatch, tmp_path):
         started.append((int(flags["seed"]), mode))
         if len(started) in killed:
             return subprocess.CompletedProcess(command, -9)
-        path = os.path.join(folder, "report.json")
-        write_json(path, {**read_json(path), **SECTIONS[mode]})
+        path, config = os.path.join(folder, "report.json"), config_of(command[2:])
+        flags = {"flags": config.training_flags(), "inference_flags": config.inference_flags()}
+        write_json(path, {**read_json(path), **SECTIONS[mode], **flags})
         if mode == "train":
             write_text(os.path.join(folder, "figures", "prior_samples.png"), "a picture")
         return subprocess.CompletedProcess(command, 0)
@@ -59,7 +62,40 @@ def test_a_killed_reproduction_goes_on_where_it_stopped(reproduce, runs, tmp_pat
     page = (tmp_path / "results.md").read_text()
     assert "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "images/vae_prior_samples.png" in page
     reproduce.main()
-    assert len(started) == 5
+    assert len(started) == 5 and "earlier recipe" not in page
+
+
+def test_a_run_of_another_recipe_is_not_taken_for_todays(reproduce, runs, tmp_path):
+    started, _ = runs
+    reproduce.main()
+    report = tmp_path / "runs" / "vae" / "seed_1" / "report.json"
+    kept = read_json(report)
+    write_json(report, {**kept, "flags": {**kept["flags"], "learning_rate": 0.5}})
+    with pytest.raises(SystemExit, match=r"seed_1/report\.json is of a run with other flags than vae"):
+        reproduce.main()
+    write_json(report, {**kept, "inference_flags": {**kept["inference_flags"], "max_inferred_objects": 99}})
+    reproduce.main()
+    assert started[4:] == [(1, "evaluate"), (1, "likelihood")]
+
+
+def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, runs, monkeypatch, tmp_path):
+    keep = f"--keep={tmp_path / 'kept'}"
+    monkeypatch.setattr(sys, "argv", [*sys.argv, keep])
+    reproduce.main()
+    shutil.rmtree(tmp_path / "runs")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--configs=vae_multi_mnist", "--seeds=1"])
+    reproduce.main()
+    page = (tmp_path / "results.md").read_text()
+    assert (
+        "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "| `vae_multi_mnist` | test | 1 | -80.0 | 1.0 |" in page
+    )
+    assert "images/vae_prior_samples.png" in page and "earlier recipe" not in page
+    report = tmp_path / "kept" / "vae" / "seed_1" / "report.json"
+    kept = read_json(report)
+    write_json(report, {**kept, "flags": {**kept["flags"], "learning_rate": 0.5}})
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--only_page"])
+    reproduce.main()
+    assert "Of an earlier recipe than their flagfiles have today: `vae`." in (tmp_path / "results.md").read_text()
 
 
 def test_real_images_are_trained_with_three_seeds_and_have_no_experiments(reproduce, runs, monkeypatch):

@@ -49,9 +49,9 @@ def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
 class LoadedModel(abc.ABC):
     """A model that describes images by scenes, and draws scenes.
 
-    A scene, or a batch of scenes, is a dictionary of arrays by name, see docs/serving.md. Wherever images are an argument,
-    they are `[batch, height, width, channels]`, or `[batch, height, width]` if they are grey, uint8 or floats in [0, 1],
-    of any height, width and number.
+    A scene, or a batch of scenes, is a dictionary of arrays by name, see docs/serving.md. Wherever images are an
+    argument, they are `[batch, height, width, channels]`, or `[batch, height, width]` if they are grey, uint8 or floats
+    in [0, 1], of any height, width and number.
 
     Attributes:
         channels: Number of channels of the images.

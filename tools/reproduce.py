@@ -1,7 +1,8 @@
 """Makes every experiment of the results page: python tools/reproduce.py, or make reproduce.
 
 Each run is a call of `main.py`. Whatever exists already is not made again, so a reproduction that was killed resumes
-where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5.
+where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5. Runs of several days or machines
+make one page if each keeps its reports in the same folder: --keep=FOLDER.
 """
 
 import argparse
@@ -40,7 +41,8 @@ PLAN = {
     "paper_discrete_air_multi_mnist": (1, ()),
 }
 
-
+# What the page is made of, in a run's folder.
+_REPORT_FILES = ("report.json", "likelihood.npz")
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
@@ -83,11 +85,13 @@ def main() -> None:
             for name, file, mode, _ in FIGURES:
                 if name == config and not os.path.exists(_figure(config, file, arguments)):
                     _run(config, 0, *mode, arguments=arguments)
-    reports = {config: _reports(config, arguments.runs) for config in PLAN}
+    if arguments.keep:
+        _keep(arguments.runs, arguments.keep)
+    reports = {config: _reports(config, arguments) for config in PLAN}
     reports = {config: found for config, found in reports.items() if found}
     if not reports:
         sys.exit(f"Error: no run in {arguments.runs} has a report yet")
-    write_text(arguments.page, results_page(reports, _copied_figures(arguments)))
+    write_text(arguments.page, results_page(reports, _figures(arguments), _outdated(reports, arguments)))
     print(f"Results: {arguments.page}")
 
 
@@ -98,7 +102,10 @@ def _parse() -> argparse.Namespace:
         "--seeds", type=int, help="number of seeds of each config, from 0 on; default: the plan's numbers"
     )
     parser.add_argument("--runs", default="runs", help="folder of the runs: <config>/seed_<number>")
-    parser.add_argument("--page", default=os.path.join("docs", "results.md"), help="the page to write")
+    parser.add_argument("--page", default=os.path.join("runs", "results.md"), help="the page to write")
+    parser.add_argument(
+        "--keep", help="folder to copy reports into; the page also shows the runs that are only there; default: none"
+    )
     parser.add_argument(
         "--only_page", action="store_true", help="write the page from the existing reports, without any runs"
     )
@@ -154,32 +161,65 @@ def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
     return os.path.join(_folder(config, 0, arguments), "figures", file)
 
 
-def _copied_figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Copies existing figures into the page's folder; returns the caption of each and its path relative to the page."""
-    copied = []
+def _figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Copies figures of runs into the page's folder; returns the caption and relative path of each that is there."""
+    shown = []
     for config, file, _, text in FIGURES:
         source, name = _figure(config, file, arguments), os.path.join("images", f"{config}_{file}")
+        target = os.path.join(os.path.dirname(arguments.page), name)
         if os.path.exists(source):
-            target = os.path.join(os.path.dirname(arguments.page), name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copyfile(source, target)
-            copied.append((text, name))
-    return copied
+        if os.path.exists(target):
+            shown.append((text, name))
+    return shown
 
 
-def _reports(config: str, runs: str) -> list[dict[str, Any]]:
-    folder = os.path.join(runs, config)
-    seeds = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    reports = [_report(os.path.join(folder, seed)) for seed in seeds]
+def _keep(runs: str, kept: str) -> None:
+    """Copies the reports of all runs of the plan."""
+    for config in PLAN:
+        for folder in _seeds(os.path.join(runs, config)):
+            for name in _REPORT_FILES:
+                source = os.path.join(runs, config, folder, name)
+                if os.path.exists(source):
+                    os.makedirs(os.path.join(kept, config, folder), exist_ok=True)
+                    shutil.copyfile(source, os.path.join(kept, config, folder, name))
+
+
+def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """The reports of a config's runs, of those kept as well, in the order of their seeds."""
+    folders = {}
+    for runs in (arguments.keep, arguments.runs):
+        if runs:
+            folders.update({seed: os.path.join(runs, config, seed) for seed in _seeds(os.path.join(runs, config))})
+    reports = [_report(folders[seed]) for seed in sorted(folders)]
     return [report for report in reports if "test" in report]
+
+
+def _seeds(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def _report(folder: str) -> dict[str, Any]:
     """A run's report, with the bounds of individual images if they were measured."""
-    report, path = read_json(os.path.join(folder, "report.json")), os.path.join(folder, "likelihood.npz")
+    report, path = (os.path.join(folder, name) for name in _REPORT_FILES)
+    report = read_json(report)
     # Without that section, the arrays belong to the model before it was trained further.
     measured = "likelihood" in report and os.path.exists(path)
     return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if measured else report
+
+
+def _outdated(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> list[str]:
+    """The configs of which some run had other flags than the flagfile has today."""
+
+    def differs(config: str, report: dict[str, Any]) -> bool:
+        wanted = config_of(_flags(config, report["flags"]["seed"], arguments))
+        return bool(
+            flag_differences(report["flags"], wanted.training_flags())
+            or flag_differences(report["inference_flags"], wanted.inference_flags())
+        )
+
+    return [config for config, runs in reports.items() if any(differs(config, report) for report in runs)]
 
 
 if __name__ == "__main__":
