@@ -17,6 +17,7 @@ from absl import app, flags
 
 from tf_scenes import config, flagfiles
 from tf_scenes.errors import UserError
+from tf_scenes.stack import keras
 
 _WORKERS = (1, 2, 4, 8)
 _REPEATS = 10
@@ -38,7 +39,7 @@ def main(_: list[str]) -> None:
     dataset = load_dataset(settings.data, settings.job.seed)
     model = build_model(settings, dataset.image_shape)
     model.optimizer.iterations.assign(settings.training.train_steps)  # Past the warm-up.
-    layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization)]
+    layers = [layer for layer in model.submodules if isinstance(layer, keras.layers.BatchNormalization)]
     # Those of the auxiliary network are not synchronised.
     local = getattr(model, "auxiliary_vae", tf.Module()).submodules
     waits = 2 * sum(layer not in local for layer in layers)

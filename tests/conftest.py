@@ -10,6 +10,7 @@ from tf_scenes import config
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.data.scenes import Split
 from tf_scenes.data.sprites import SpriteBank
+from tf_scenes.stack import keras
 
 # Two devices, so that a strategy has two replicas; this must come before TensorFlow's first op.
 tf.config.set_logical_device_configuration(
@@ -96,5 +97,5 @@ def small_scenes(squares) -> SceneDataset:
 @pytest.fixture(autouse=True)
 def _fresh_graph():
     """Keras keeps every model's names, and the last model's precision; start each test with none."""
-    tf.keras.backend.clear_session()
-    tf.keras.mixed_precision.set_global_policy("float32")
+    keras.backend.clear_session()
+    keras.mixed_precision.set_global_policy("float32")

@@ -42,7 +42,7 @@ def test_damaged_or_missing_mnist_is_one_clear_line(tmp_path):
 
 
 def test_without_network_mnist_says_both_ways(monkeypatch, tmp_path):
-    from tensorflow import keras
+    from tf_scenes.stack import keras
 
     def fail():
         raise Exception("URL fetch failure")

@@ -9,6 +9,7 @@ from scipy import special, stats
 from tests.models.model_table import ATTENTION, COMMON, MODELS, examples_for
 from tf_scenes.app.build import build_model
 from tf_scenes.evaluation.likelihood import importance_weighted_bound, likelihood
+from tf_scenes.stack import keras
 from tf_scenes.training.trainable_model import elbo
 
 tfd = tfp.distributions
@@ -23,7 +24,7 @@ COPIES = 400
 @pytest.fixture
 def build(make_config):
     def build_by_name(name, *flags, side=SIDE):
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         return build_model(make_config(*COMMON, *MODELS[name], *flags), (side, side, 1))
 
     return build_by_name

@@ -12,6 +12,7 @@ from tf_scenes.models.entry import ModelEntry
 from tf_scenes.models.lavae.placing import paste_sprites
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.options import Options, option
+from tf_scenes.stack import keras
 from tf_scenes.training.trainable_model import TrainingLoss, elbo
 
 tfd = tfp.distributions
@@ -35,8 +36,8 @@ class Spot(SceneModel):
     def __init__(self, options, scenes, name="spot"):
         super().__init__(scenes, name=name)
         self.options = options
-        self.encoder = tf.keras.layers.Dense(2 * options.glow_dim, name="encoder")
-        self.decoder = tf.keras.layers.Dense(SIDE**2 * scenes.image_shape[-1], activation="sigmoid", name="decoder")
+        self.encoder = keras.layers.Dense(2 * options.glow_dim, name="encoder")
+        self.decoder = keras.layers.Dense(SIDE**2 * scenes.image_shape[-1], activation="sigmoid", name="decoder")
 
     def _posterior(self, images):
         pooled = tf.concat([tf.reduce_mean(images, axis=[1, 2]), tf.reduce_max(images, axis=[1, 2])], axis=-1)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.models.model_table import COMMON, FOR_PICTURES, MODELS, examples_for
 from tf_scenes.app.build import build_model
 from tf_scenes.descriptions import field
+from tf_scenes.stack import keras
 from tf_scenes.training.optimizers import GroupedOptimizer
 from tf_scenes.training.trainable_model import elbo
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 @pytest.fixture
 def build(make_config):
     def build_by_name(name, *flags):
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         return build_model(make_config(*COMMON, *MODELS[name], *flags), SHAPE)
 
     return build_by_name
@@ -108,7 +109,7 @@ def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
 
 
 def test_a_model_compiled_again_takes_its_steps_with_the_new_optimisers(build, name, images):
-    model, still = build(name), tf.keras.optimizers.SGD
+    model, still = build(name), keras.optimizers.SGD
     tf.function(model.train_step)({"images": images})
     model.compile(GroupedOptimizer({group: still(0.0) for group in model.optimizer.by_group}, model.variable_groups))
     before = [variable.numpy() for variable in model.trainable_variables]
@@ -181,7 +182,7 @@ def test_an_overflow_in_one_group_skips_the_step_of_all_and_lowers_the_scale(bui
     model = build(name, "--precision=mixed_float16")
     grouped = GroupedOptimizer(model.optimizer.inner_optimizer.by_group, model.variable_groups)
     # With a scale so low that nothing else overflows.
-    model.compile(tf.keras.mixed_precision.LossScaleOptimizer(grouped, initial_scale=16.0))
+    model.compile(keras.mixed_precision.LossScaleOptimizer(grouped, initial_scale=16.0))
     optimizer, trained = model.optimizer, model.trainable_variables
     compute_gradients, last = optimizer.compute_gradients, [*model.variable_groups().values()][-1][-1]
 
@@ -222,7 +223,7 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, i
 def test_more_may_be_logged_than_when_a_checkpoint_was_written(build, name, images, tmp_path):
     model, newer = build(name), build(name, "--seed=1")
     path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
-    newer._means.training["new"] = tf.keras.metrics.Mean(name="new")
+    newer._means.training["new"] = keras.metrics.Mean(name="new")
     tf.train.Checkpoint(model=newer).read(path).assert_existing_objects_matched().assert_consumed()
     for one, other in zip(model.weights, newer.weights):
         np.testing.assert_array_equal(one, other)

@@ -20,6 +20,7 @@ from tf_scenes.prediction.segmenters import TrainedSegmenter
 from tf_scenes.serving.export import export
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.signatures import Limits
+from tf_scenes.stack import keras
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module", params=["lavae", "lavae_pictures", "air", "discrete_air"])
 def segmenters(request, make_config, tmp_path_factory):
     """A model and its export. It finds objects though it is not trained: all above a low threshold, at any cost."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
     model = build_model(make_config(*flags), (24, 24, 1))
     folder = str(tmp_path_factory.mktemp("saved"))

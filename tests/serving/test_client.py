@@ -21,6 +21,7 @@ from tests.models.model_table import COMMON, MODELS, example_images
 from tf_scenes.app.build import build_model
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
+from tf_scenes.stack import keras
 
 _spec = importlib.util.spec_from_file_location("client", os.path.join(ROOT, "tools", "client.py"))
 client = importlib.util.module_from_spec(_spec)
@@ -33,7 +34,7 @@ PIXELS = np.round(255 * example_images()[5]).astype(np.uint8)
 
 @pytest.fixture(scope="module")
 def encoder(make_config, tmp_path_factory):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.count_threshold=-9"), (24, 24, 1))
     folders = export(model, (24, 24, 1), str(tmp_path_factory.mktemp("saved")), Limits(5, 64), keep_versions=1)
     return tf.saved_model.load(folders["encoder"])

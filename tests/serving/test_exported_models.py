@@ -17,6 +17,7 @@ from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits, encoder_signatures
+from tf_scenes.stack import keras
 
 SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=5, largest_side=64)
@@ -39,7 +40,7 @@ class Exported(NamedTuple):
 @pytest.fixture(scope="module", params=MODELS)
 def exported(request, make_config, tmp_path_factory) -> Exported:
     """Finds objects though it is not trained: everything above a low threshold, and whatever it costs."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
     model = build_model(make_config(*flags), SHAPE)
     folder = tmp_path_factory.mktemp(request.param)
@@ -77,6 +78,7 @@ import json, sys
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
+from tf_scenes.stack import keras
 folders, operations = json.loads(sys.argv[1])
 unknown = [name for name in operations if op_def_registry.get(name) is None]
 assert not unknown, f"not TensorFlow's own: {unknown}"

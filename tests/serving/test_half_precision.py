@@ -10,6 +10,7 @@ from tests.models.model_table import COMMON, MODELS, examples_for
 from tf_scenes.app.build import build_model, model_to_export
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
+from tf_scenes.stack import keras
 
 SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=3, largest_side=64)
@@ -17,7 +18,7 @@ LIMITS = Limits(max_objects=3, largest_side=64)
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_answers_as_the_model_with_rounded_weights_and_takes_less_space(name, make_config, tmp_path):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     flags = (*COMMON, *MODELS[name], "--attention.prunes=false", "--lavae.count_threshold=-9")
     config = make_config(*flags, "--export_weights=float16")
     model, images = build_model(config, SHAPE), tf.constant(examples_for(name))

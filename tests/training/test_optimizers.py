@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 
 
@@ -11,9 +12,9 @@ from tf_scenes.training import optimizers
 def test_updates_are_those_of_keras(name):
     random = np.random.RandomState(0)
     start = [random.randn(3, 4).astype(np.float32), random.randn(5).astype(np.float32)]
-    schedule = tf.keras.optimizers.schedules.PolynomialDecay(0.1, 20, 0.01)
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 20, 0.01)
     pairs = []
-    for module in (optimizers, tf.keras.optimizers):
+    for module in (optimizers, keras.optimizers):
         optimizer = getattr(module, name)(schedule, global_clipnorm=1.0)
         variables = [tf.Variable(value) for value in start]
         optimizer.build(variables)
@@ -22,9 +23,9 @@ def test_updates_are_those_of_keras(name):
         gradients = [tf.constant(random.randn(*value.shape), tf.float32) for value in start]
         for optimizer, variables in pairs:
             optimizer.apply_gradients(zip(gradients, variables))
-    (ours, fused), (keras, plain) = pairs
+    (ours, fused), (original, plain) = pairs
     # The kernels round 1 - beta_2 to float32.
-    for one, other in zip([*fused, *ours.variables], [*plain, *keras.variables]):
+    for one, other in zip([*fused, *ours.variables], [*plain, *original.variables]):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-5)
 
 
@@ -46,10 +47,10 @@ def _groups():
 
 def _keras_optimizers():
     """An optimiser for each group, with rates, schedules and clipping of their own."""
-    schedules = tf.keras.optimizers.schedules
+    schedules = keras.optimizers.schedules
     return {
-        "default": tf.keras.optimizers.Adam(schedules.PolynomialDecay(0.1, 15, 0.01), global_clipnorm=1.0),
-        "location": tf.keras.optimizers.Adamax(schedules.ExponentialDecay(0.02, 5, 0.5), global_clipnorm=0.2),
+        "default": keras.optimizers.Adam(schedules.PolynomialDecay(0.1, 15, 0.01), global_clipnorm=1.0),
+        "location": keras.optimizers.Adamax(schedules.ExponentialDecay(0.02, 5, 0.5), global_clipnorm=0.2),
     }
 
 
@@ -115,7 +116,7 @@ def test_groups_must_hold_every_variable_once(change):
 @pytest.mark.parametrize("names", [("default", "other"), ("default",), ("default", "location", "other")])
 def test_groups_must_be_those_that_there_are_optimisers_for(names):
     groups = _groups()
-    grouped = optimizers.GroupedOptimizer({name: tf.keras.optimizers.SGD() for name in names}, lambda: groups)
+    grouped = optimizers.GroupedOptimizer({name: keras.optimizers.SGD() for name in names}, lambda: groups)
     with pytest.raises(ValueError, match="location") as error:
         grouped.build(_flat(groups))
     assert all(name in str(error.value) for name in names)
@@ -125,7 +126,7 @@ def test_groups_must_be_those_that_there_are_optimisers_for(names):
 def test_learning_rates_are_those_of_every_group_at_the_step(scaled):
     groups = _groups()
     grouped = optimizers.GroupedOptimizer(_keras_optimizers(), lambda: groups)
-    optimizer = tf.keras.mixed_precision.LossScaleOptimizer(grouped) if scaled else grouped
+    optimizer = keras.mixed_precision.LossScaleOptimizer(grouped) if scaled else grouped
     optimizer.build(_flat(groups))
     for step in range(8):
         rates = optimizers.learning_rates(optimizer)
@@ -137,7 +138,7 @@ def test_learning_rates_are_those_of_every_group_at_the_step(scaled):
 
 
 def test_one_optimiser_has_one_learning_rate():
-    rates = optimizers.learning_rates(tf.keras.optimizers.SGD(0.25))
+    rates = optimizers.learning_rates(keras.optimizers.SGD(0.25))
     assert {name: float(rate) for name, rate in rates.items()} == {"learning_rate": 0.25}
 
 

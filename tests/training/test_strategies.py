@@ -18,6 +18,7 @@ from tests.models.model_table import COMMON, MODELS, examples_for
 from tests.training.test_resume import FLAGS
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
+from tf_scenes.stack import keras
 from tf_scenes.training import strategies
 from tf_scenes.training.optimizers import GroupedOptimizer
 
@@ -45,9 +46,9 @@ def no_noise(monkeypatch):
 
 def _model(make_config, name):
     """A model whose step is one of plain gradient descent."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     model = build_model(make_config(*COMMON, *MODELS[name], *SHARED), (24, 24, 1))
-    descent = {group: tf.keras.optimizers.SGD(1e-3) for group in model.optimizer.by_group}
+    descent = {group: keras.optimizers.SGD(1e-3) for group in model.optimizer.by_group}
     model.compile(GroupedOptimizer(descent, model.variable_groups))
     model.optimizer.iterations.assign(10)  # After LAVAE's warm-up.
     return model

@@ -1,11 +1,10 @@
 """Building a compiled model from a configuration."""
 
-import tensorflow as tf
-
 from tf_scenes.config import Config
 from tf_scenes.models import registry
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.serving.half_precision import keep_in_half_precision
+from tf_scenes.stack import keras
 from tf_scenes.training.optimizers import GroupedOptimizer
 
 
@@ -16,7 +15,7 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
         config: Configuration of the run.
         image_shape: Height, width and channels of the training images.
     """
-    tf.keras.mixed_precision.set_global_policy(config.training.precision)
+    keras.mixed_precision.set_global_policy(config.training.precision)
     scenes = SceneSpec(
         image_shape=image_shape,
         max_objects=config.data.max_objects,

@@ -21,11 +21,10 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation.progress import Progress
 from tf_scenes.files import read_json, write_json
 from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.stack import keras
 from tf_scenes.training import callbacks, strategies
 from tf_scenes.training.checkpoints import restore_newest
 from tf_scenes.visualization import figures, plots
-
-keras = tf.keras
 
 # In a run's folder: the flags that it belongs to, the shape of images, the checksum of those of training, and folders.
 FLAGS, MODEL, _IMAGES = "flags.json", "model.json", "training_images.json"

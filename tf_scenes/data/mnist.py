@@ -61,7 +61,7 @@ def _digits(images: np.ndarray, labels: np.ndarray, files: str) -> Digits:
 
 
 def _mnist_from_keras() -> Digits:
-    from tensorflow import keras
+    from tf_scenes.stack import keras
 
     try:
         (train_images, train_labels), (test_images, test_labels) = keras.datasets.mnist.load_data()

@@ -5,11 +5,13 @@ from typing import Optional
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_scenes.stack import keras
+
 tfd = tfp.distributions
 tfpl = tfp.layers
 
 
-class CategoryPosterior(tf.keras.layers.Layer):
+class CategoryPosterior(keras.layers.Layer):
     """q(z_cat): a distribution over one-hot vectors, relaxed by Gumbel-softmax (equation 4) or exact.
 
     Departure from the paper: it estimates the KL to the uniform prior by Monte Carlo on relaxed samples. Here

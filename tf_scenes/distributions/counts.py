@@ -5,11 +5,13 @@ from typing import Optional
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_scenes.stack import keras
+
 tfd = tfp.distributions
 tfpl = tfp.layers
 
 
-class CountPrior(tf.keras.layers.Layer):
+class CountPrior(keras.layers.Layer):
     """p(n): a categorical distribution on 0 to N with learned probabilities."""
 
     def __init__(self, max_objects: int, name: Optional[str] = None):

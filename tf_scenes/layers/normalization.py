@@ -4,7 +4,9 @@ from typing import Any
 
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 # With Keras's default of 0.99, moving averages take much longer to become meaningful.
 _MOMENTUM = 0.9

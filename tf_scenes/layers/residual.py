@@ -5,8 +5,9 @@ from typing import Optional
 import tensorflow as tf
 
 from tf_scenes.layers.normalization import batch_normalization
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 
 _LEAKY_SLOPE = 0.1
 

@@ -4,16 +4,16 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf_scenes.layers import addons
+from tf_scenes.layers import addons, image_ops
 from tf_scenes.layers.affine import Affine
+from tf_scenes.stack import keras
 
 
-class SpatialTransformer(tf.keras.layers.Layer):
+class SpatialTransformer(keras.layers.Layer):
     """Reads and writes glimpses through affine maps by bilinear interpolation; pixels outside an image count as 0.
 
-    TensorFlow Addons has two bilinear samplers with gradients for the transform. `resampler` is faster, but a custom op
-    that a standard TensorFlow Serving lacks; `interpolate_bilinear` consists of core ops. As used here, both give the
-    same results.
+    Addons' `resampler` is fast and has a gradient for the transform, but is a custom op that a standard TensorFlow
+    Serving lacks. `image_ops.resampler` gives the same results by TensorFlow's own operations.
     """
 
     def __init__(self, glimpse_size: int, name: Optional[str] = None):
@@ -77,13 +77,6 @@ def _sample(
     batch, image_height, image_width, channels = tf.unstack(tf.shape(images))
     to_pixels = transform.to_pixels(image_height, image_width)
     pixels = to_pixels.apply(pixel_centers(height, width))  # [batch, height * width, 2], x then y
-    if core_ops_only:
-        # `interpolate_bilinear` repeats edge pixels outside the image, so a border of zeros is added. Coordinates are
-        # clipped because huge ones would overflow the integers it converts them to.
-        image_size = tf.cast(tf.stack([image_width, image_height]), tf.float32)
-        padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        values = addons.interpolate_bilinear(padded, tf.clip_by_value(pixels, -1.0, image_size) + 1.0, indexing="xy")
-    else:
-        values = addons.resampler(images, pixels)
-    sampled = tf.reshape(values, [batch, height, width, channels])
+    resampler = image_ops.resampler if core_ops_only else addons.resampler
+    sampled = tf.reshape(resampler(images, pixels), [batch, height, width, channels])
     return tf.ensure_shape(sampled, [None, None, None, images.shape[-1]])

@@ -10,11 +10,10 @@ from typing_extensions import override
 
 from tf_scenes.descriptions import BOXES, NUM_OBJECTS
 from tf_scenes.models.single_objects import boxes_of_objects, masks_of_objects
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLoss, elbo
-
-keras = tf.keras
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,8 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
+from tf_scenes.stack import keras
+
 # Weights of Keras's dense, convolutional and recurrent layers; biases and scales hardly take any space.
 _WEIGHTS = ("kernel", "recurrent_kernel")
 
@@ -42,7 +44,7 @@ def _as_tensor(
 tf.register_tensor_conversion_function(HalfWeight, _as_tensor)
 
 
-def keep_in_half_precision(model: tf.keras.Model) -> None:
+def keep_in_half_precision(model: keras.Model) -> None:
     """Makes a model keep the large weights of its layers in float16; it computes as before.
 
     It can then be called and exported, but not trained, nor saved as a checkpoint.

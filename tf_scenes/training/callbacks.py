@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-keras = tf.keras
+from tf_scenes.stack import keras
 
 # Returns pictures by name, each uint8 `[height, width, 4]`.
 DrawPictures = Callable[[], dict[str, np.ndarray]]

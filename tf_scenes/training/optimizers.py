@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 import tensorflow as tf
 from typing_extensions import override
 
+from tf_scenes.stack import keras
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import Ramp
 
@@ -19,7 +20,7 @@ DEFAULT = "default"
 # Share of the steps, at the end of training, over which the learning rate falls.
 _FALLING_SHARE = 0.4
 
-Optimizer = tf.keras.optimizers.Optimizer
+Optimizer = keras.optimizers.Optimizer
 Gradients = Iterable[tuple[Optional[tf.Tensor], tf.Variable]]
 
 
@@ -161,7 +162,7 @@ def clip_norm(options: TrainingOptions) -> Optional[float]:
     return options.gradient_clip_norm or None
 
 
-class Adam(tf.keras.optimizers.Adam):
+class Adam(keras.optimizers.Adam):
     """Keras's Adam for dense gradients, without AMSGrad."""
 
     @override
@@ -181,7 +182,7 @@ class Adam(tf.keras.optimizers.Adam):
         )
 
 
-class Adamax(tf.keras.optimizers.Adamax):
+class Adamax(keras.optimizers.Adamax):
     """Keras's Adamax for dense gradients."""
 
     @override
@@ -193,7 +194,7 @@ class Adamax(tf.keras.optimizers.Adamax):
 
 
 def _common_arguments(
-    optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor, variable: tf.Variable
+    optimizer: keras.optimizers.Optimizer, gradient: tf.Tensor, variable: tf.Variable
 ) -> dict[str, Any]:
     """The arguments that both fused operations take."""
     return {
@@ -207,6 +208,6 @@ def _common_arguments(
     }
 
 
-def _decay_power(optimizer: tf.keras.optimizers.Optimizer, beta: float, variable: tf.Variable) -> tf.Tensor:
+def _decay_power(optimizer: keras.optimizers.Optimizer, beta: float, variable: tf.Variable) -> tf.Tensor:
     """A decay rate to the power of the current step's number, counted from 1."""
     return tf.pow(tf.cast(beta, variable.dtype), tf.cast(optimizer.iterations + 1, variable.dtype))

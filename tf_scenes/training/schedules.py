@@ -5,6 +5,8 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
+from tf_scenes.stack import keras
+
 # Maps an optimisation step, int64 scalar, to the value at that step, float32 scalar.
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
@@ -14,7 +16,7 @@ def values_at(schedules: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
     return {field.name: getattr(schedules, field.name)(step) for field in dataclasses.fields(schedules)}
 
 
-class Ramp(tf.keras.optimizers.schedules.LearningRateSchedule):
+class Ramp(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule that moves from one value to another between two steps, and is constant before and after."""
 
     def __init__(self, start: float, end: float, first_step: int, last_step: int, geometric: bool = False):

@@ -8,9 +8,8 @@ from typing import Any, Callable, NamedTuple, Optional
 import tensorflow as tf
 from typing_extensions import override
 
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
-
-keras = tf.keras
 
 Batch = Mapping[str, tf.Tensor]
 # Takes a batch and returns running means of scalars by name.

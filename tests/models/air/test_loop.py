@@ -12,6 +12,7 @@ from tf_scenes.app.build import build_model
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
 from tf_scenes.models.air.slots import Inference, Latent, SamplingOptions
+from tf_scenes.stack import keras
 
 IMAGES = tf.constant(example_images())
 VARIANTS = {
@@ -44,7 +45,7 @@ VARIANTS = {
 @pytest.fixture
 def build(make_config):
     def build_by_name(name, *flags):
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         return build_model(make_config(*COMMON, *VARIANTS[name], *ATTENTION, *flags), (24, 24, 1))
 
     return build_by_name
@@ -234,7 +235,7 @@ def test_what_is_explained_is_hidden_and_the_rest_is_seen_as_it_is(build):
 @pytest.mark.parametrize("pose_from", ["attention", "glimpse"])
 @pytest.mark.parametrize("pose", ["rotation", "rotation_and_skew", "joint"])
 def test_without_template_matching_the_pose_learns_from_the_elbo(make_config, pose_from, pose):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     flags = (f"--discrete_air.pose={pose}", f"--discrete_air.pose_from={pose_from}")
     model = build_model(make_config(*COMMON, "--model=discrete_air", *flags, *ATTENTION), (24, 24, 1))
     with tf.GradientTape() as tape:

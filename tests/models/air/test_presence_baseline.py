@@ -2,17 +2,18 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scenes.models.air.presence_baseline import PresenceBaseline
+from tf_scenes.stack import keras
 
 
 def test_an_overshooting_network_comes_back_to_what_can_be_predicted():
     """Costs of a known part, by image, and noise; the network begins far above all of them."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     baseline = PresenceBaseline(units=64)
     random = np.random.RandomState(0)
     baseline(tf.zeros([1, 8, 8, 1]), tf.zeros([1, 2]), 0)
     last = baseline._network.layers[-1]
     last.kernel.assign(30.0 * last.kernel)
-    optimizer = tf.keras.optimizers.Adam(1e-3)
+    optimizer = keras.optimizers.Adam(1e-3)
 
     @tf.function
     def step(images, cost):

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from tf_scenes.models.discrete_air.clustering import CategoryClustering, merge_categories
 from tf_scenes.models.discrete_air.invariance import ViewRange, mutual_information
+from tf_scenes.stack import keras
 
 
 def _joint(size, seed):
@@ -68,9 +69,9 @@ def _shapes(count, seed):
 
 
 def test_kinds_of_objects_are_found_without_labels():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     clustering = CategoryClustering(3, 9, 2, 32, ViewRange(0.3, 0.2, 0.1, 0.05, 0.0))
-    optimizer = tf.keras.optimizers.Adam(2e-3)
+    optimizer = keras.optimizers.Adam(2e-3)
     glimpses, _ = _shapes(400, seed=1)
     clustering.candidates(tf.constant(glimpses[:1]))
 
@@ -94,7 +95,7 @@ def test_kinds_of_objects_are_found_without_labels():
 
 
 def test_the_clustering_with_most_information_gives_the_categories():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     clustering = CategoryClustering(3, 3, 2, 8, ViewRange())
     objects, _ = _shapes(20, seed=0)
     candidates = clustering.candidates(tf.constant(objects)).numpy()

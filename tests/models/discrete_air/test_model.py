@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.models.model_table import ATTENTION, COMMON, example_images
 from tf_scenes.app.build import build_model
 from tf_scenes.models.air.slots import SamplingOptions
+from tf_scenes.stack import keras
 
 HEADS = (
     "--model=discrete_air",
@@ -18,7 +19,7 @@ HEADS = (
 
 @pytest.fixture
 def model(make_config):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     return build_model(make_config(*COMMON, *HEADS, *ATTENTION), (24, 24, 1))
 
 
@@ -30,7 +31,7 @@ def test_the_network_of_categories_learns_those_of_the_chosen_clustering(model):
     objects = tf.boolean_mask(glimpses, is_object)
     categories = model.clustering(objects)
     variables = [*model.encoder.trainable_variables, *model._category_head.trainable_variables]
-    optimizer = tf.keras.optimizers.Adam(1e-2)
+    optimizer = keras.optimizers.Adam(1e-2)
     optimizer.build(variables)
     for _ in range(100):
         with tf.GradientTape() as tape:

@@ -6,6 +6,7 @@ from scipy import ndimage, special
 
 from tests.layers.test_spatial_transformer import bumps
 from tf_scenes.models.discrete_air.template_matching import TemplateMatching
+from tf_scenes.stack import keras
 
 SIZE, ROTATIONS = 24, 8
 TEMPLATES = np.concatenate([bumps(SIZE, [(0.3, 0.0)]), bumps(SIZE, [(0.0, 0.2)]) * 0.5])
@@ -75,7 +76,7 @@ def test_gradient_training_finds_categories_whatever_their_angle():
     )[..., None].astype(np.float32)
     layer = TemplateMatching(3, 24, 14)
     logits = tf.Variable(random.normal(scale=0.3, size=(3, 14, 14, 1)).astype(np.float32) - 1.0)
-    optimizer = tf.keras.optimizers.Adam(0.02)
+    optimizer = keras.optimizers.Adam(0.02)
 
     @tf.function
     def step(batch, noise):

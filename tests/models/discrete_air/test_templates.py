@@ -7,6 +7,7 @@ from scipy import signal, special
 
 from tf_scenes.models.discrete_air.options import COMBINATIONS
 from tf_scenes.models.discrete_air.templates import TemplateDecoder
+from tf_scenes.stack import keras
 
 CATEGORIES = np.float32([[1, 0, 0], [0, 0, 1], [0.2, 0.5, 0.3]])
 ATTRIBUTES = np.float32([[0.5, -1], [0, 0], [2, 1]])
@@ -22,7 +23,7 @@ def _leaky(values):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_their_formulas(combination):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     decoder = TemplateDecoder(3, 2, 6, 2, combination, units=16)
     images = decoder(CATEGORIES, ATTRIBUTES).numpy()
     template = CATEGORIES @ decoder.get_weights()[0]

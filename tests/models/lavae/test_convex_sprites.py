@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tf_scenes.models.lavae.convex_sprites import ConvexSprites
+from tf_scenes.stack import keras
 
 
 @pytest.fixture
 def sprites():
     """Sprites of one level inside, whatever their shape."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     generator = ConvexSprites(sprite_size=31, sprite_channels=1)
     appearance = np.random.RandomState(0).normal(0.0, 3.0, (64, 6)).astype(np.float32)
     generator(appearance)

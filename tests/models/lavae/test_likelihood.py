@@ -4,6 +4,7 @@ import tensorflow as tf
 from scipy import integrate, stats
 
 from tf_scenes.models.lavae.likelihood import BernoulliPixels, GaussianPixels
+from tf_scenes.stack import keras
 
 
 def _pixel(value):
@@ -28,7 +29,7 @@ def test_gaussian_pixels_are_a_density():
 def test_the_noise_is_learned_down_to_its_limit():
     pixels = GaussianPixels(noise=0.3, smallest_noise=0.05)
     errors = np.random.RandomState(0).normal(0.0, 0.1, (16, 16, 16, 1)).astype(np.float32)
-    optimizer = tf.keras.optimizers.legacy.Adam(0.05)
+    optimizer = keras.optimizers.legacy.Adam(0.05)
     for scale, learned in ((1.0, 0.1), (0.1, 0.05)):
         for _ in range(200):
             optimizer.minimize(

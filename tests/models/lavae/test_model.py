@@ -10,6 +10,7 @@ from tests.models.model_table import COMMON, MODELS, example_images, example_pic
 from tf_scenes.app.build import build_model
 from tf_scenes.models.lavae.likelihood import BernoulliPixels
 from tf_scenes.models.lavae.placing import paste_sprites
+from tf_scenes.stack import keras
 from tf_scenes.training.callbacks import Calibrate
 
 IMAGES = example_images()
@@ -18,7 +19,7 @@ PICTURES = example_pictures()
 
 @pytest.fixture(scope="module", autouse=True)
 def _seed():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def model(make_config):
 @pytest.fixture(params=["smooth", "constant"])
 def picture_model(request, make_config):
     """A model for real pictures, whose background is not its prior's."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     flags = (*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
     model = build_model(make_config(*flags), (24, 24, 1))
     head = model.background._head

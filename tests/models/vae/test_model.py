@@ -10,13 +10,14 @@ from scipy import special
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS, example_images
 from tf_scenes.app.build import build_model
+from tf_scenes.stack import keras
 
 IMAGES = tf.constant(example_images())
 
 
 @pytest.fixture
 def model(make_config):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     return build_model(make_config(*COMMON, *MODELS["vae"]), (24, 24, 1))
 
 

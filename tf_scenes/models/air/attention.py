@@ -5,7 +5,9 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 # Log standard deviation of z_where's posterior: at first wide enough to explore, never so narrow that its KL explodes.
 _INITIAL_LOG_STDDEV = -2.0
@@ -62,7 +64,7 @@ class Localization(layers.Layer):
             name: Name of the layer.
         """
         super().__init__(name=name)
-        self._features = tf.keras.Sequential(name="features")
+        self._features = keras.Sequential(name="features")
         if convolutional:
             self._features.add(layers.AveragePooling2D(2, padding="same"))
             for channels in (24, 32):
@@ -71,7 +73,7 @@ class Localization(layers.Layer):
         self._features.add(layers.Dense(units, activation="relu"))
         self._cell = layers.LSTMCell(units, name="lstm")
         # At first many objects are present, near the middle: what is never drawn is never learned.
-        self._presence = layers.Dense(1, bias_initializer=tf.keras.initializers.Constant(2.0), dtype="float32")
+        self._presence = layers.Dense(1, bias_initializer=keras.initializers.Constant(2.0), dtype="float32")
         self._where = _small_head(2 * where_dim, name="where")
         self._pose = _small_head(num_pose_parameters, name="pose") if num_pose_parameters else None
 
@@ -136,7 +138,7 @@ class Refinement(layers.Layer):
         return Where(first.mean + correction, tf.clip_by_value(first.log_stddev + log_stddev, *_LOG_STDDEV_RANGE))
 
 
-def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) -> tf.keras.Sequential:
+def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) -> keras.Sequential:
     """Convolutions and a dense layer: glimpses `[batch, size, size, channels]` -> features `[batch, units]`.
 
     Args:
@@ -151,10 +153,10 @@ def glimpse_trunk(units: int, channels: Sequence[int], normalize: bool = False) 
 
     stages = [activated(layers.Conv2D(count, 4, 2, padding="same"), [1, 2, 3]) for count in channels]
     stages += [[layers.Flatten()], activated(layers.Dense(units), [-1])]
-    return tf.keras.Sequential([layer for stage in stages for layer in stage], name="trunk")
+    return keras.Sequential([layer for stage in stages for layer in stage], name="trunk")
 
 
 def _small_head(units: int, name: str) -> layers.Dense:
     return layers.Dense(
-        units, kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01), dtype="float32", name=name
+        units, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), dtype="float32", name=name
     )

@@ -6,7 +6,9 @@ from typing import Callable, Optional
 import numpy as np
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 
 class ObjectDecoder(layers.Layer):

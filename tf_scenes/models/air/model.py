@@ -15,6 +15,7 @@ from tf_scenes.models.air.loop import AttendInferRepeat, glimpse_channels
 from tf_scenes.models.air.options import AirOptions, AttentionOptions
 from tf_scenes.models.air.slots import Object, Pose, SamplingOptions
 from tf_scenes.models.scene_model import SceneSpec
+from tf_scenes.stack import keras
 
 tfd = tfp.distributions
 
@@ -36,7 +37,7 @@ class AIR(AttendInferRepeat):
         channels = scenes.image_shape[-1]
         self.decoder = ObjectDecoder(attention.glimpse_size, channels, attention.decoder_units, name="decoder")
         self.encoder = glimpse_trunk(attention.encoder_units, glimpse_channels(attention))
-        self.what_head = tf.keras.layers.Dense(2 * options.what_dim, dtype="float32", name="what")
+        self.what_head = keras.layers.Dense(2 * options.what_dim, dtype="float32", name="what")
 
     @property
     @override

@@ -4,7 +4,9 @@ from typing import Optional
 
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 # Decay rate of the running mean and variance of costs.
 _DECAY = 0.9
@@ -26,7 +28,7 @@ class PresenceBaseline(layers.Layer):
             name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")  # Costs are hundreds of nats, but differ by a few.
-        self._network = tf.keras.Sequential(
+        self._network = keras.Sequential(
             [layers.Dense(units, activation="relu", dtype="float32"), layers.Dense(1, dtype="float32")], name="network"
         )
         running = {"shape": [], "trainable": False, "aggregation": tf.VariableAggregation.MEAN}

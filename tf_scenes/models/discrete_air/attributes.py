@@ -4,7 +4,9 @@ from typing import Optional
 
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 # Rate at which statistics follow those of a batch.
 _RATE = 0.02

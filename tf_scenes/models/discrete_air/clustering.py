@@ -13,8 +13,9 @@ from typing import Optional
 import tensorflow as tf
 
 from tf_scenes.models.discrete_air.invariance import ViewRange, joint_distribution, mutual_information, random_views
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 
 _CHANNELS = (32, 64)
 # Rate at which the joint distribution of two views' categories follows that of a batch.
@@ -58,15 +59,15 @@ class CategoryClustering(layers.Layer):
         ]
         self._trunk += [layers.Flatten(), layers.Dense(units, use_bias=False), _normalization(), layers.ReLU()]
         self._heads = layers.Dense(num_heads * num_fine_categories, dtype="float32", name="heads")
-        uniform = tf.keras.initializers.Constant(1.0 / num_fine_categories**2)
+        uniform = keras.initializers.Constant(1.0 / num_fine_categories**2)
         self._joint = self._kept("joint", [num_heads, num_fine_categories, num_fine_categories], uniform)
         # Until categories are merged, the first clustering's are taken by turns.
         turns = tf.one_hot(tf.range(num_fine_categories) % num_categories, num_categories)
         chosen = tf.concat([turns[None], tf.zeros([num_heads - 1, *turns.shape])], axis=0)
-        initializer = tf.keras.initializers.Constant(chosen.numpy())
+        initializer = keras.initializers.Constant(chosen.numpy())
         self._merging = self._kept("merging", [num_heads, num_fine_categories, num_categories], initializer)
 
-    def _kept(self, name: str, shape: list[int], initializer: tf.keras.initializers.Initializer) -> tf.Variable:
+    def _kept(self, name: str, shape: list[int], initializer: keras.initializers.Initializer) -> tf.Variable:
         return self.add_weight(
             name=name,
             shape=shape,

@@ -25,6 +25,7 @@ from tf_scenes.models.discrete_air.schedules import DiscreteAirSchedules
 from tf_scenes.models.discrete_air.template_matching import TemplateMatching
 from tf_scenes.models.discrete_air.templates import TemplateDecoder
 from tf_scenes.models.scene_model import SceneSpec
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import values_at
@@ -127,7 +128,7 @@ class DiscreteAIR(AttendInferRepeat):
         return {**groups, **optimizers.group_apart(variables, CLUSTERING, self.clustering.trainable_variables)}
 
     @override
-    def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
         """Creates Adam for all groups; clustering's gradients are not clipped, nor do they add to others' norm."""
         rate = optimizers.falling_rate(options, self.options.decoder_learning_rate_factor)
         decoder = optimizers.Adam(rate, global_clipnorm=optimizers.clip_norm(options), name="decoder_adam")
@@ -405,5 +406,5 @@ def _angle_latent(mean: tf.Tensor, raw_stddev: tf.Tensor, sampling: SamplingOpti
     return Latent(angle, log_circle - posterior.entropy(), posterior.log_prob(angle) + log_circle)
 
 
-def _dense_head(units: int, name: str) -> tf.keras.layers.Dense:
-    return tf.keras.layers.Dense(units, dtype="float32", name=name)
+def _dense_head(units: int, name: str) -> keras.layers.Dense:
+    return keras.layers.Dense(units, dtype="float32", name=name)

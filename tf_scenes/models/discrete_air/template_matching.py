@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_scenes.layers import affine
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
+from tf_scenes.stack import keras
 
 
 class Match(NamedTuple):
@@ -48,7 +49,7 @@ class Match(NamedTuple):
         return tf.gather(self.category_losses, drawn, batch_dims=1)
 
 
-class TemplateMatching(tf.keras.layers.Layer):
+class TemplateMatching(keras.layers.Layer):
     """Mixture model of all templates at equally spaced angles, with Gaussian pixels."""
 
     def __init__(self, num_categories: int, num_rotations: int, glimpse_size: int, name: Optional[str] = None):

@@ -6,8 +6,9 @@ from typing import Optional
 import tensorflow as tf
 
 from tf_scenes.models.air.decoder import blob
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 
 # Side of the kernel of the convolutional combination, pixels.
 _FILTER_SIZE = 5
@@ -54,7 +55,7 @@ class TemplateDecoder(layers.Layer):
         self._combination, self._by_category = combination, by_category
         self._image_shape = (glimpse_size, glimpse_size, channels)
         in_pixels = combination == "convolutional"
-        initializer = tf.keras.initializers.RandomNormal(stddev=1.0)
+        initializer = keras.initializers.RandomNormal(stddev=1.0)
         self._templates = layers.Dense(units, use_bias=False, kernel_initializer=initializer, name="templates")
         self._hidden = layers.Dense(units, name="hidden")
         self._pixels = layers.Dense(
@@ -62,7 +63,7 @@ class TemplateDecoder(layers.Layer):
         )
         if num_attributes:
             outputs = _FILTER_SIZE**2 if in_pixels else units
-            self._attributes = tf.keras.Sequential(
+            self._attributes = keras.Sequential(
                 [layers.Dense(64, activation="tanh"), layers.Dense(outputs)], name="attributes"
             )
 

@@ -10,8 +10,9 @@ from typing_extensions import override
 from tf_scenes.layers import gaussian
 from tf_scenes.layers.addons import gaussian_filter2d
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 tfd = tfp.distributions
 
 _DOWNSAMPLING = 4
@@ -36,7 +37,7 @@ class AuxiliaryVAE(layers.Layer):
         super().__init__(name=name, dtype="float32")
         self._latent_dim = latent_dim
         # Batches are normalised on each device separately (`local`), since devices cannot synchronise within `tf.cond`.
-        self._encoder = tf.keras.Sequential(
+        self._encoder = keras.Sequential(
             [
                 ConvUnit(channels, 4, strides=2, local=True),
                 ResidualBlock(channels, local=True),
@@ -48,13 +49,13 @@ class AuxiliaryVAE(layers.Layer):
                     2 * latent_dim,
                     3,
                     padding="same",
-                    kernel_initializer=tf.keras.initializers.VarianceScaling(0.01),
+                    kernel_initializer=keras.initializers.VarianceScaling(0.01),
                     dtype="float32",
                 ),
             ],
             name="encoder",
         )
-        self._decoder = tf.keras.Sequential(
+        self._decoder = keras.Sequential(
             [
                 ConvUnit(channels, local=True),
                 ResidualBlock(channels, local=True),

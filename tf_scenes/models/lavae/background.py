@@ -6,8 +6,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_scenes.layers import gaussian
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 tfd = tfp.distributions
 
 # The network sees the image at a quarter of its resolution.
@@ -53,8 +54,8 @@ class Background(layers.Layer):
         self._head = layers.Conv2D(
             2 * image_channels,
             1,
-            kernel_initializer=tf.keras.initializers.VarianceScaling(_INITIAL_SCALE, "fan_avg", "uniform"),
-            bias_initializer=tf.keras.initializers.Constant(biases),
+            kernel_initializer=keras.initializers.VarianceScaling(_INITIAL_SCALE, "fan_avg", "uniform"),
+            bias_initializer=keras.initializers.Constant(biases),
             dtype="float32",
             name="head",
         )

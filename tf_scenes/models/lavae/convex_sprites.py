@@ -5,7 +5,9 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-layers = tf.keras.layers
+from tf_scenes.stack import keras
+
+layers = keras.layers
 
 # Directions in which the edge of an object has a distance from the middle.
 _DIRECTIONS = 12
@@ -50,7 +52,7 @@ class ConvexSprites(layers.Layer):
         self._distances = layers.Dense(
             _DIRECTIONS,
             # A third of the way from the middle to the frame.
-            bias_initializer=tf.keras.initializers.Constant(middle / 3.0),
+            bias_initializer=keras.initializers.Constant(middle / 3.0),
             dtype="float32",
             name="distances",
         )

@@ -8,9 +8,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_scenes.models.lavae.options import LavaeOptions
+from tf_scenes.stack import keras
 
 tfd = tfp.distributions
-layers = tf.keras.layers
+layers = keras.layers
 
 # Pixel means are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
 _PIXEL_MARGIN = 1e-4
@@ -93,7 +94,7 @@ class GaussianPixels(layers.Layer):
         self._log_excess = self.add_weight(
             name="log_excess",
             shape=[],
-            initializer=tf.keras.initializers.Constant(math.log(noise - smallest_noise)),
+            initializer=keras.initializers.Constant(math.log(noise - smallest_noise)),
             experimental_autocast=False,
         )
 

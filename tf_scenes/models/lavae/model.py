@@ -34,6 +34,7 @@ from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_f
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import values_at
@@ -126,7 +127,7 @@ class LAVAE(SceneModel):
             name="count_threshold",
             shape=[],
             dtype=tf.float32,
-            initializer=tf.keras.initializers.Constant(options.count_threshold),
+            initializer=keras.initializers.Constant(options.count_threshold),
             trainable=False,
             experimental_autocast=False,
         )
@@ -141,9 +142,9 @@ class LAVAE(SceneModel):
         return optimizers.group_apart(self.trainable_variables, LOCATION, self.location_network.trainable_variables)
 
     @override
-    def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
         """Creates Adamax for both groups, Appendix B."""
-        location_rate = tf.keras.optimizers.schedules.ExponentialDecay(
+        location_rate = keras.optimizers.schedules.ExponentialDecay(
             self.options.location_learning_rate, self.options.location_decay_steps, self.options.location_decay
         )
         rates = {optimizers.DEFAULT: optimizers.falling_rate(options), LOCATION: location_rate}
@@ -635,7 +636,7 @@ class LAVAE(SceneModel):
         return present, self.sprite_generator(appearance)[:-1]
 
 
-def _make_generator(options: LavaeOptions, channels: int) -> tf.keras.layers.Layer:
+def _make_generator(options: LavaeOptions, channels: int) -> keras.layers.Layer:
     if options.sprites == "convex":
         return ConvexSprites(options.generated_size, channels, name="generator")
     return SpriteGenerator(

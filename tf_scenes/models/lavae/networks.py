@@ -7,8 +7,9 @@ import tensorflow_probability as tfp
 
 from tf_scenes.layers import gaussian
 from tf_scenes.layers.residual import ResidualTrunk
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 tfd = tfp.distributions
 tfpl = tfp.layers
 
@@ -36,7 +37,7 @@ class LocationNetwork(layers.Layer):
         super().__init__(name=name)
         self._trunk = ResidualTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
         # Small initial weights, so that the map is flat at first.
-        initializer = tf.keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
+        initializer = keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
         self._head = layers.Conv2D(
             strides**2, 3, padding="same", kernel_initializer=initializer, dtype="float32", name="head"
         )
@@ -84,7 +85,7 @@ class AppearanceNetwork(layers.Layer):
         self._channels = channels
         self._head = layers.Dense(
             2 * latent_dim,
-            kernel_initializer=tf.keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform"),
+            kernel_initializer=keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform"),
             dtype="float32",
             name="head",
         )

@@ -5,8 +5,9 @@ from typing import Optional
 import tensorflow as tf
 
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 
 
 class SpriteGenerator(layers.Layer):
@@ -49,7 +50,7 @@ class SpriteGenerator(layers.Layer):
             3,
             padding="same",
             # Sprites are mostly dark, and should be so from the start.
-            bias_initializer=tf.keras.initializers.Constant(-2.0),
+            bias_initializer=keras.initializers.Constant(-2.0),
             dtype="float32",
             name="out",
         )

@@ -13,6 +13,7 @@ from tf_scenes.layers import gaussian
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.models.vae.networks import DOWNSAMPLING, SpatialDecoder, SpatialEncoder
 from tf_scenes.models.vae.options import VaeOptions
+from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.schedules import Ramp
@@ -44,7 +45,7 @@ class VAE(SceneModel):
         return False
 
     @override
-    def make_optimizers(self, options: TrainingOptions) -> dict[str, tf.keras.optimizers.Optimizer]:
+    def make_optimizers(self, options: TrainingOptions) -> dict[str, keras.optimizers.Optimizer]:
         """Creates Adamax, the optimiser of LAVAE."""
         rate, clip_norm = optimizers.falling_rate(options), optimizers.clip_norm(options)
         return {optimizers.DEFAULT: optimizers.Adamax(rate, global_clipnorm=clip_norm, name="default_adamax")}

@@ -10,8 +10,9 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.layers.residual import ConvUnit, ResidualBlock, pad_to_multiple
+from tf_scenes.stack import keras
 
-layers = tf.keras.layers
+layers = keras.layers
 
 DOWNSAMPLING = 8
 
@@ -30,8 +31,8 @@ class SpatialEncoder(layers.Layer):
         # Inputs are cast to half precision not here but by the inner layers, which follow the global precision policy.
         super().__init__(name=name, dtype="float32")
         # Small initial weights: with Glorot initialisation the KL would start at many thousands of nats.
-        small = tf.keras.initializers.VarianceScaling(0.01)
-        self._network = tf.keras.Sequential(
+        small = keras.initializers.VarianceScaling(0.01)
+        self._network = keras.Sequential(
             [
                 ConvUnit(channels, 4, strides=2),
                 ResidualBlock(channels),
@@ -81,7 +82,7 @@ class SpatialDecoder(layers.Layer):
             name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")
-        self._network = tf.keras.Sequential(
+        self._network = keras.Sequential(
             [
                 ConvUnit(channels),
                 ResidualBlock(channels),
