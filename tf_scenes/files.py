@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Callable
 import numpy as np
 
 from tf_scenes.errors import UserError
+from tf_scenes.shipped import find_shipped
 
 
 def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
@@ -77,7 +78,7 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
     """Reads a text file that a user writes, without comments, which begin with `#`, and without empty lines.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or of one in `configs/` that comes with tf_scenes.
         flag: Name of the flag that gives the path, for error messages.
 
     Returns:
@@ -87,7 +88,7 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
         UserError: If the file does not exist or is not a text file.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(find_shipped(path), encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read --{flag}={path}: {error}") from error

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from tf_scenes.errors import UserError
+from tf_scenes.shipped import find_shipped
 
 _PREFIXES = ("--flagfile=", "-flagfile=")
 _WORDS = ("--flagfile", "-flagfile")
@@ -36,9 +37,15 @@ def _expanded(arguments: Sequence[str], folder: str, including: tuple[str, ...])
             yield from (argument, *remaining)
         elif argument.startswith(_PREFIXES) or argument in _WORDS:
             name = argument.split("=", 1)[1] if "=" in argument else next(remaining, "")
-            yield from _flags_of(os.path.join(folder, os.path.expanduser(name.strip())), including)
+            yield from _flags_of(_path(name.strip(), folder), including)
         else:
             yield argument
+
+
+def _path(name: str, folder: str) -> str:
+    """Where the flagfile of that name is, for one that is included from the folder of another."""
+    path = os.path.join(folder, os.path.expanduser(name))
+    return path if folder else find_shipped(path)
 
 
 def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:

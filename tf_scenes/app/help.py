@@ -24,19 +24,20 @@ def topic(arguments: Sequence[str]) -> Optional[str]:
     return None
 
 
-def help_text(about: str = "") -> str:
+def help_text(about: str = "", command: str = "python main.py") -> str:
     """The help about a topic.
 
     Args:
         about: A group of flags, a model, `all`, or a word, which is looked for in names and texts of flags; empty for
             an overview with the flags of the job.
+        command: How the program is called.
 
     Raises:
         UserError: If there is nothing about that topic.
     """
     groups = flag_groups()
     if not about:
-        return f"{_overview(groups)}\n\n{_group('job', groups['job'])}"
+        return f"{_overview(groups, command)}\n\n{_group('job', groups['job'])}"
     if about in registry.names():
         sections = [options.section for options in registry.entry(about).options]
         return "\n\n".join(_group(name, groups[name]) for name in sections)
@@ -49,9 +50,9 @@ def help_text(about: str = "") -> str:
     return "\n".join(flags)
 
 
-def _overview(groups: dict[str, type[Options]]) -> str:
+def _overview(groups: dict[str, type[Options]], command: str) -> str:
     lines = [
-        "python main.py --flagfile=configs/NAME.cfg [--FLAG=VALUE ...]",
+        f"{command} --flagfile=configs/NAME.cfg [--FLAG=VALUE ...]",
         "",
         f"--model={'|'.join(registry.names())} chooses the model. Flags come in groups:",
         "",

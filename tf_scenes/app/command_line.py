@@ -1,0 +1,73 @@
+"""The command line: the same for main.py, `tf-scenes` and `python -m tf_scenes`."""
+
+import os
+import sys
+
+# TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
+# Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags, logging
+
+from tf_scenes import config, flagfiles
+from tf_scenes.app import help as command_help
+from tf_scenes.errors import UserError
+
+
+def run() -> None:
+    """Runs the command line of this process, and exits."""
+    config.define_flags()
+    app.run(_run, flags_parser=_parse)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the task that the flags describe.
+
+    Args:
+        arguments: Command line without its flags.
+
+    Raises:
+        UserError: If the user's input does not allow it.
+    """
+    if len(arguments) > 1:
+        raise UserError(f"unknown argument '{arguments[1]}': only --flags are accepted, see --help")
+    logging.set_verbosity(logging.WARNING)
+    settings = config.config_from_flags()
+    if settings.job.mode == "predict":
+        settings.prediction.require_files()
+    # TensorFlow takes seconds to import, so flags are checked first.
+    from tf_scenes.app import modes
+
+    modes.run_mode(settings)
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        main(arguments)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    """Parses a command line, or prints the help that it asks for, and exits."""
+    try:
+        topic = command_help.topic(arguments[1:])
+        if topic is None:
+            return flags.FLAGS(flagfiles.expand(arguments))
+        _print(command_help.help_text(topic, _command(arguments[0])))
+    except (UserError, flags.Error, ValueError) as error:  # A ValueError: a value after --no<flag>.
+        sys.exit(f"Error: {error}")
+    sys.exit(0)
+
+
+def _command(program: str) -> str:
+    """How a user calls a program, by its path."""
+    commands = {"main.py": "python main.py", "__main__.py": "python -m tf_scenes"}
+    return commands.get(os.path.basename(program), "tf-scenes")
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # The program that reads it, e.g. head, has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
