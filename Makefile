@@ -49,4 +49,4 @@ lint: setup
 
 lock:
 	uv pip compile --universal --python-version 3.9 --extra dev --no-header --output-file requirements.lock setup.cfg
-	sed -i.bak "1i # Exact versions of everything, direct or not, for Python 3.9 to 3.11. Written by make lock." requirements.lock && rm requirements.lock.bak
+	sed -i.bak "1i # Exact versions of everything, direct or not, for Python 3.9 to 3.13. Written by make lock." requirements.lock && rm requirements.lock.bak

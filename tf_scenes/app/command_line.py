@@ -1,11 +1,10 @@
 """The command line: the same for main.py, `tf-scenes` and `python -m tf_scenes`."""
 
+import contextlib
 import os
 import sys
-
-# TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
-# Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import tempfile
+from collections.abc import Iterator
 
 from absl import app, flags, logging
 
@@ -13,9 +12,16 @@ from tf_scenes import config, flagfiles
 from tf_scenes.app import help as command_help
 from tf_scenes.errors import UserError
 
+# TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
+# Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
+_LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
+_STDERR = 2  # The process's own, to which C++ code writes.
+_GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
+
 
 def run() -> None:
     """Runs the command line of this process, and exits."""
+    os.environ.setdefault(_LOG_LEVEL, _QUIET)
     config.define_flags()
     app.run(_run, flags_parser=_parse)
 
@@ -36,9 +42,29 @@ def main(arguments: list[str]) -> None:
     if settings.job.mode == "predict":
         settings.prediction.require_files()
     # TensorFlow takes seconds to import, so flags are checked first.
-    from tf_scenes.app import modes
+    with _without_greetings():
+        from tf_scenes.app import modes
 
     modes.run_mode(settings)
+
+
+@contextlib.contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Leaves out what TensorFlow's C++ code of later versions says on import, whatever TF_CPP_MIN_LOG_LEVEL is."""
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+            said.seek(0)
+            for line in said:
+                if os.environ[_LOG_LEVEL] != _QUIET or not line.startswith(_GREETINGS):
+                    os.write(_STDERR, line)
 
 
 def _run(arguments: list[str]) -> None:
