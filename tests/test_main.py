@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tf_scenes
 from tests.conftest import ROOT, SMOKE
+from tf_scenes.errors import UserError
 
 # Tools find the package where it is installed, or here.
 WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
@@ -162,6 +164,47 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
     ):
         result = _run(*common, *flags, check=False)
         assert result.returncode != 0 and message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_run_and_its_export_are_loaded_as_the_same_kind_of_model(trained):
+    path, _ = trained
+    run, export = (tf_scenes.load(path / name) for name in ("run", "saved"))
+    images = np.random.RandomState(0).randint(0, 256, (70, 32, 40, 1), np.uint8)  # More than are inferred at once.
+    scenes = run.encode(images)
+    assert all(isinstance(values, np.ndarray) and len(values) == 70 for values in scenes.values())
+    for model in (run, export):
+        assert model.channels == 1 and model.finds_objects
+        as_floats = model.encode(images / np.float32(255))
+        for name, values in model.encode(images).items():
+            np.testing.assert_allclose(values, as_floats[name], atol=1e-5)
+            if name in ("num_objects", "presence", "locations", "appearance"):
+                np.testing.assert_allclose(values, scenes[name], atol=1e-4)
+        grey = model.encode(images[..., 0])
+        np.testing.assert_array_equal(grey["num_objects"], scenes["num_objects"])
+        drawn = model.reconstruct(images)
+        assert drawn.shape == images.shape and 0 <= drawn.min() <= drawn.max() <= 1
+        np.testing.assert_allclose(drawn, model.decode(scenes, 32, 40), atol=1e-4)
+        boxes = model.boxes(images)
+        assert [len(each) for each in boxes] == scenes["num_objects"].tolist()
+        assert all((each[:, 2:] <= [32, 40]).all() for each in boxes)
+        masks = model.masks(images)
+        assert masks.shape == images.shape[:3] and masks.max() <= scenes["num_objects"].max()
+        assert len(model.encode(images[:0])["num_objects"]) == 0
+
+
+def test_what_cannot_be_loaded_or_inferred_is_one_line(trained, tmp_path):
+    path, _ = trained
+    with pytest.raises(UserError, match="is neither the folder of a run"):
+        tf_scenes.load(tmp_path)
+    model = tf_scenes.load(path / "run")
+    shapes = (2, 32, 32, 3), (2, 4, 32, 1), (32, 32), (2, 32, 32, 1, 1)
+    for images in (*map(np.zeros, shapes), np.zeros((2, 32, 32, 1), int)):
+        with pytest.raises(UserError, match="images must be"):
+            model.encode(images)
+    with pytest.raises(UserError, match="floats from 0 to 1"):
+        model.encode(np.full((1, 32, 32), 2.0))
+    with pytest.raises(UserError, match="no field that is drawn"):
+        model.decode({}, 32, 32)
 
 
 def test_objects_in_files_are_predicted_with_a_run_and_with_an_exported_model_alone(trained, tmp_path):

@@ -215,14 +215,15 @@ def _functions(model: SceneModel, channels: int) -> dict[str, Callable[[np.ndarr
 
 def _in_turns(function: Callable[[Any], Description], values: Any) -> Description:
     """Calls a function on parts of a batch, an array or arrays by name, and joins what it returns."""
-
-    def part(first: int) -> Any:
-        chosen = slice(first, first + _BATCH)
-        return {name: each[chosen] for name, each in values.items()} if isinstance(values, Mapping) else values[chosen]
-
-    count = len(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
-    parts: Sequence[Description] = [function(part(first)) for first in range(0, max(count, 1), _BATCH)]
-    return {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+    by_name = values if isinstance(values, Mapping) else {"": values}
+    count = len(next(iter(by_name.values())))
+    if not count:  # Convolutions take no empty batches.
+        by_name = {name: np.zeros((1, *each.shape[1:]), each.dtype) for name, each in by_name.items()}
+    results = []
+    for first in range(0, max(count, 1), _BATCH):
+        part = {name: each[first : first + _BATCH] for name, each in by_name.items()}
+        results.append(function(part if isinstance(values, Mapping) else part[""]))
+    return {name: np.concatenate([each[name] for each in results])[:count] for name in results[0]}
 
 
 def _image_shape(folder: str, config: Config) -> tuple[int, int, int]:
