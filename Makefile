@@ -1,18 +1,19 @@
 # make train      sets up the environment and runs the main job
-# make test       sets up the environment and runs all tests
+# make test       sets up the environment and runs the tests, but for those that take long
+# make test-all   runs these, too
 # make demo       shows in seconds what the shipped models do
 # make reproduce  makes every experiment of docs/results.md and writes runs/results.md; started again, it resumes
 # make lint       checks style and formatting with ruff
 # make lock       updates requirements.lock (needs uv: pip install uv)
 #
-# PYTHON=/path/to/python3.10 make ... chooses the interpreter, VENV=folder the environment.
+# PYTHON=/path/to/python3.13 make ... chooses the interpreter, VENV=folder the environment.
 
 VENV ?= .venv
 CONFIG ?= configs/lavae.cfg
 READY := $(VENV)/.ready
 MADE_BY_MAKE := $(VENV)/.made_by_make
 
-.PHONY: setup train test demo reproduce lint lock
+.PHONY: setup train test test-all demo reproduce lint lock
 
 setup: $(READY)
 
@@ -36,6 +37,9 @@ train: setup
 
 test: setup
 	"$(VENV)/bin/python" -m pytest
+
+test-all: setup
+	"$(VENV)/bin/python" -m pytest -m ""
 
 demo: setup
 	"$(VENV)/bin/python" tools/demo.py
