@@ -93,22 +93,38 @@ def test_training_ends_in_report_figures_logs_and_export(trained):
     assert report["machine"]["cores"] >= 1
 
 
-def test_tensorboard_has_scalars_by_step_pictures_and_flags(trained):
+def test_tensorboard_has_groups_by_step_with_both_curves_in_a_chart(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     path, _ = trained
-    found = {}
-    for folder in (path / "run/logs", path / "run/logs/train", path / "run/logs/validation"):
-        events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
-        for tag in events.Tags()["tensors"]:
-            found.setdefault(tag, []).extend(event.step for event in events.Tensors(tag))
-    expected = "elbo reconstruction kl_count kl_location kl_appearance temperature auxiliary_weight learning_rate"
-    progress = ["count_accuracy", "count_missed", "validation_4_count_accuracy"]
-    for name in [*expected.split(), "location_learning_rate", *progress]:
-        assert set(found[f"epoch_{name}"]) == {6, 10}, name
-    assert set(found["validation"]) == set(found["validation_4"]) == {6, 10}
-    assert not any("test" in tag for tag in found)  # Not looked at in the course of training.
-    assert found["flags"] == [0]
+    found, folders = {}, sorted(folder.name for folder in (path / "run/logs").iterdir())
+    assert folders == ["train", "validation"]  # Two curves a run, and not more.
+    for folder in folders:
+        events = EventAccumulator(str(path / "run/logs" / folder), size_guidance={"tensors": 0}).Reload()
+        found[folder] = {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
+    both = [f"elbo/{name}" for name in ("elbo", "reconstruction", "kl_count", "kl_location", "kl_appearance")]
+    training = ["schedules/temperature", "schedules/auxiliary_weight", "schedules/learning_rate", "elbo/loss"]
+    training += ["schedules/location_learning_rate", "counts/inferred_count", "data/images_per_second"]
+    held_out = [f"counts/{name}" for name in ("count_accuracy", "count_missed", "validation_4_count_accuracy")]
+    held_out += ["reconstructions/validation", "reconstructions/validation_4"]
+    for folder, tags in (("train", both + training), ("validation", both + held_out)):
+        assert all(found[folder][tag] == [6, 10] for tag in tags)
+    assert [tag for tag in found["train"] if tag.startswith("weights/")]
+    assert found["validation"]["flags"] == [0] and found["validation"]["results/test_count_accuracy"][0] == 10
+    during = {tag for tags in found.values() for tag in tags if not tag.startswith("results/")}
+    assert not any("test" in tag for tag in during)  # Not looked at in the course of training.
+    assert all("/" in tag for tag in during - {"flags"} if "hparams" not in tag)
+
+
+def test_the_projector_has_a_sprite_and_a_row_for_each_object(trained):
+    path, _ = trained
+    logs = path / "run/logs/validation"
+    vectors = np.loadtxt(logs / "objects.tsv", ndmin=2)
+    rows = (logs / "objects_metadata.tsv").read_text().splitlines()
+    assert rows[0] == "y\tx\tpeak" and len(rows) == len(vectors) + 1 and vectors.shape[1] == 32
+    side = int(np.ceil(np.sqrt(len(vectors))))
+    assert Image.open(logs / "objects.png").size == (32 * side, 32 * side)
+    assert 'tensor_path: "objects.tsv"' in (logs / "projector_config.pbtxt").read_text()
 
 
 def test_experiments_are_sections_of_the_report(trained):

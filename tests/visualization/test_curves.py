@@ -12,7 +12,7 @@ def _write(run, *parts):
         writer = tf.summary.create_file_writer(str(run / "logs" / "validation"))
         with writer.as_default():
             for step, value in part.items():
-                tf.summary.scalar("epoch_count_accuracy", value, step=step)
+                tf.summary.scalar("counts/count_accuracy", value, step=step)
         writer.close()
 
 

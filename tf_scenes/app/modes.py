@@ -23,7 +23,7 @@ from tf_scenes.serving.model_card import measured_splits, model_card
 from tf_scenes.serving.server_config import add_to_server_config
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.training import strategies
-from tf_scenes.visualization import figures, plots
+from tf_scenes.visualization import figures, plots, tensorboard
 
 # Largest side in pixels of the images in warm-up requests: enough for every part of a model to run once.
 _WARM_UP_SIDE = 128
@@ -83,6 +83,8 @@ def _evaluate(run: Run) -> None:
     classical = evaluate_classical(run.dataset, run.evaluated_splits, batch_size)
     write_json(run.report_path, _report(run, splits, classical))
     pictures = figures.write_figures(run.model, run.dataset, run.results_path("figures"), run.config.job.seed)
+    tensorboard.write_results(run.logs, run.config.training_flags(), splits, run.steps_taken)
+    tensorboard.write_objects(run.logs, run.model, run.dataset, run.dataset.report_splits[0], batch_size)
     print(evaluate.table(splits, classical))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 

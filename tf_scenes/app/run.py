@@ -22,7 +22,7 @@ from tf_scenes.evaluation.progress import Progress
 from tf_scenes.files import read_json, write_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.stack import keras
-from tf_scenes.training import callbacks, strategies
+from tf_scenes.training import callbacks, strategies, tensorboard
 from tf_scenes.training.checkpoints import restore_newest
 from tf_scenes.visualization import figures, plots
 
@@ -69,6 +69,11 @@ class Run:
         own_folder = strategies.checkpoint_folder(strategy, self._checkpoints)
         self._manager = self._checkpoint_manager(checkpoint, own_folder)
         strategies.require_same_step(strategy, self.steps_taken)
+
+    @property
+    def logs(self) -> str:
+        """Folder of the TensorBoard logs."""
+        return os.path.join(self.folder, _LOGS)
 
     @property
     def _checkpoints(self) -> str:
@@ -177,11 +182,11 @@ class Run:
     def _write_flags(self) -> None:
         """Writes the flags as a table for TensorBoard."""
         rows = [f"| --{name} | {value} |" for name, value in self.config.flag_values().items()]
-        with tf.summary.create_file_writer(os.path.join(self.folder, _LOGS)).as_default(step=0):
+        with tensorboard.make_writer(self.logs, tensorboard.VALIDATION).as_default(step=0):
             tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
 
     def _callbacks(self) -> list[keras.callbacks.Callback]:
-        options, logs = self.config.training, os.path.join(self.folder, _LOGS)
+        options, logs = self.config.training, self.logs
         calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
         calibration = calibration.take(-(-options.calibration_size // options.batch_size))
         on_all_workers = [
@@ -200,15 +205,15 @@ class Run:
         return [
             *on_all_workers,
             *([callbacks.MeasureHeldOut(progress)] if whole_images else []),
-            callbacks.ScalarsToTensorBoard(logs, write_graph=False),
-            callbacks.PicturesToTensorBoard(logs, self._reconstructions),
+            tensorboard.ScalarsToTensorBoard(logs, options.batch_size),
+            tensorboard.PicturesToTensorBoard(logs, self._reconstructions),
             callbacks.ProgressBar(self.steps_taken, options.train_steps),
         ]
 
     def _reconstructions(self) -> dict[str, np.ndarray]:
-        """A picture of each held-out split, with its first images and their reconstructions, by the split's name."""
+        """For each held-out split, its first images above their reconstructions and what was found, by tag."""
         return {
-            name: plots.as_image(figures.reconstruction_sheet(self.model, self.dataset, name))
+            f"reconstructions/{name}": plots.as_image(figures.reconstruction_sheet(self.model, self.dataset, name))
             for name in self.dataset.report_splits
         }
 

@@ -1,16 +1,12 @@
-"""Keras callbacks that save checkpoints, calibrate the model, show progress, write to TensorBoard and measure time."""
+"""Keras callbacks that save checkpoints, calibrate the model, show progress and measure time."""
 
 import time
 from typing import Callable, Optional
 
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from tf_scenes.stack import keras
-
-# Returns pictures by name, each uint8 `[height, width, 4]`.
-DrawPictures = Callable[[], dict[str, np.ndarray]]
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
@@ -110,36 +106,6 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_end(self, logs: object = None) -> None:
         """Closes the bar."""
         self._bar.close()
-
-
-class PicturesToTensorBoard(keras.callbacks.Callback):
-    """Writes TensorBoard images after each epoch."""
-
-    def __init__(self, log_dir: str, draw: DrawPictures):
-        """Creates the callback.
-
-        Args:
-            log_dir: Folder of the TensorBoard logs.
-            draw: Function that draws the pictures.
-        """
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(log_dir)
-        self._draw = draw
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Draws the pictures and writes them."""
-        with self._writer.as_default(step=self.model.steps_taken):
-            for name, picture in self._draw().items():
-                tf.summary.image(name, picture[None])
-        self._writer.flush()
-
-
-class ScalarsToTensorBoard(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard callback, with optimisation steps instead of epochs on the horizontal axis."""
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Writes all scalars."""
-        super().on_epoch_end(self.model.steps_taken, logs)
 
 
 class TrainingTime(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import TENSORS, Even
 from tensorboard.util.tensor_util import make_ndarray
 
 from tf_scenes.errors import UserError
+from tf_scenes.training.tensorboard import VALIDATION, tag
 
 
 def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -22,14 +23,13 @@ def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         UserError: If the folder has no logs, or if these have no such measure.
     """
-    folder = os.path.join(run_dir, "logs", "validation")
+    folder = os.path.join(run_dir, "logs", VALIDATION)
     if not os.path.isdir(folder):
         raise UserError(f"{run_dir} holds no TensorBoard logs of a run: {folder} does not exist")
     events = EventAccumulator(folder, size_guidance={TENSORS: 0}).Reload()
-    tag = f"epoch_{name}"
-    if tag not in events.Tags()["tensors"]:
+    if tag(name) not in events.Tags()["tensors"]:
         raise UserError(f"the logs in {folder} have no {name}, which needs a data set with ground truth for it")
     # A resumed run may have written a step twice; the later value counts.
-    values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
+    values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag(name))}
     steps = sorted(values)
     return np.array(steps), np.array([values[step] for step in steps])
