@@ -47,6 +47,12 @@ EDITS = (
 )
 
 
+_HEAD = (
+    "<h1>What the shipped models do</h1><p>Each model below was trained without labels. It describes images by scenes: "
+    "how many objects there are, where each is, and what it looks like. Pictures show these descriptions, drawn again."
+)
+
+
 def main() -> None:
     """Writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -62,7 +68,7 @@ def main() -> None:
     if not any("<img" in section for section in sections):
         sys.exit("Error: no model can be shown")
     path = os.path.join(arguments.page, "index.html")
-    write_text(path, f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{''.join(sections)}")
+    write_text(path, f"<!doctype html><meta charset='utf-8'><title>tf_scenes</title>{_HEAD}{''.join(sections)}")
     print(f"Pictures: {path}")
 
 
@@ -71,34 +77,44 @@ def _section(name: str, folder: str, page: str) -> str:
     title = html.escape(name)
     try:
         report = read_json(os.path.join(folder, "report.json"))
-        _show(folder, report, os.path.join(page, f"{name}.png"))
+        shown = _show(folder, report, os.path.join(page, f"{name}.png"))
     except UserError as error:
         print(f"{name} is not shown: {error}", file=sys.stderr)
         return f"<h2>{title}</h2><p>Not shown: {html.escape(str(error))}</p>"
-    return f"<h2>{title}</h2><p>{html.escape(_about(report))}</p><img src='{title}.png' style='max-width: 100%'>"
+    text = html.escape(f"{_about(report)} {shown}")
+    return f"<h2>{title}</h2><p>{text}</p><img src='{title}.png' alt='{html.escape(shown)}' style='max-width: 100%'>"
 
 
 def _about(report: Mapping[str, Any]) -> str:
-    """The data of a model and its main measures."""
+    """A sentence on the data of a model and its main measures."""
     split = next(iter(measured_splits(report)), None)
     numbers = [
         f"{label} {report[split][name]:{form}}"
         for name, label, form in (PHOTOGRAPH_MEASURES if "classical" in report else SCENE_MEASURES)
         if split and report[split].get(name) is not None
     ]
-    return ", ".join([report.get("data", {}).get("images_path", report["flags"]["dataset"]), *numbers])
+    data = report.get("data", {}).get("images_path", report["flags"]["dataset"])
+    return f"Trained on {data} without labels{''.join(f'; {number}' for number in numbers)} on held-out images."
 
 
-def _show(folder: str, report: Mapping[str, Any], path: str) -> None:
-    """Writes the picture of one model."""
+def _show(folder: str, report: Mapping[str, Any], path: str) -> str:
+    """Writes the picture of one model; returns a sentence on what it shows."""
     dataset, model = load_bundled_dataset(report["flags"], report.get("data")), ExportedModel(folder)
     images = next(iter(dataset.evaluation_batches("test", 100 if dataset.black_background else 1)))["images"].numpy()
     counts = model.encode(images).get(NUM_OBJECTS)
     if counts is None:
-        sheet = _reconstructed_sheet(model, images[:NUM_IMAGES])
+        sheet, shown = _reconstructed_sheet(model, images[:NUM_IMAGES]), "Above, held-out images; below, redrawn."
+    elif dataset.black_background:
+        sheet = _edited_sheet(model, images, counts)
+        shown = (
+            "First row: held-out images, with the objects numbered as they were found. Second row: the scenes drawn "
+            "from their descriptions. Below: the same scenes, drawn after the edit that stands beside each row."
+        )
     else:
-        sheet = _edited_sheet(model, images, counts) if dataset.black_background else _outlined_sheet(model, dataset)
+        sheet = _outlined_sheet(model, dataset)
+        shown = "Held-out photographs with the outlines that the model found, and below with those that people drew."
     plots.save(sheet, path)
+    return shown
 
 
 def _reconstructed_sheet(model: ExportedModel, images: np.ndarray) -> Figure:

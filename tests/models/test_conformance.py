@@ -167,11 +167,11 @@ def test_mixed_precision_trains_and_keeps_probabilities_in_float32(by_precision,
     decoded = model.decode(description, 24, 24)
     assert np.isfinite(trained.losses).all()
     np.testing.assert_allclose(trained.losses[0], reference.losses[0], rtol=0.05)
-    # Within a tenth of what float32 learns. Float16 may be 20 steps late: it skips some until its loss scale fits, and
-    # momentum then begins anew.
+    # Within a tenth of what float32 learns, or a fifth: float16 skips some steps until its loss scale fits, momentum
+    # then begins anew, and it may be 20 steps late.
     start, halfway, end = reference.learned
-    tolerance = 0.1 * (start - end)
-    worst = halfway if precision == "mixed_float16" else end
+    skips = precision == "mixed_float16"
+    tolerance, worst = (0.2 * (start - end), halfway) if skips else (0.1 * (start - end), end)
     assert end - tolerance < trained.learned[-1] < worst + tolerance
     assert {value.dtype for value in terms.values()} == {tf.float32}
     assert {value.dtype for value in description.values()} <= {tf.float32, tf.int32}

@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
@@ -135,7 +136,8 @@ def objects_beyond_prior(model: SceneModel, dataset: Dataset, split_name: str) -
 def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, batch_size: int) -> dict[str, Any]:
     max_objects, totals = objects_beyond_prior(inference.model, dataset, split_name), _Totals()
     scores: list[ImageScores] = []
-    for number, batch in enumerate(dataset.evaluation_batches(split_name, batch_size)):
+    batches = dataset.evaluation_batches(split_name, batch_size)
+    for number, batch in enumerate(tqdm(batches, f"Evaluating {split_name}", unit="batch", delay=2.0, leave=False)):
         images, true_masks = batch["images"].numpy(), batch.get("masks")
         with_masks = true_masks is not None and inference.model.finds_objects
         description, pixel_means, masks = inference.reconstruct(batch["images"], with_masks)
