@@ -1,8 +1,13 @@
-"""Warnings before training, where a user's data and flags may lead to something other than expected."""
+"""Hints and warnings before training, where a user's data and flags may lead to something other than expected."""
+
+import tensorflow as tf
 
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.models import registry
+
+# Instruction sets that multiply matrices in bfloat16.
+_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def warnings_before_training(config: Config, dataset: Dataset) -> list[str]:
@@ -13,6 +18,30 @@ def warnings_before_training(config: Config, dataset: Dataset) -> list[str]:
         dataset: Data set of the run.
     """
     return [warning for check in _CHECKS for warning in check(config, dataset)]
+
+
+def hints_before_training(config: Config) -> list[str]:
+    """What a user may like to know before training begins, a sentence each.
+
+    Args:
+        config: Configuration of the run.
+    """
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    if config.training.precision == "float32" and on_cpu and _BFLOAT16 & processor_features():
+        return [
+            "This processor computes in bfloat16: --precision=mixed_bfloat16 trains LAVAE and the VAE faster, see "
+            "docs/performance.md."
+        ]
+    return []
+
+
+def processor_features() -> frozenset[str]:
+    """Names of the processor's instruction sets, as Linux has them; none on other systems."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return frozenset(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return frozenset()
 
 
 def _of_the_data(config: Config, dataset: Dataset) -> list[str]:

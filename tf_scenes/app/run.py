@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
-from tf_scenes.app.pitfalls import warnings_before_training
+from tf_scenes.app.pitfalls import hints_before_training, warnings_before_training
 from tf_scenes.config import Config, flag_differences
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
@@ -152,7 +152,7 @@ class Run:
         return self.dataset.training_batches(share, self.config.job.seed, first, shard=(worker, workers))
 
     def _print_notes(self) -> None:
-        for note in self.dataset.notes:
+        for note in (*self.dataset.notes, *hints_before_training(self.config)):
             print(note)
         for warning in warnings_before_training(self.config, self.dataset):
             print(f"Warning: {warning}.")
