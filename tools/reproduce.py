@@ -125,7 +125,7 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
         if flag_differences(report["flags"], wanted.training_flags()):
             sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
         # Measures depend on these flags too.
-        if flag_differences(report["inference_flags"], wanted.inference_flags()):
+        if flag_differences(report.get("inference_flags", {}), wanted.inference_flags()):
             for mode in ("evaluate", *experiments):
                 _run(config, seed, mode, arguments=arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
@@ -216,7 +216,7 @@ def _outdated(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Name
         wanted = config_of(_flags(config, report["flags"]["seed"], arguments))
         return bool(
             flag_differences(report["flags"], wanted.training_flags())
-            or flag_differences(report["inference_flags"], wanted.inference_flags())
+            or flag_differences(report.get("inference_flags", {}), wanted.inference_flags())
         )
 
     return [config for config, runs in reports.items() if any(differs(config, report) for report in runs)]
