@@ -16,7 +16,7 @@ from tf_scenes.data.datasets import load_dataset
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
-from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.prediction.segmenters import TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.versions import PARTS
 from tf_scenes.training.checkpoints import restore_newest
@@ -181,36 +181,27 @@ class _Trained(LoadedModel):
         if not model.steps_taken:
             raise UserError(f"{folder} holds no checkpoint: train first")
         self.channels, self.finds_objects = shape[-1], model.finds_objects
-        self._model, self._functions = model, _functions(model, shape[-1])
+        self._model, self._segmenter = model, TrainedSegmenter(model, shape[-1])
+
+        # One graph for images of all sizes.
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, shape[-1]])], autograph=False)
+        def describe(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            description = model.encode(images)
+            return {**description, **model.geometry(description, *tf.unstack(tf.shape(images)[1:3]))}
+
+        self._described = describe
 
     @override
     def _describe(self, images: np.ndarray) -> Description:
-        return as_arrays(self._functions["describe"](images))
+        return as_arrays(self._described(images))
 
     @override
     def _segment(self, images: np.ndarray) -> Description:
-        return as_arrays(self._functions["segment"](images))
+        return self._segmenter.segment(images)
 
     @override
     def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
         return self._model.decode(scene, height, width).numpy()
-
-
-def _functions(model: SceneModel, channels: int) -> dict[str, Callable[[np.ndarray], dict[str, tf.Tensor]]]:
-    images = tf.TensorSpec([None, None, None, channels])
-
-    @tf.function(input_signature=[images], autograph=False)
-    def describe(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        description = model.encode(images)
-        height, width = tf.unstack(tf.shape(images)[1:3])
-        return {**description, **model.geometry(description, height, width)}
-
-    @tf.function(input_signature=[images], autograph=False)
-    def segment(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        description = model.encode(images)
-        return {**description, MASKS: model.masks(images, description)}
-
-    return {"describe": describe, "segment": segment}
 
 
 def _in_turns(function: Callable[[Any], Description], values: Any) -> Description:
