@@ -78,7 +78,6 @@ import json, sys
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
-from tf_scenes.stack import keras
 folders, operations = json.loads(sys.argv[1])
 unknown = [name for name in operations if op_def_registry.get(name) is None]
 assert not unknown, f"not TensorFlow's own: {unknown}"

@@ -53,13 +53,16 @@ def interpolate_bilinear(grid: tf.Tensor, query_points: tf.Tensor) -> tf.Tensor:
     floors = tf.clip_by_value(tf.floor(query_points), 0.0, largest)
     fractions = tf.clip_by_value(query_points - floors, 0.0, 1.0)
     x, y = tf.unstack(tf.cast(floors, tf.int32), axis=-1)  # [batch, points]
-    upper_left = (tf.range(batch)[:, None] * height + y) * width + x
-    corners = tf.stack([upper_left, upper_left + 1, upper_left + width, upper_left + width + 1])
+    first = (tf.range(batch)[:, None] * height + y) * width + x
+    corners = tf.stack([first, first + 1, first + width, first + width + 1])
     # One gather, whose gradient is one scattered sum.
     values = tf.gather(tf.reshape(grid, [-1, channels]), corners)  # [4, batch, points, channels]
+    upper_left, upper_right, lower_left, lower_right = tf.unstack(values)
     right, down = fractions[..., :1], fractions[..., 1:]
-    weights = tf.stack([(1.0 - right) * (1.0 - down), right * (1.0 - down), (1.0 - right) * down, right * down])
-    return tf.reduce_sum(weights * values, axis=0)
+    # Differences are weighted, not values, so that what is constant stays so to the bit.
+    upper = upper_left + right * (upper_right - upper_left)
+    lower = lower_left + right * (lower_right - lower_left)
+    return upper + down * (lower - upper)
 
 
 def resampler(data: tf.Tensor, warp: tf.Tensor) -> tf.Tensor:
