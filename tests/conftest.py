@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.model_table import LARGE
 from tf_scenes import config
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.data.scenes import Split
@@ -27,8 +28,13 @@ SMOKE = os.path.join(ROOT, "configs", "smoke.cfg")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests share a process: a file's; of the conformance table a model's; and those of one trained run."""
+    """Says which tests are slow, and which share a process.
+
+    Tests of a file share one; of the conformance table those of a model; and those of one trained run.
+    """
     for item in items:
+        if item.get_closest_marker("slow_if_large") and item.callspec.params["name"] in LARGE:
+            item.add_marker(pytest.mark.slow)
         part = ""
         if item.path.name == "test_conformance.py":
             part = item.callspec.params["name"]

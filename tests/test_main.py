@@ -127,6 +127,7 @@ def test_the_projector_has_a_sprite_and_a_row_for_each_object(trained):
     assert 'tensor_path: "objects.tsv"' in (logs / "projector_config.pbtxt").read_text()
 
 
+@pytest.mark.slow
 def test_experiments_are_sections_of_the_report(trained):
     path, _ = trained
     small = ("--experiment_size=20", "--importance_samples=3", "--canvas_sizes=40,48", "--canvas_objects=5")
@@ -311,6 +312,7 @@ def test_own_images_need_no_ground_truth(tmp_path):
     assert not (tmp_path / "run" / "predictions").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_of_many_sizes(tmp_path):
     random = np.random.RandomState(0)
     for split, sides in (("train", (40, 50, 20)), ("validation", (30, 40)), ("test", (40, 50, 40))):
@@ -392,6 +394,7 @@ def test_a_run_folder_of_other_flags_is_refused_and_kept(trained):
     assert (path / "run/report.json").read_bytes() == report
 
 
+@pytest.mark.slow
 def test_discrete_air_draws_what_it_learned_and_what_a_user_describes(tmp_path):
     flags = (
         f"--flagfile={os.path.join(ROOT, 'configs', 'smoke_discrete_air.cfg')}",

@@ -28,6 +28,8 @@ LAVAE = (
     "--lavae.warm_up_decay_steps=4",
     "--lavae.location_learning_rate=1e-3",
 )
+# Those whose graphs take longest to trace: tests that trace them several times are for `make test-all`.
+LARGE = ("lavae_pictures", "discrete_air")
 # Name to flags.
 MODELS = {
     "lavae": LAVAE,

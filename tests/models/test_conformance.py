@@ -108,6 +108,7 @@ def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
+@pytest.mark.slow_if_large
 def test_a_model_compiled_again_takes_its_steps_with_the_new_optimisers(build, name, images):
     model, still = build(name), keras.optimizers.SGD
     tf.function(model.train_step)({"images": images})
@@ -157,6 +158,7 @@ def test_building_changes_no_weight(build, name):
     assert all(int(each.iterations) == 0 for each in (model.optimizer, *model.optimizer.by_group.values()))
 
 
+@pytest.mark.slow_if_large
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_keeps_probabilities_in_float32(by_precision, build, name, images, precision):
     reference = _trained(by_precision, build, name, "float32")

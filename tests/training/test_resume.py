@@ -69,6 +69,7 @@ def _values(path):
     return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
     uninterrupted = _start(whole)

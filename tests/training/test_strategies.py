@@ -54,6 +54,7 @@ def _model(make_config, name):
     return model
 
 
+@pytest.mark.slow_if_large
 @pytest.mark.parametrize("name", MODELS)
 def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, name):
     one = _model(make_config, name)
@@ -78,6 +79,7 @@ def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, n
         np.testing.assert_allclose(variable.numpy() - old, change, rtol=0.0, atol=tolerance, err_msg=variable.name)
 
 
+@pytest.mark.slow
 def test_two_devices_cluster_and_merge_categories(make_config, two_replicas):
     with two_replicas.scope():
         model = build_model(make_config(*COMMON, *MODELS["discrete_air"]), (24, 24, 1))
@@ -138,6 +140,7 @@ def _logs(path):
     return [open(f"{path}_{index}.log").read() for index in range(2)]
 
 
+@pytest.mark.slow
 def test_two_workers_train_together_and_go_on_after_one_was_killed(tmp_path):
     path = str(tmp_path / "run")
     chief, other = _start(path, _free_ports())
