@@ -10,20 +10,19 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.app.build import build_model
-from tf_scenes.app.run import FLAGS, MODEL
+from tf_scenes.app.run import CHECKPOINTS, FLAGS, MODEL
 from tf_scenes.config import Config, config_of_values
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
-from tf_scenes.prediction.segmenters import TrainedSegmenter
+from tf_scenes.prediction.segmenters import SMALLEST_SIDE, TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.versions import PARTS
 from tf_scenes.training.checkpoints import restore_newest
 
 # Images that are inferred at once; more are taken in turns.
 _BATCH = 64
-_SMALLEST_SIDE = 8
 
 
 def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
@@ -131,9 +130,9 @@ class LoadedModel(abc.ABC):
         images = np.asarray(images)
         if images.ndim == 3 and self.channels == 1:
             images = images[..., None]
-        if images.ndim != 4 or images.shape[-1] != self.channels or min(images.shape[1:3]) < _SMALLEST_SIDE:
+        if images.ndim != 4 or images.shape[-1] != self.channels or min(images.shape[1:3]) < SMALLEST_SIDE:
             raise UserError(
-                f"images must be [batch, height, width, {self.channels}], at least {_SMALLEST_SIDE} pixels high and "
+                f"images must be [batch, height, width, {self.channels}], at least {SMALLEST_SIDE} pixels high and "
                 f"wide; these are {list(images.shape)}"
             )
         if images.dtype == np.uint8:
@@ -176,7 +175,7 @@ class _Trained(LoadedModel):
         shape = _image_shape(folder, config)
         model = build_model(config, shape)
         checkpoint = tf.train.Checkpoint(model=model)
-        manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, "checkpoints"), max_to_keep=None)
+        manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, CHECKPOINTS), max_to_keep=None)
         restore_newest(checkpoint, manager)
         if not model.steps_taken:
             raise UserError(f"{folder} holds no checkpoint: train first")

@@ -120,17 +120,26 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
 def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run."""
     path = os.path.join(_folder(config, seed, arguments), "report.json")
-    if "test" in read_json(path):
-        wanted, report = config_of(_flags(config, seed, arguments)), read_json(path)
-        if flag_differences(report["flags"], wanted.training_flags()):
+    report = read_json(path)
+    if "test" in report:
+        training, inference = _differences(config, seed, report, arguments)
+        if training:
             sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
-        # Measures depend on these flags too.
-        if flag_differences(report.get("inference_flags", {}), wanted.inference_flags()):
+        if inference:
             for mode in ("evaluate", *experiments):
                 _run(config, seed, mode, arguments=arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
         if section not in read_json(path):
             _run(config, seed, mode, arguments=arguments)
+
+
+def _differences(
+    config: str, seed: int, report: dict[str, Any], arguments: argparse.Namespace
+) -> tuple[list[str], list[str]]:
+    """The flags of training, and those of inference, in which a run differs from its flagfile today."""
+    wanted = config_of(_flags(config, seed, arguments))
+    training = flag_differences(report["flags"], wanted.training_flags())
+    return training, flag_differences(report.get("inference_flags", {}), wanted.inference_flags())
 
 
 def _flags(config: str, seed: int, arguments: argparse.Namespace) -> list[str]:
@@ -213,11 +222,7 @@ def _outdated(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Name
     """The configs of which some run had other flags than the flagfile has today."""
 
     def differs(config: str, report: dict[str, Any]) -> bool:
-        wanted = config_of(_flags(config, report["flags"]["seed"], arguments))
-        return bool(
-            flag_differences(report["flags"], wanted.training_flags())
-            or flag_differences(report.get("inference_flags", {}), wanted.inference_flags())
-        )
+        return any(_differences(config, report["flags"]["seed"], report, arguments))
 
     return [config for config, runs in reports.items() if any(differs(config, report) for report in runs)]
 

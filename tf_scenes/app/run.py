@@ -28,7 +28,7 @@ from tf_scenes.visualization import figures, plots
 
 # In a run's folder: the flags that it belongs to, the shape of images, the checksum of those of training, and folders.
 FLAGS, MODEL, _IMAGES = "flags.json", "model.json", "training_images.json"
-_CHECKPOINTS, _LOGS = "checkpoints", "logs"
+CHECKPOINTS, _LOGS = "checkpoints", "logs"
 
 
 class Run:
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def _checkpoints(self) -> str:
-        return os.path.join(self.folder, _CHECKPOINTS)
+        return os.path.join(self.folder, CHECKPOINTS)
 
     def _checkpoint_manager(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
         keep = self.config.training.keep_checkpoints
@@ -309,7 +309,7 @@ def _check_folder(folder: str, config: Config) -> None:
     """
     path, trains = os.path.join(folder, FLAGS), config.job.mode == "train"
     wanted = config.training_flags()
-    if trains and not glob.glob(os.path.join(glob.escape(folder), _CHECKPOINTS, "*.index")):
+    if trains and not glob.glob(os.path.join(glob.escape(folder), CHECKPOINTS, "*.index")):
         return
     if os.path.exists(path):
         kept = read_json(path)

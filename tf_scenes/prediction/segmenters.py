@@ -11,7 +11,7 @@ from tf_scenes.errors import UserError
 from tf_scenes.models.scene_model import SceneModel
 
 # As exported models, which refuse smaller ones themselves.
-_SMALLEST_SIDE = 8
+SMALLEST_SIDE = 8
 
 
 class Segmenter(Protocol):
@@ -56,6 +56,6 @@ class TrainedSegmenter(Segmenter):
 
     @override
     def segment(self, images: np.ndarray) -> Description:
-        if min(images.shape[1:3]) < _SMALLEST_SIDE:
-            raise UserError(f"a height and width of at least {_SMALLEST_SIDE} pixels are needed")
+        if min(images.shape[1:3]) < SMALLEST_SIDE:
+            raise UserError(f"a height and width of at least {SMALLEST_SIDE} pixels are needed")
         return as_arrays(self._segment(tf.constant(images)))
