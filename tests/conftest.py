@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.model_table import LARGE
 from tf_scenes import config
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.data.scenes import Split
 from tf_scenes.data.sprites import SpriteBank
 from tf_scenes.stack import keras
+
+# A thread for each process: tests are too small for more, and there are as many processes as cores. Those that tests
+# start are told by the environment.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1")
 
 # Two devices, so that a strategy has two replicas; this must come before TensorFlow's first op.
 tf.config.set_logical_device_configuration(
@@ -33,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Tests of a file share one; of the conformance table those of a model; and those of one trained run.
     """
     for item in items:
-        if item.get_closest_marker("slow_if_large") and item.callspec.params["name"] in LARGE:
+        slow_for, parameters = item.get_closest_marker("slow_for"), getattr(item, "callspec", None)
+        if slow_for and parameters and set(slow_for.args) & {str(each) for each in parameters.params.values()}:
             item.add_marker(pytest.mark.slow)
         part = ""
         if item.path.name == "test_conformance.py":

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import special, stats
 
-from tests.models.model_table import ATTENTION, COMMON, MODELS, examples_for
+from tests.models.model_table import ATTENTION, COMMON, LARGE, MODELS, examples_for
 from tf_scenes.app.build import build_model
 from tf_scenes.evaluation.likelihood import importance_weighted_bound, likelihood
 from tf_scenes.stack import keras
@@ -95,6 +95,7 @@ def _is_head(name):
     return any(f"{head}/kernel" in name for head in ("what", "categories", "attributes", "pose"))
 
 
+@pytest.mark.slow_for(*LARGE)
 @pytest.mark.parametrize("name", ["air", "discrete_air"])
 def test_air_and_discrete_air_against_draws_from_the_prior(build, name):
     # One matrix for rotation and skew, since the posterior of an angle alone is too narrow to cover the circle.
@@ -118,6 +119,7 @@ def test_air_and_discrete_air_against_draws_from_the_prior(build, name):
     _assert_rises_to(model, exact, most=1_000, tolerance=0.03)
 
 
+@pytest.mark.slow_for(*LARGE)
 @pytest.mark.parametrize("name", MODELS)
 def test_one_sample_estimates_the_elbo(build, name):
     model = build(name, side=24)

@@ -28,7 +28,7 @@ LAVAE = (
     "--lavae.warm_up_decay_steps=4",
     "--lavae.location_learning_rate=1e-3",
 )
-# Those whose graphs take longest to trace: tests that trace them several times are for `make test-all`.
+# Those whose graphs take longest to trace: what traces them several times is for `make test-all`.
 LARGE = ("lavae_pictures", "discrete_air")
 # Name to flags.
 MODELS = {

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.model_table import COMMON, FOR_PICTURES, MODELS, examples_for
-from tf_scenes.app.build import build_model
+from tests.models.model_table import COMMON, FOR_PICTURES, LARGE, MODELS, examples_for
 from tf_scenes.descriptions import field
 from tf_scenes.stack import keras
 from tf_scenes.training.optimizers import GroupedOptimizer
@@ -16,18 +15,20 @@ from tf_scenes.training.trainable_model import elbo
 
 # After all warm-ups.
 STEP = tf.constant(100_000, tf.int64)
-SHAPE = (24, 24, 1)
 
 pytestmark = pytest.mark.parametrize("name", MODELS)
 
 
 @pytest.fixture
-def build(make_config):
-    def build_by_name(name, *flags):
-        keras.utils.set_random_seed(0)
-        return build_model(make_config(*COMMON, *MODELS[name], *flags), SHAPE)
+def build(build):
+    """Builds a new model of the table by its name, and with further flags."""
+    return lambda name, *flags: build(*COMMON, *MODELS[name], *flags)
 
-    return build_by_name
+
+@pytest.fixture
+def build_once(build_once):
+    """The same, but that an earlier test may have had it."""
+    return lambda name, *flags: build_once(*COMMON, *MODELS[name], *flags)
 
 
 @pytest.fixture
@@ -35,27 +36,19 @@ def images(name):
     return tf.constant(examples_for(name))
 
 
-@pytest.fixture(scope="module")
-def models():
-    """Models by name."""
-    return {}
-
-
 @pytest.fixture
-def model(models, build, name):
-    """An untrained model, the same one for all tests that leave it as it is."""
-    if name not in models:
-        models[name] = build(name)
-    return models[name]
+def model(build_once, name):
+    """An untrained model."""
+    return build_once(name)
 
 
 def _prepared(model, images):
     return model.prepare({"images": images})
 
 
-def _steps(model, images, count):
+def _steps(model, images, count, step=None):
     """The loss's history over some steps on the fixed batch; a few are not worth compiling."""
-    step = tf.function(model.train_step) if count > 5 else model.train_step
+    step = step or model.train_step
     losses = []
     for _ in range(count):
         model.reset_metrics()
@@ -77,19 +70,19 @@ class _Trained:
     """
 
     def __init__(self, model, images):
-        self.model, self.images = model, images
+        self.model, prepared = model, _prepared(model, images)
+        # Schedules stand at their end, so that the loss is the same function each time.
+        self._loss = tf.function(lambda seed: tf.reduce_mean(model.training_loss(prepared, STEP, seed).per_image))
+        step = tf.function(model.train_step)
         self.losses, self.learned = [], [self._measure()]
         for _ in range(2):
-            self.losses += _steps(model, images, 20)
+            self.losses += _steps(model, images, 20, step)
             self.learned.append(self._measure())
 
     def _measure(self):
-        weights, model = self.model.get_weights(), self.model
-        images = _prepared(model, self.images)
-        # Schedules stand at their end, so that the loss is the same function each time.
-        loss = tf.function(lambda seed: tf.reduce_mean(model.training_loss(images, STEP, seed).per_image))
-        mean = np.mean([loss(tf.constant([7, number])) for number in range(10)])
-        model.set_weights(weights)  # Batch normalisation and the like have seen the images once more.
+        weights = self.model.get_weights()
+        mean = np.mean([self._loss(tf.constant([7, number])) for number in range(10)])
+        self.model.set_weights(weights)  # Batch normalisation and the like have seen the images once more.
         return mean
 
 
@@ -108,7 +101,7 @@ def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
-@pytest.mark.slow_if_large
+@pytest.mark.slow_for("lavae", *LARGE)
 def test_a_model_compiled_again_takes_its_steps_with_the_new_optimisers(build, name, images):
     model, still = build(name), keras.optimizers.SGD
     tf.function(model.train_step)({"images": images})
@@ -131,8 +124,8 @@ def test_every_trained_weight_is_in_one_group_and_every_group_has_an_optimiser(m
     assert groups.keys() == model.optimizer.by_group.keys()
 
 
-def test_every_weight_has_a_gradient(build, name, images):
-    model = build(name)
+def test_every_weight_has_a_gradient(build_once, name, images):
+    model = build_once(name)
     with tf.GradientTape() as tape:
         # The first step of all, while every auxiliary loss is on.
         loss = model.training_loss(_prepared(model, images), tf.constant(0, tf.int64), tf.constant([0, 0]))
@@ -142,8 +135,8 @@ def test_every_weight_has_a_gradient(build, name, images):
     assert not missing
 
 
-def test_random_draws_are_a_function_of_seed_and_step(build, name, images):
-    first, same, other = build(name), build(name), build(name, "--seed=1")
+def test_random_draws_are_a_function_of_seed_and_step(build_once, name, images):
+    first, same, other = build_once(name), build_once(name), build_once(name, "--seed=1")
     other.set_weights(first.get_weights())
     losses = _steps(first, images, 2)
     assert _steps(same, images, 2) == losses
@@ -158,7 +151,7 @@ def test_building_changes_no_weight(build, name):
     assert all(int(each.iterations) == 0 for each in (model.optimizer, *model.optimizer.by_group.values()))
 
 
-@pytest.mark.slow_if_large
+@pytest.mark.slow_for("lavae", *LARGE)
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_keeps_probabilities_in_float32(by_precision, build, name, images, precision):
     reference = _trained(by_precision, build, name, "float32")
@@ -210,14 +203,14 @@ def test_an_overflow_in_one_group_skips_the_step_of_all_and_lowers_the_scale(bui
     assert {int(each.iterations) for each in grouped.by_group.values()} == {3}
 
 
-def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build, name, images, tmp_path):
-    model = build(name)
-    _steps(model, images, 3)
+def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build_once, name, images, tmp_path):
+    model = build_once(name)
+    _steps(model, images, 2)
     path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
-    expected = _steps(model, images, 3)
-    restored = build(name, "--seed=0")
+    expected = _steps(model, images, 2)
+    restored = build_once(name, "--seed=0")
     tf.train.Checkpoint(model=restored).read(path).assert_existing_objects_matched()
-    assert _steps(restored, images, 3) == expected
+    assert _steps(restored, images, 2) == expected
     for one, other in zip(model.weights, restored.weights):
         np.testing.assert_array_equal(one, other)
 
@@ -256,8 +249,8 @@ def test_any_image_size_and_number_of_objects(model, size, max_objects):
     assert np.isfinite([value.numpy() for value in terms.values()]).all()
 
 
-def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build, name, images):
-    model = build(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build_once, name, images):
+    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
     likely, (first, again, other) = model.encode(images), (model.encode(images, seed=[0, n]) for n in (1, 1, 2))
     specs = [{key: (value.dtype, value.shape) for key, value in each.items()} for each in (likely, first)]
     assert specs[0] == specs[1]
@@ -353,8 +346,8 @@ def test_without_objects_there_is_nothing_to_outline(model, images, name):
     assert model.decode(bare, 24, 24).numpy().any() == (name in FOR_PICTURES)  # Others are black without objects.
 
 
-def test_masks_of_any_size_are_the_same_from_a_graph(build, name, images):
-    model = build(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_masks_of_any_size_are_the_same_from_a_graph(build_once, name, images):
+    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
     if not model.finds_objects:
         return
 
@@ -370,8 +363,8 @@ def test_masks_of_any_size_are_the_same_from_a_graph(build, name, images):
     assert masks.experimental_get_tracing_count() == 1
 
 
-def test_losses_and_elbos_are_of_prepared_images(build, name, images, monkeypatch):
-    model, seed = build(name), tf.constant([1, 2])
+def test_losses_and_elbos_are_of_prepared_images(build_once, name, images, monkeypatch):
+    model, seed = build_once(name), tf.constant([1, 2])
     # Levels of the larger picture that a crop is from, and not the crop's own.
     levels = {"levels": tf.tile([[0.1, 0.8]], [8, 1])} if name in FOR_PICTURES else {}
     prepared = model.prepare({"images": images, **levels})
@@ -388,11 +381,11 @@ def test_losses_and_elbos_are_of_prepared_images(build, name, images, monkeypatc
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(0.5, 0.0), (1.0, 0.1), (-1.0, 1.0)])
-def test_brightness_and_contrast_of_pictures_do_not_matter(build, name, images, scale, shift):
+def test_brightness_and_contrast_of_pictures_do_not_matter(build_once, name, images, scale, shift):
     """Nor does it whether objects are brighter or darker than what is around them."""
     if name not in FOR_PICTURES:
         return
-    model = build(name, "--lavae.count_threshold=-9")  # So that much is found.
+    model = build_once(name, "--lavae.count_threshold=-9")  # So that much is found.
     changed = scale * images + shift
     description, same = model.encode(images), model.encode(changed)
     assert description["num_objects"].numpy().min() > 1
@@ -409,8 +402,8 @@ def test_brightness_and_contrast_of_pictures_do_not_matter(build, name, images, 
 
 
 @pytest.mark.usefixtures("optimised_graphs")
-def test_an_optimised_graph_for_one_size_gives_what_python_gives(build, name, images):
-    model = build(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_an_optimised_graph_for_one_size_gives_what_python_gives(build_once, name, images):
+    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
 
     def all_that_is_inferred(images):
         description, prepared = model.encode(images), _prepared(model, images)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, MODELS, example_images, example_pictures
+from tests.models.model_table import COMMON, LARGE, MODELS, example_images, example_pictures
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import find_inputs
@@ -21,6 +21,8 @@ from tf_scenes.serving.export import export
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.stack import keras
+
+pytestmark = pytest.mark.slow_for(*LARGE)
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ class _Output(ctypes.Structure):
 
 
 class CSession:
-    """A signature of a SavedModel, loaded by `TF_LoadSessionFromSavedModel`."""
+    """A SavedModel, loaded by `TF_LoadSessionFromSavedModel`."""
 
-    def __init__(self, folder: str, signature: str = "serving_default"):
+    def __init__(self, folder: str):
         """Loads it; `folder` is that of one version."""
         self._library = library = _library()
         self._status, self._graph = library.TF_NewStatus(), library.TF_NewGraph()
@@ -42,13 +42,14 @@ class CSession:
         )
         self._check()
         definition = meta_graph_pb2.MetaGraphDef.FromString(ctypes.string_at(meta_graph.data, meta_graph.length))
-        self.signature = definition.signature_def[signature]
+        self._signatures = definition.signature_def
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The signature's outputs; an error of the graph's is a `RuntimeError` with its message."""
-        library, names = self._library, list(self.signature.outputs)
-        fed = [self._output(self.signature.inputs[name].name) for name in inputs]
-        fetched = [self._output(self.signature.outputs[name].name) for name in names]
+    def run(self, inputs: Mapping[str, np.ndarray], signature: str = "serving_default") -> dict[str, np.ndarray]:
+        """A signature's outputs; an error of the graph's is a `RuntimeError` with its message."""
+        library, called = self._library, self._signatures[signature]
+        names = list(called.outputs)
+        fed = [self._output(called.inputs[name].name) for name in inputs]
+        fetched = [self._output(called.outputs[name].name) for name in names]
         values = (ctypes.c_void_p * len(fed))(*(self._tensor(value) for value in inputs.values()))
         results = (ctypes.c_void_p * len(fetched))()
         library.TF_SessionRun(

@@ -1,5 +1,6 @@
 """What TensorFlow Serving gets: one table of models, as in the conformance tests, and one export of each."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tests.models.model_table import COMMON, MODELS, examples_for
+from tests.models.model_table import COMMON, LARGE, MODELS, examples_for
 from tests.serving.c_api import CSession
 from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
@@ -21,6 +22,8 @@ from tf_scenes.stack import keras
 
 SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=5, largest_side=64)
+
+pytestmark = pytest.mark.slow_for(*LARGE)
 
 
 class Exported(NamedTuple):
@@ -32,9 +35,18 @@ class Exported(NamedTuple):
     decoder: str
     loaded: dict[str, Any]
 
+    def session(self, part: str) -> CSession:
+        """The encoder or the decoder, loaded by the C API; once for all tests."""
+        return _session(getattr(self, part))
+
     @property
     def pixels(self) -> np.ndarray:
         return np.round(255 * self.images).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=2)
+def _session(folder: str) -> CSession:
+    return CSession(folder)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -78,23 +90,34 @@ import json, sys
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
-folders, operations = json.loads(sys.argv[1])
-unknown = [name for name in operations if op_def_registry.get(name) is None]
-assert not unknown, f"not TensorFlow's own: {unknown}"
-encoder, decoder = (tf.saved_model.load(folder).signatures for folder in folders)
-for size in ((24, 24), (40, 33)):
-    images = np.random.RandomState(0).uniform(size=(3, *size, 1)).astype(np.float32)
-    description = encoder["serving_default"](images=tf.constant(images))
-    inputs = {name: value for name, value in description.items() if name not in ("num_objects", "boxes", "where")}
-    assert decoder["serving_default"](**inputs)["images"].shape == (3, 24, 24, 1)
-    drawn = decoder["resized"](image_size=tf.constant([size] * 3), **inputs)["images"]
-    assert drawn.shape == images.shape and drawn.dtype == tf.float32
-assert not [name for name in sys.modules if name.split(".")[0] in
-            ("tf_scenes", "tensorflow_probability", "tensorflow_addons")]
+for line in sys.stdin:
+    folders, operations = json.loads(line)
+    unknown = [name for name in operations if op_def_registry.get(name) is None]
+    assert not unknown, f"not TensorFlow's own: {unknown}"
+    encoder, decoder = (tf.saved_model.load(folder).signatures for folder in folders)
+    for size in ((24, 24), (40, 33)):
+        images = np.random.RandomState(0).uniform(size=(3, *size, 1)).astype(np.float32)
+        description = encoder["serving_default"](images=tf.constant(images))
+        inputs = {name: value for name, value in description.items() if name not in ("num_objects", "boxes", "where")}
+        assert decoder["serving_default"](**inputs)["images"].shape == (3, 24, 24, 1)
+        drawn = decoder["resized"](image_size=tf.constant([size] * 3), **inputs)["images"]
+        assert drawn.shape == images.shape and drawn.dtype == tf.float32
+    assert not [name for name in sys.modules if name.split(".")[0] in
+                ("tf_scenes", "tensorflow_probability", "tensorflow_addons")]
+    print("as it should be", flush=True)
 """
 
 
-def test_plain_tensorflow_runs_it_with_its_own_operations_only(exported, tmp_path):
+@pytest.fixture(scope="session")
+def plain_tensorflow(tmp_path_factory):
+    """A process that has TensorFlow and nothing of this project, and tries exported models."""
+    pipes, folder = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, tmp_path_factory.mktemp("plain")
+    process = subprocess.Popen([sys.executable, "-c", PLAIN], text=True, cwd=folder, **pipes)
+    yield process
+    process.kill()
+
+
+def test_plain_tensorflow_runs_it_with_its_own_operations_only(exported, plain_tensorflow):
     operations = set()
     for folder in (exported.encoder, exported.decoder):
         with open(f"{folder}/saved_model.pb", "rb") as file:
@@ -103,18 +126,20 @@ def test_plain_tensorflow_runs_it_with_its_own_operations_only(exported, tmp_pat
         bodies = [graph.node, *(function.node_def for function in graph.library.function)]
         operations |= {node.op for body in bodies for node in body} - functions
     assert "PartitionedCall" in operations or "StatefulPartitionedCall" in operations
-    arguments = json.dumps([(exported.encoder, exported.decoder), sorted(operations)])
-    subprocess.run([sys.executable, "-c", PLAIN, arguments], check=True, cwd=tmp_path)
+    print(
+        json.dumps([(exported.encoder, exported.decoder), sorted(operations)]), file=plain_tensorflow.stdin, flush=True
+    )
+    assert plain_tensorflow.stdout.readline() == "as it should be\n"
 
 
 def test_the_server_s_loader_gives_what_python_gives(exported):
     """By the C API, for which a request's images may have any number and size."""
     expected = _described(exported)
-    session = CSession(exported.encoder)
+    session = exported.session("encoder")
     _assert_alike(session.run({"images": exported.images}), expected)
     _assert_alike(session.run({"images": exported.images[3:4]}), {name: value[3:4] for name, value in expected.items()})
     assert all(len(value) == 2 for value in session.run({"images": np.zeros((2, 40, 31, 1), np.float32)}).values())
-    drawn = CSession(exported.decoder).run(_decoded_from(exported))["images"]
+    drawn = exported.session("decoder").run(_decoded_from(exported))["images"]
     np.testing.assert_allclose(drawn, exported.model.decode(_decoded_from(exported), 24, 24), atol=1e-4)
 
 
@@ -137,9 +162,9 @@ def test_masks_are_the_model_s_and_come_with_all_else_that_is_said(exported):
     description = exported.model.encode(tf.constant(exported.images), LIMITS.max_objects)
     expected["masks"] = exported.model.masks(tf.constant(exported.images), description).numpy()
     assert expected["masks"].any() and expected["masks"].dtype == np.int32
-    session = CSession(exported.encoder, "segmented")
-    _assert_alike(session.run({"images": exported.images}), expected)
-    assert session.run({"images": np.zeros((2, 40, 31, 1), np.float32)})["masks"].shape == (2, 40, 31)
+    session = exported.session("encoder")
+    _assert_alike(session.run({"images": exported.images}, "segmented"), expected)
+    assert session.run({"images": np.zeros((2, 40, 31, 1), np.float32)}, "segmented")["masks"].shape == (2, 40, 31)
     files = tf.stack([tf.io.encode_png(image) for image in exported.pixels])
     _assert_alike(_encode(exported, "encoded_segmented", image_bytes=files), expected)
 
@@ -196,7 +221,7 @@ def test_bad_requests_are_answered_with_the_input_and_what_it_must_be(exported):
             continue  # The VAE has no masks.
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             encoder.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
-    session = CSession(exported.encoder)
+    session = exported.session("encoder")
     for shape in ((8, 24, 24), (8, 24, 24, 3), ()):
         with pytest.raises(RuntimeError, match=r"images.* is not compatible with expected shape \[\?,\?,\?,1\]"):
             session.run({"images": np.zeros(shape, np.float32)})

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, MODELS, examples_for
+from tests.models.model_table import COMMON, LARGE, MODELS, examples_for
 from tests.training.test_resume import FLAGS
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
@@ -54,7 +54,7 @@ def _model(make_config, name):
     return model
 
 
-@pytest.mark.slow_if_large
+@pytest.mark.slow_for("lavae", *LARGE)
 @pytest.mark.parametrize("name", MODELS)
 def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, name):
     one = _model(make_config, name)

@@ -8,11 +8,9 @@ import tensorflow as tf
 from scipy import ndimage
 
 from tests.models.model_table import ATTENTION, COMMON, example_images
-from tf_scenes.app.build import build_model
 from tf_scenes.distributions.presence import geometric_presence
 from tf_scenes.layers.affine import scale_and_translation
 from tf_scenes.models.air.slots import Inference, Latent, SamplingOptions
-from tf_scenes.stack import keras
 
 IMAGES = tf.constant(example_images())
 VARIANTS = {
@@ -43,12 +41,9 @@ VARIANTS = {
 
 
 @pytest.fixture
-def build(make_config):
-    def build_by_name(name, *flags):
-        keras.utils.set_random_seed(0)
-        return build_model(make_config(*COMMON, *VARIANTS[name], *ATTENTION, *flags), (24, 24, 1))
-
-    return build_by_name
+def build(build_once):
+    """Builds a variant by its name, and with further flags; an earlier test may have had it."""
+    return lambda name, *flags: build_once(*COMMON, *VARIANTS[name], *ATTENTION, *flags)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -60,7 +55,7 @@ def test_what_is_encoded_is_drawn_where_the_model_drew_it(build, name):
     assert np.max(canvas) > 0.1
 
 
-def test_what_gains_nothing_is_no_object(build):
+def test_what_gains_nothing_is_no_object(build, monkeypatch):
     """Of three objects that inference calls present, the first draws nothing, and the third what the second drew."""
     model = build("air")
     images = IMAGES[1:2]  # One square.
@@ -74,7 +69,7 @@ def test_what_gains_nothing_is_no_object(build):
         )
         for number, (slot, drawing) in enumerate(zip(inference.slots, drawings), start=1)
     ]
-    model.infer = lambda *_: Inference(tf.add_n(drawings), slots)
+    monkeypatch.setattr(model, "infer", lambda *_: Inference(tf.add_n(drawings), slots))
     description = model.encode(images, 3)
     np.testing.assert_array_equal(description["presence"], [[1, 0, 0]])
     np.testing.assert_array_equal(description["num_objects"], [1])
@@ -83,7 +78,7 @@ def test_what_gains_nothing_is_no_object(build):
     np.testing.assert_array_equal(description["locations"][0, 1:], 0.0)
     # An object must gain more than it costs: one that costs too much is left out.
     costly = [slot._replace(object=slot.object._replace(draws=_cost(1e6))) for slot in slots]
-    model.infer = lambda *_: Inference(tf.add_n(drawings), costly)
+    monkeypatch.setattr(model, "infer", lambda *_: Inference(tf.add_n(drawings), costly))
     np.testing.assert_array_equal(model.encode(images, 3)["num_objects"], [0])
 
 
@@ -104,12 +99,12 @@ def test_a_larger_image_of_the_same_scene_has_the_same_description_in_larger_pix
     np.testing.assert_allclose(large["sizes"].numpy()[present], (small["sizes"] * stretch)[present], rtol=0.05)
 
 
-def test_the_transform_is_the_paper_s_from_a_hand_written_description(build):
+def test_the_transform_is_the_paper_s_from_a_hand_written_description(build, monkeypatch):
     """A bright corner of a template lands where equation 6, by hand, takes it."""
     model = build("rotation")
     corner = np.zeros((1, 8, 8, 1), np.float32)
     corner[0, 1, 6] = 1.0  # Up and right: x = 5/8, y = -5/8.
-    model.draw_object = lambda latents: tf.constant(corner)
+    monkeypatch.setattr(model, "draw_object", lambda latents: tf.constant(corner))
     description = {
         "presence": tf.constant([[1.0]]),
         "locations": tf.constant([[[19.5, 39.5]]]),
@@ -153,7 +148,7 @@ def test_presence_kl_against_enumeration(build):
     np.testing.assert_allclose(total, expected, rtol=1e-4)
 
 
-def test_nvil_gradient_of_presence_is_unbiased(build):
+def test_nvil_gradient_of_presence_is_unbiased(build, monkeypatch):
     """Against the derivative of the expected cost, by enumeration over both presences of one slot."""
     model = build("air_nvil", "--max_objects=1", "--attention.continue_probability=0.6")
     images = IMAGES[2:3]
@@ -168,7 +163,7 @@ def test_nvil_gradient_of_presence_is_unbiased(build):
 
     model.baseline._network.layers[-1].kernel.assign(tf.zeros([256, 1]))
     model.baseline._mean.assign(100.0)  # About the cost: any constant leaves the mean, and this one little variance.
-    model.baseline.loss = lambda cost, baseline: 0.0
+    monkeypatch.setattr(model.baseline, "loss", lambda cost, baseline: 0.0)
     head.bias.assign([0.3])
     estimates = np.array([gradient(tf.constant([0, number])).numpy()[0] for number in range(3_000)])
 
@@ -209,10 +204,14 @@ def test_without_memory_an_object_depends_on_the_latest_one_and_what_is_left_alo
     assert np.allclose(logits, third.presence_logits, atol=1e-5) == (not memory)
 
 
-def test_training_unrolls_more_slots_and_the_prior_of_counts_stays_in_its_range(build):
+def test_training_unrolls_more_slots_and_the_prior_of_counts_stays_in_its_range(build, monkeypatch):
     model, unrolled = build("joint", "--attention.extra_slots=2"), []
     infer = model.infer
-    model.infer = lambda images, num_slots, sampling: unrolled.append(num_slots) or infer(images, num_slots, sampling)
+    monkeypatch.setattr(
+        model,
+        "infer",
+        lambda images, num_slots, sampling: unrolled.append(num_slots) or infer(images, num_slots, sampling),
+    )
     loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
     assert unrolled == [model.max_objects + 2]
     assert np.isfinite(loss.per_image).all()
@@ -234,10 +233,9 @@ def test_what_is_explained_is_hidden_and_the_rest_is_seen_as_it_is(build):
 
 @pytest.mark.parametrize("pose_from", ["attention", "glimpse"])
 @pytest.mark.parametrize("pose", ["rotation", "rotation_and_skew", "joint"])
-def test_without_template_matching_the_pose_learns_from_the_elbo(make_config, pose_from, pose):
-    keras.utils.set_random_seed(0)
+def test_without_template_matching_the_pose_learns_from_the_elbo(build_once, pose_from, pose):
     flags = (f"--discrete_air.pose={pose}", f"--discrete_air.pose_from={pose_from}")
-    model = build_model(make_config(*COMMON, "--model=discrete_air", *flags, *ATTENTION), (24, 24, 1))
+    model = build_once(*COMMON, "--model=discrete_air", *flags, *ATTENTION)
     with tf.GradientTape() as tape:
         loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
         reconstruction = tf.reduce_mean(loss.elbo_terms["reconstruction"])

@@ -18,9 +18,8 @@ HEADS = (
 
 
 @pytest.fixture
-def model(make_config):
-    keras.utils.set_random_seed(0)
-    return build_model(make_config(*COMMON, *HEADS, *ATTENTION), (24, 24, 1))
+def model(build_once):
+    return build_once(*COMMON, *HEADS, *ATTENTION)
 
 
 def test_the_network_of_categories_learns_those_of_the_chosen_clustering(model):

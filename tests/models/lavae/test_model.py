@@ -10,29 +10,21 @@ from tests.models.model_table import COMMON, MODELS, example_images, example_pic
 from tf_scenes.app.build import build_model
 from tf_scenes.models.lavae.likelihood import BernoulliPixels
 from tf_scenes.models.lavae.placing import paste_sprites
-from tf_scenes.stack import keras
 from tf_scenes.training.callbacks import Calibrate
 
 IMAGES = example_images()
 PICTURES = example_pictures()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _seed():
-    keras.utils.set_random_seed(0)
-
-
 @pytest.fixture
-def model(make_config):
-    return build_model(make_config(*COMMON, *MODELS["lavae"]), (24, 24, 1))
+def model(build_once):
+    return build_once(*COMMON, *MODELS["lavae"])
 
 
 @pytest.fixture(params=["smooth", "constant"])
-def picture_model(request, make_config):
+def picture_model(request, build_once):
     """A model for real pictures, whose background is not its prior's."""
-    keras.utils.set_random_seed(0)
-    flags = (*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
-    model = build_model(make_config(*flags), (24, 24, 1))
+    model = build_once(*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
     head = model.background._head
     head.kernel.assign(np.random.RandomState(0).normal(0.0, 0.5, head.kernel.shape))
     head.bias.assign([0.7, -1.5])
@@ -115,8 +107,8 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
     _check_forcing(model, monkeypatch, forced=2)
 
 
-def test_fewer_objects_than_the_maximum_can_be_forced(make_config, monkeypatch):
-    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1"), (24, 24, 1))
+def test_fewer_objects_than_the_maximum_can_be_forced(build_once, monkeypatch):
+    model = build_once(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1")
     _check_forcing(model, monkeypatch, forced=1)
 
 
@@ -136,9 +128,9 @@ def test_encoding_finds_peaks_above_the_threshold_highest_first(model, monkeypat
 
 
 @pytest.mark.parametrize("between", [1, 2, 3])
-def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(make_config, monkeypatch, between):
+def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(build_once, monkeypatch, between):
     """The limit lies between the peaks of one image's four sprites, beside an image with one object."""
-    model = build_model(make_config(*COMMON, *MODELS["lavae"]), (24, 24, 1))
+    model = build_once(*COMMON, *MODELS["lavae"])
     peaks = [(0, 3, 4, 0.9), (0, 20, 20, 0.8), (0, 4, 18, 0.7), (0, 12, 12, 0.6), (1, 6, 6, 0.9)]
     _set_features(model, monkeypatch, _features_with_peaks(peaks, 2))
     images = tf.constant(np.stack([IMAGES[2], IMAGES[0]]))
@@ -271,7 +263,7 @@ def test_sampled_kl_of_the_background_has_that_mean(picture_model):
     assert (drawn.std(axis=0) > 0.01).all()
 
 
-def test_the_training_loss_has_the_background_s_kl_in_full(picture_model):
+def test_the_training_loss_has_the_background_s_kl_in_full(picture_model, monkeypatch):
     """Whatever the schedule of the other KL terms."""
     images, seed = picture_model.prepare({"images": tf.constant(PICTURES)}), tf.constant([5, 0])
     bias = picture_model.background._head.bias
@@ -281,7 +273,7 @@ def test_the_training_loss_has_the_background_s_kl_in_full(picture_model):
         return loss.per_image.numpy(), loss.elbo_terms["kl_background"].numpy()
 
     # A background that is always 0, whatever its latents: then only its KL can tell that its posterior changes.
-    picture_model.background._stddev = 0.0
+    monkeypatch.setattr(picture_model.background, "_stddev", 0.0)
     for step in (0, 90):
         loss, kl = measured(step)
         bias.assign_add([0.5, 0.3])
@@ -368,7 +360,7 @@ def test_calibration_is_on_prepared_pictures_and_their_background(picture_model,
     peaks = [(0, 5, 6, 0.9), (0, 18, 17, 0.7), (1, 5, 6, 1.4), (1, 18, 17, 0.9), (2, 18, 17, 1.4), (2, 5, 6, 0.7)]
     _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
     # These features are for the images as they are.
-    picture_model.options = dataclasses.replace(picture_model.options, typical_share=0.0)
+    monkeypatch.setattr(picture_model, "options", dataclasses.replace(picture_model.options, typical_share=0.0))
     sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
     monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
     head = picture_model.background._head
@@ -418,11 +410,11 @@ def test_objects_of_an_enlarged_picture_are_drawn_smaller(picture_model):
         assert extent[1] == pytest.approx(extent[0] / 1.25, abs=1.01)
 
 
-def test_pictures_are_scaled_to_the_typical_share(make_config):
+def test_pictures_are_scaled_to_the_typical_share(build_once):
     """Objects of `encode` are those of the same picture, scaled by hand, in the pixels of the picture itself."""
     flags = (*COMMON, *MODELS["lavae_pictures"], "--lavae.count_threshold=-9", "--max_inferred_objects=6")
-    model = build_model(make_config(*flags, "--lavae.background=none"), (24, 24, 1))
-    plain = build_model(make_config(*flags, "--lavae.background=none", "--lavae.typical_share=0"), (24, 24, 1))
+    model = build_once(*flags, "--lavae.background=none")
+    plain = build_once(*flags, "--lavae.background=none", "--lavae.typical_share=0")
     plain.set_weights(model.get_weights())
     pictures = tf.constant(PICTURES)
     found = {name: values.numpy() for name, values in model.encode(pictures).items()}
