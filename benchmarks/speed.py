@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _measure(flags: list[str], repeats: int) -> dict[str, Any]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from benchmarks import measuring
 
     return measuring.measure(flags, repeats)

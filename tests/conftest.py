@@ -29,6 +29,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MNIST = os.path.join(ROOT, "..", "shared", "data", "mnist")
 SMOKE = os.path.join(ROOT, "configs", "smoke.cfg")
 
+# Commands find the package where it is installed, or here.
+WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

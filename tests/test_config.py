@@ -48,7 +48,7 @@ def test_combinations_that_cannot_work_are_one_line(make_config, arguments, mess
     "argument", ["--mode=play", "--batch_size=0", "--batch_size=x", "--dataset=cifar", "--lavae.strides=3", "--nope=1"]
 )
 def test_wrong_values_are_refused_when_flags_are_parsed(make_config, argument):
-    with pytest.raises(flags.Error, match=argument.split("=")[0].strip("-")):
+    with pytest.raises(UserError, match=argument.split("=")[0].strip("-")):
         make_config(argument)
 
 

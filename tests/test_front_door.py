@@ -9,10 +9,9 @@ import zipfile
 import pytest
 
 import tf_scenes
-from tests.conftest import ROOT, SMOKE
+from tests.conftest import ROOT, SMOKE, WITH_PACKAGE
 from tf_scenes.shipped import find_shipped
 
-WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 IMPORT = """
 import os, sys
 before = dict(os.environ)

@@ -10,11 +10,9 @@ import pytest
 from PIL import Image
 
 import tf_scenes
-from tests.conftest import ROOT, SMOKE
+from tests.conftest import ROOT, SMOKE, WITH_PACKAGE
 from tf_scenes.errors import UserError
 
-# Tools find the package where it is installed, or here.
-WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 MAIN = [sys.executable, os.path.join(ROOT, "main.py")]
 # Even smaller than the smoke run: these tests are about the job, not about learning.
 TINY = (

@@ -196,11 +196,14 @@ def config_of(arguments: Sequence[str]) -> Config:
         arguments: Flags, e.g. `--flagfile=configs/lavae.cfg`.
 
     Raises:
-        UserError: If flags have invalid or incompatible values, or a flagfile cannot be read.
+        UserError: If a flag does not exist, flags have invalid or incompatible values, or a flagfile cannot be read.
     """
     values = flags.FlagValues()
     define_flags(values)
-    values(["main.py", *flagfiles.expand(arguments)])
+    try:
+        values(["main.py", *flagfiles.expand(arguments)])
+    except flags.Error as error:
+        raise UserError(str(error)) from None
     return config_from_flags(values, list(arguments))
 
 

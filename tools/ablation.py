@@ -179,7 +179,10 @@ def table(reports: dict[str, dict[str, Any]], early: dict[str, dict[str, Optiona
         early: Further measures by the name of the row, see `early_counts`.
     """
     splits = [name for name in next(iter(reports.values())) if name.startswith("validation")]
-    columns = [(split, measure) for split in splits for measure in _MEASURES]
+    has = {
+        measure for report in reports.values() for measure in _MEASURES if report[splits[0]].get(measure) is not None
+    }
+    columns = [(split, measure) for split in splits for measure in _MEASURES if measure in has]
     header = ["", *next(iter(early.values())), *(f"{split}: {_MEASURES[measure]}" for split, measure in columns)]
     lines = [[*header, "training, min"], ["---"] * (len(header) + 1)]
     for name, report in reports.items():

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
 from tests.models import own_model
@@ -119,7 +118,7 @@ def test_it_predicts_by_run_and_by_export_alike(run, tmp_path):
 
 
 def test_its_options_are_checked_like_any_others(registered, make_config):
-    with pytest.raises(flags.Error, match=r"spot\.glow_dim"):
+    with pytest.raises(UserError, match=r"spot\.glow_dim"):
         make_config("--model=spot", "--spot.glow_dim=0")
     with pytest.raises(UserError, match=r"--spot\.glow_dim=0 must be 1 or more"):
         own_model.SpotOptions(glow_dim=0)

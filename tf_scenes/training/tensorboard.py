@@ -49,27 +49,33 @@ class ScalarsToTensorBoard(keras.callbacks.Callback):
         super().__init__()
         self._writers = {name: make_writer(log_dir, name) for name in (TRAIN, VALIDATION)}
         self._batch_size, self._began = batch_size, (0, 0.0)
+        self._images_per_second: Optional[float] = None
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         """Starts the clock."""
-        self._began = self.model.steps_taken, time.monotonic()
+        self._began, self._images_per_second = (self.model.steps_taken, time.monotonic()), None
 
     def on_test_begin(self, logs: object = None) -> None:
         """Stops the clock: what follows is no training."""
-        steps, began = self._began
-        self._rate = (self.model.steps_taken - steps) * self._batch_size / (time.monotonic() - began)
+        self._images_per_second = self._rate()
 
     def on_epoch_end(self, epoch: int, logs: Optional[dict[str, float]] = None) -> None:
         """Writes all scalars."""
         step = self.model.steps_taken
         held_out = {name[len(_HELD_OUT) :]: logs[name] for name in logs if name.startswith(_HELD_OUT)}
         training = {tag(name): value for name, value in logs.items() if not name.startswith(_HELD_OUT)}
-        training |= {"data/images": float(step * self._batch_size), "data/images_per_second": self._rate}
+        rate = self._rate() if self._images_per_second is None else self._images_per_second
+        training |= {"data/images": float(step * self._batch_size), "data/images_per_second": rate}
         for name, scalars in ((TRAIN, training), (VALIDATION, {tag(name): held_out[name] for name in held_out})):
             with self._writers[name].as_default(step=step):
                 for each, value in scalars.items():
                     tf.summary.scalar(each, value)
             self._writers[name].flush()
+
+    def _rate(self) -> float:
+        """Images a second since the epoch began."""
+        steps, began = self._began
+        return (self.model.steps_taken - steps) * self._batch_size / (time.monotonic() - began)
 
 
 class PicturesToTensorBoard(keras.callbacks.Callback):
