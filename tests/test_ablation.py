@@ -70,8 +70,10 @@ def test_a_killed_study_goes_on_where_it_stopped(ablation, monkeypatch, tmp_path
     _study(ablation, monkeypatch, tmp_path, "combinations")
     assert runs.rows == ["additive", "multiplicative", "multiplicative", "convolutional"]
     lines = capsys.readouterr().out.splitlines()
-    row = next(line for line in lines if line.startswith("| convolutional |"))
-    assert row == "| convolutional | 0.9 | - | - | 0.8 | - | - | -12.35 | 0.75 | - | - | 0.8 | - | - | -12.35 | 2 |"
+    names = ("counts", "correspondence", "ELBO")  # What no row has is left out.
+    header = [f"{split}: {name}" for split in ("validation", "validation_3") for name in names]
+    assert f"|  | {' | '.join(header)} | training, min |" in lines
+    assert "| convolutional | 0.9 | 0.8 | -12.35 | 0.75 | 0.8 | -12.35 | 2 |" in lines
     assert read_json(os.path.join(tmp_path, "combinations", "additive", "report.json"))
     with pytest.raises(SystemExit, match="is of a run with other flags: delete it"):
         _study(ablation, monkeypatch, tmp_path, "combinations", "--flags=--train_steps=7500")
