@@ -145,6 +145,7 @@ def test_experiments_are_sections_of_the_report(trained):
     assert report["test"]["images"] == 40
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_evaluated_and_exported_again(trained):
     path, _ = trained
     before = json.loads((path / "run/report.json").read_text())
@@ -183,11 +184,16 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
     np.testing.assert_allclose(by_run["images"], by_export["images"], atol=1e-4)
     np.testing.assert_array_equal(by_run["images"][0], by_run["images"][1])
     assert (path / "run/figures/edited.png").exists() and (tmp_path / "edited/figures/edited.png").exists()
+
+
+@pytest.mark.slow
+def test_what_is_to_be_edited_must_be_there(trained, tmp_path):
+    path, _ = trained
     for flags, message in (
         ((f"--edit_models={tmp_path}",), "holds no exported model"),
         ((f"--edit_models={path / 'saved'}", "--edit_images=none.npz"), "none.npz does not exist"),
     ):
-        result = _run(*common, *flags, check=False)
+        result = _run(*TINY, f"--run_dir={tmp_path}", "--mode=edit", *flags, check=False)
         assert result.returncode != 0 and message in result.stderr and "Traceback" not in result.stderr
 
 
@@ -271,6 +277,7 @@ def test_wrong_paths_of_predictions_are_reported_before_tensorflow_is_imported(t
         assert not [line for line in lines if line.startswith("import time") and line.split()[-1] == "tensorflow"]
 
 
+@pytest.mark.slow
 def test_the_demo_shows_an_exported_model(trained, tmp_path):
     path, _ = trained
     (tmp_path / "models").mkdir()

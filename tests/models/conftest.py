@@ -11,14 +11,14 @@ SHAPE = (24, 24, 1)
 
 
 @pytest.fixture(scope="module")
-def build(make_config):
-    """Builds a new model from flags, for tests that change more of it than its variables."""
+def new_model(make_config):
+    """Builds a model from flags, for tests that change more of it than its variables."""
 
-    def build_from_flags(*flags):
+    def build(*flags):
         keras.utils.set_random_seed(0)
         return build_model(make_config(*flags), SHAPE)
 
-    return build_from_flags
+    return build
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +28,25 @@ def _built():
 
 
 @pytest.fixture
-def build_once(build, _built):
-    """What `build` gives, but that an earlier test may have had it: all its variables have their first values again.
+def shared_model(new_model, _built):
+    """What `new_model` gives, but that an earlier test may have had it: all variables have their first values again.
 
     A test that asks twice for the same flags is given two models.
     """
     given = collections.Counter()
 
-    def model_as_new(*flags):
+    def model(*flags):
         alike = _built[flags]
         if given[flags] == len(alike):
-            new = build(*flags)
+            new = new_model(*flags)
             alike.append((new, [(variable, variable.numpy()) for variable in _variables(new)]))
-        model, values = alike[given[flags]]
+        shared, values = alike[given[flags]]
         given[flags] += 1
         for variable, value in values:
             variable.assign(value)
-        return model
+        return shared
 
-    return model_as_new
+    return model
 
 
 def _variables(model):

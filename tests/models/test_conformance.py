@@ -20,15 +20,15 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 
 
 @pytest.fixture
-def build(build):
+def build(new_model):
     """Builds a new model of the table by its name, and with further flags."""
-    return lambda name, *flags: build(*COMMON, *MODELS[name], *flags)
+    return lambda name, *flags: new_model(*COMMON, *MODELS[name], *flags)
 
 
 @pytest.fixture
-def build_once(build_once):
+def shared(shared_model):
     """The same, but that an earlier test may have had it."""
-    return lambda name, *flags: build_once(*COMMON, *MODELS[name], *flags)
+    return lambda name, *flags: shared_model(*COMMON, *MODELS[name], *flags)
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def images(name):
 
 
 @pytest.fixture
-def model(build_once, name):
+def model(shared, name):
     """An untrained model."""
-    return build_once(name)
+    return shared(name)
 
 
 def _prepared(model, images):
@@ -124,8 +124,8 @@ def test_every_trained_weight_is_in_one_group_and_every_group_has_an_optimiser(m
     assert groups.keys() == model.optimizer.by_group.keys()
 
 
-def test_every_weight_has_a_gradient(build_once, name, images):
-    model = build_once(name)
+def test_every_weight_has_a_gradient(shared, name, images):
+    model = shared(name)
     with tf.GradientTape() as tape:
         # The first step of all, while every auxiliary loss is on.
         loss = model.training_loss(_prepared(model, images), tf.constant(0, tf.int64), tf.constant([0, 0]))
@@ -135,8 +135,8 @@ def test_every_weight_has_a_gradient(build_once, name, images):
     assert not missing
 
 
-def test_random_draws_are_a_function_of_seed_and_step(build_once, name, images):
-    first, same, other = build_once(name), build_once(name), build_once(name, "--seed=1")
+def test_random_draws_are_a_function_of_seed_and_step(shared, name, images):
+    first, same, other = shared(name), shared(name), shared(name, "--seed=1")
     other.set_weights(first.get_weights())
     losses = _steps(first, images, 2)
     assert _steps(same, images, 2) == losses
@@ -203,12 +203,12 @@ def test_an_overflow_in_one_group_skips_the_step_of_all_and_lowers_the_scale(bui
     assert {int(each.iterations) for each in grouped.by_group.values()} == {3}
 
 
-def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(build_once, name, images, tmp_path):
-    model = build_once(name)
+def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(shared, name, images, tmp_path):
+    model = shared(name)
     _steps(model, images, 2)
     path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
     expected = _steps(model, images, 2)
-    restored = build_once(name, "--seed=0")
+    restored = shared(name, "--seed=0")
     tf.train.Checkpoint(model=restored).read(path).assert_existing_objects_matched()
     assert _steps(restored, images, 2) == expected
     for one, other in zip(model.weights, restored.weights):
@@ -249,8 +249,8 @@ def test_any_image_size_and_number_of_objects(model, size, max_objects):
     assert np.isfinite([value.numpy() for value in terms.values()]).all()
 
 
-def test_descriptions_from_the_posterior_are_a_function_of_the_seed(build_once, name, images):
-    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_descriptions_from_the_posterior_are_a_function_of_the_seed(shared, name, images):
+    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
     likely, (first, again, other) = model.encode(images), (model.encode(images, seed=[0, n]) for n in (1, 1, 2))
     specs = [{key: (value.dtype, value.shape) for key, value in each.items()} for each in (likely, first)]
     assert specs[0] == specs[1]
@@ -346,8 +346,8 @@ def test_without_objects_there_is_nothing_to_outline(model, images, name):
     assert model.decode(bare, 24, 24).numpy().any() == (name in FOR_PICTURES)  # Others are black without objects.
 
 
-def test_masks_of_any_size_are_the_same_from_a_graph(build_once, name, images):
-    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_masks_of_any_size_are_the_same_from_a_graph(shared, name, images):
+    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
     if not model.finds_objects:
         return
 
@@ -363,8 +363,8 @@ def test_masks_of_any_size_are_the_same_from_a_graph(build_once, name, images):
     assert masks.experimental_get_tracing_count() == 1
 
 
-def test_losses_and_elbos_are_of_prepared_images(build_once, name, images, monkeypatch):
-    model, seed = build_once(name), tf.constant([1, 2])
+def test_losses_and_elbos_are_of_prepared_images(shared, name, images, monkeypatch):
+    model, seed = shared(name), tf.constant([1, 2])
     # Levels of the larger picture that a crop is from, and not the crop's own.
     levels = {"levels": tf.tile([[0.1, 0.8]], [8, 1])} if name in FOR_PICTURES else {}
     prepared = model.prepare({"images": images, **levels})
@@ -381,11 +381,11 @@ def test_losses_and_elbos_are_of_prepared_images(build_once, name, images, monke
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(0.5, 0.0), (1.0, 0.1), (-1.0, 1.0)])
-def test_brightness_and_contrast_of_pictures_do_not_matter(build_once, name, images, scale, shift):
+def test_brightness_and_contrast_of_pictures_do_not_matter(shared, name, images, scale, shift):
     """Nor does it whether objects are brighter or darker than what is around them."""
     if name not in FOR_PICTURES:
         return
-    model = build_once(name, "--lavae.count_threshold=-9")  # So that much is found.
+    model = shared(name, "--lavae.count_threshold=-9")  # So that much is found.
     changed = scale * images + shift
     description, same = model.encode(images), model.encode(changed)
     assert description["num_objects"].numpy().min() > 1
@@ -402,8 +402,8 @@ def test_brightness_and_contrast_of_pictures_do_not_matter(build_once, name, ima
 
 
 @pytest.mark.usefixtures("optimised_graphs")
-def test_an_optimised_graph_for_one_size_gives_what_python_gives(build_once, name, images):
-    model = build_once(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+def test_an_optimised_graph_for_one_size_gives_what_python_gives(shared, name, images):
+    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
 
     def all_that_is_inferred(images):
         description, prepared = model.encode(images), _prepared(model, images)

@@ -54,7 +54,7 @@ def _model(make_config, name):
     return model
 
 
-@pytest.mark.slow_for("lavae", *LARGE)
+@pytest.mark.slow_for("lavae", "vae", *LARGE)
 @pytest.mark.parametrize("name", MODELS)
 def test_two_devices_take_the_step_of_one(make_config, two_replicas, no_noise, name):
     one = _model(make_config, name)

@@ -41,9 +41,9 @@ VARIANTS = {
 
 
 @pytest.fixture
-def build(build_once):
+def build(shared_model):
     """Builds a variant by its name, and with further flags; an earlier test may have had it."""
-    return lambda name, *flags: build_once(*COMMON, *VARIANTS[name], *ATTENTION, *flags)
+    return lambda name, *flags: shared_model(*COMMON, *VARIANTS[name], *ATTENTION, *flags)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -233,9 +233,9 @@ def test_what_is_explained_is_hidden_and_the_rest_is_seen_as_it_is(build):
 
 @pytest.mark.parametrize("pose_from", ["attention", "glimpse"])
 @pytest.mark.parametrize("pose", ["rotation", "rotation_and_skew", "joint"])
-def test_without_template_matching_the_pose_learns_from_the_elbo(build_once, pose_from, pose):
+def test_without_template_matching_the_pose_learns_from_the_elbo(shared_model, pose_from, pose):
     flags = (f"--discrete_air.pose={pose}", f"--discrete_air.pose_from={pose_from}")
-    model = build_once(*COMMON, "--model=discrete_air", *flags, *ATTENTION)
+    model = shared_model(*COMMON, "--model=discrete_air", *flags, *ATTENTION)
     with tf.GradientTape() as tape:
         loss = model.training_loss(IMAGES, tf.constant(0, tf.int64), tf.constant([0, 0]))
         reconstruction = tf.reduce_mean(loss.elbo_terms["reconstruction"])

@@ -18,8 +18,8 @@ HEADS = (
 
 
 @pytest.fixture
-def model(build_once):
-    return build_once(*COMMON, *HEADS, *ATTENTION)
+def model(shared_model):
+    return shared_model(*COMMON, *HEADS, *ATTENTION)
 
 
 def test_the_network_of_categories_learns_those_of_the_chosen_clustering(model):

@@ -17,14 +17,14 @@ PICTURES = example_pictures()
 
 
 @pytest.fixture
-def model(build_once):
-    return build_once(*COMMON, *MODELS["lavae"])
+def model(shared_model):
+    return shared_model(*COMMON, *MODELS["lavae"])
 
 
 @pytest.fixture(params=["smooth", "constant"])
-def picture_model(request, build_once):
+def picture_model(request, shared_model):
     """A model for real pictures, whose background is not its prior's."""
-    model = build_once(*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
+    model = shared_model(*COMMON, *MODELS["lavae_pictures"], f"--lavae.background={request.param}")
     head = model.background._head
     head.kernel.assign(np.random.RandomState(0).normal(0.0, 0.5, head.kernel.shape))
     head.bias.assign([0.7, -1.5])
@@ -107,8 +107,8 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
     _check_forcing(model, monkeypatch, forced=2)
 
 
-def test_fewer_objects_than_the_maximum_can_be_forced(build_once, monkeypatch):
-    model = build_once(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1")
+def test_fewer_objects_than_the_maximum_can_be_forced(shared_model, monkeypatch):
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1")
     _check_forcing(model, monkeypatch, forced=1)
 
 
@@ -128,9 +128,9 @@ def test_encoding_finds_peaks_above_the_threshold_highest_first(model, monkeypat
 
 
 @pytest.mark.parametrize("between", [1, 2, 3])
-def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(build_once, monkeypatch, between):
+def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(shared_model, monkeypatch, between):
     """The limit lies between the peaks of one image's four sprites, beside an image with one object."""
-    model = build_once(*COMMON, *MODELS["lavae"])
+    model = shared_model(*COMMON, *MODELS["lavae"])
     peaks = [(0, 3, 4, 0.9), (0, 20, 20, 0.8), (0, 4, 18, 0.7), (0, 12, 12, 0.6), (1, 6, 6, 0.9)]
     _set_features(model, monkeypatch, _features_with_peaks(peaks, 2))
     images = tf.constant(np.stack([IMAGES[2], IMAGES[0]]))
@@ -410,11 +410,11 @@ def test_objects_of_an_enlarged_picture_are_drawn_smaller(picture_model):
         assert extent[1] == pytest.approx(extent[0] / 1.25, abs=1.01)
 
 
-def test_pictures_are_scaled_to_the_typical_share(build_once):
+def test_pictures_are_scaled_to_the_typical_share(shared_model):
     """Objects of `encode` are those of the same picture, scaled by hand, in the pixels of the picture itself."""
     flags = (*COMMON, *MODELS["lavae_pictures"], "--lavae.count_threshold=-9", "--max_inferred_objects=6")
-    model = build_once(*flags, "--lavae.background=none")
-    plain = build_once(*flags, "--lavae.background=none", "--lavae.typical_share=0")
+    model = shared_model(*flags, "--lavae.background=none")
+    plain = shared_model(*flags, "--lavae.background=none", "--lavae.typical_share=0")
     plain.set_weights(model.get_weights())
     pictures = tf.constant(PICTURES)
     found = {name: values.numpy() for name, values in model.encode(pictures).items()}
