@@ -189,11 +189,13 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
 @pytest.mark.slow
 def test_what_is_to_be_edited_must_be_there(trained, tmp_path):
     path, _ = trained
+    (tmp_path / "edits.txt").write_text("reset\n")
+    edit = (*TINY, f"--run_dir={tmp_path}", "--mode=edit", f"--edit_path={tmp_path / 'edits.txt'}")
     for flags, message in (
         ((f"--edit_models={tmp_path}",), "holds no exported model"),
         ((f"--edit_models={path / 'saved'}", "--edit_images=none.npz"), "none.npz does not exist"),
     ):
-        result = _run(*TINY, f"--run_dir={tmp_path}", "--mode=edit", *flags, check=False)
+        result = _run(*edit, *flags, check=False)
         assert result.returncode != 0 and message in result.stderr and "Traceback" not in result.stderr
 
 
