@@ -322,6 +322,9 @@ def test_own_images_need_no_ground_truth(tmp_path):
     assert "test_4" not in report
     assert report["test"]["count_accuracy"] is None
     assert report["test"]["elbo"] < 0
+    (tmp_path / "own.npz").unlink()
+    assert tf_scenes.load(tmp_path / "run").reconstruct(images[:3]).shape == (3, 20, 28, 1)
+    np.savez(tmp_path / "own.npz", images=images)
     Image.new("L", (28, 20)).save(tmp_path / "a.png")
     arguments = (*TINY, *_folders(tmp_path), *own, "--train_steps=4", "--mode=predict")
     result = _run(*arguments, f"--predict_images={tmp_path / 'a.png'}", check=False)

@@ -12,6 +12,7 @@ from typing_extensions import override
 from tf_scenes.app.build import build_model
 from tf_scenes.app.run import CHECKPOINTS, FLAGS, MODEL
 from tf_scenes.config import Config, config_of_values
+from tf_scenes.data import registry
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
@@ -171,7 +172,9 @@ class _Trained(LoadedModel):
     def __init__(self, folder: str):
         report = read_json(os.path.join(folder, "report.json"))
         values = {**read_json(os.path.join(folder, FLAGS)), **report.get("inference_flags", {})}
-        config = config_of_values(values)
+        # A run does not say where its data was, and its model does without.
+        data = registry.entry(values["dataset"]).required_flag
+        config = config_of_values({**values, data: folder} if data else values)
         shape = _image_shape(folder, config)
         model = build_model(config, shape)
         checkpoint = tf.train.Checkpoint(model=model)
