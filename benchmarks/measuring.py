@@ -8,10 +8,12 @@ import resource
 import statistics
 import tempfile
 import time
-from typing import Any, Callable
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
 
 import tensorflow as tf
 from absl import flags as absl_flags
+from tensorflow.python.framework.func_graph import FuncGraph
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from tf_scenes import config, flagfiles
@@ -64,7 +66,7 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
     model.optimizer.iterations.assign(settings.training.train_steps)
     step_seconds = _seconds(lambda: step(batch), repeats)
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    operations = _float_operations(step.get_concrete_function(batch).graph)
+    operations = float_operations(step.get_concrete_function(batch).graph)
     encode = tf.function(model.encode)
     inference_seconds = _seconds(lambda: encode(batch["images"]), repeats)
     parts, kinds = _profile(lambda: step(batch))
@@ -102,23 +104,52 @@ def _seconds(function: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def _float_operations(graph: tf.Graph) -> int:
-    """Multiplications and additions of a graph's convolutions and matrix products, including those of gradients."""
+def float_operations(graph: FuncGraph, outputs: Optional[Iterable[tf.Tensor]] = None) -> int:
+    """Multiplications and additions of a graph's convolutions and matrix products, including those of gradients.
+
+    Args:
+        graph: Graph with static shapes; functions that it calls are counted each time that they are called.
+        outputs: Those of the graph's outputs that are used; all by default. What no used output and no change of a
+            variable depends on is not counted, since TensorFlow leaves it out.
+    """
     total = 0
-    for operation in graph.get_operations():
-        inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
+    for operation, used in _used(graph.outputs if outputs is None else outputs, graph.control_outputs).items():
         if operation.type in _CALLS:
-            total += _float_operations(graph._get_function(operation.get_attr("f").name).graph)
-        elif operation.type in ("MatMul", "BatchMatMulV2"):
-            transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
-            total += 2 * outputs[0].num_elements() * inputs[0][-2 if transposed else -1]
-        elif operation.type == "Conv2D":
-            total += 2 * outputs[0].num_elements() * inputs[1][:3].num_elements()
-        elif operation.type == "Conv2DBackpropInput":
-            total += 2 * inputs[2].num_elements() * inputs[1][:3].num_elements()
-        elif operation.type == "Conv2DBackpropFilter":
-            total += 2 * inputs[2].num_elements() * outputs[0][:3].num_elements()
+            called = graph._get_function(operation.get_attr("f").name).graph
+            total += float_operations(called, [called.outputs[index] for index in used])
+        else:
+            total += _operations(operation)
     return total
+
+
+def _used(tensors: Iterable[tf.Tensor], operations: Iterable[tf.Operation]) -> dict[tf.Operation, set[int]]:
+    """All operations that tensors and operations depend on, each with the indices of its outputs that are used."""
+    found: dict[tf.Operation, set[int]] = {}
+    pending = [*((tensor.op, tensor.value_index) for tensor in tensors), *((each, None) for each in operations)]
+    while pending:
+        operation, index = pending.pop()
+        if operation not in found:
+            found[operation] = set()
+            pending += [(tensor.op, tensor.value_index) for tensor in operation.inputs]
+            pending += [(each, None) for each in operation.control_inputs]
+        if index is not None:
+            found[operation].add(index)
+    return found
+
+
+def _operations(operation: tf.Operation) -> int:
+    """Multiplications and additions of one operation, 0 if it is neither a convolution nor a matrix product."""
+    inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
+    if operation.type in ("MatMul", "BatchMatMulV2"):
+        transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
+        return 2 * outputs[0].num_elements() * inputs[0][-2 if transposed else -1]
+    if operation.type == "Conv2D":
+        return 2 * outputs[0].num_elements() * inputs[1][:3].num_elements()
+    if operation.type == "Conv2DBackpropInput":
+        return 2 * inputs[2].num_elements() * inputs[1][:3].num_elements()
+    if operation.type == "Conv2DBackpropFilter":
+        return 2 * inputs[2].num_elements() * outputs[0][:3].num_elements()
+    return 0
 
 
 def _profile(step: Callable[[], Any]) -> tuple[dict[str, float], dict[str, float]]:

@@ -16,6 +16,7 @@ from tf_scenes.stack import keras
 # start are told by the environment.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1")
+os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # What they print is tested as it is by default.
 
 # Two devices, so that a strategy has two replicas; this must come before TensorFlow's first op.
 tf.config.set_logical_device_configuration(

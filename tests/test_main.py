@@ -11,6 +11,7 @@ from PIL import Image
 
 import tf_scenes
 from tests.conftest import ROOT, SMOKE, WITH_PACKAGE
+from tf_scenes.app.modes import run_mode
 from tf_scenes.errors import UserError
 
 MAIN = [sys.executable, os.path.join(ROOT, "main.py")]
@@ -20,7 +21,7 @@ TINY = (
     "--image_size=32",
     "--sprite_size=10",
     "--test_size=40",
-    "--validation_size=20",
+    "--validation_size=40",  # As many as in a test split, so that graphs for its batches serve both.
     "--train_steps=10",  # Not a multiple of what lies between two reports.
     "--steps_per_report=6",
     "--calibration_size=8",
@@ -40,6 +41,12 @@ def _run(*arguments, check=True):
     if check:
         assert result.returncode == 0, result.stderr
     return result
+
+
+def _run_here(*arguments):
+    """The same in this process, which has imported TensorFlow already; bad input raises a `UserError`."""
+    # Determinism cannot be switched off again, for the tests that follow.
+    run_mode(tf_scenes.config_of([*arguments, "--nodeterministic"]))
 
 
 def _folders(path):
@@ -163,7 +170,7 @@ def test_a_run_is_exported_on_its_own(trained, tmp_path):
 
 def test_a_finished_run_draws_scenes(trained):
     path, _ = trained
-    _run(*TINY, *_folders(path), "--mode=generate", "--num_generated=70", "--generated_max_objects=6")
+    _run_here(*TINY, *_folders(path), "--mode=generate", "--num_generated=70", "--generated_max_objects=6")
     generated = np.load(path / "run/generated.npz")
     assert generated["images"].shape == (70, 32, 32, 1)
     assert generated["presence"].shape == (70, 6)
@@ -177,8 +184,8 @@ def test_scenes_are_edited_with_a_run_and_with_exported_models_alike(trained, tm
     script.write_text("reset  # what any model can do\n")
     np.savez(images, images=(np.random.RandomState(0).uniform(size=(9, 32, 40)) > 0.9).astype(np.uint8) * 255)
     common = (*TINY, "--mode=edit", f"--edit_path={script}", f"--edit_images={images}", "--num_edited=2")
-    _run(*common, *_folders(path))
-    _run(*common, f"--edit_models={path / 'saved'}", f"--run_dir={tmp_path / 'edited'}")
+    _run_here(*common, *_folders(path))
+    _run_here(*common, f"--edit_models={path / 'saved'}", f"--run_dir={tmp_path / 'edited'}")
     by_run, by_export = (np.load(folder / "edited.npz") for folder in (path / "run", tmp_path / "edited"))
     assert by_run["images"].shape == (2, 2, 32, 40, 1)
     np.testing.assert_allclose(by_run["images"], by_export["images"], atol=1e-4)
@@ -217,6 +224,7 @@ def test_a_run_and_its_export_are_loaded_as_the_same_kind_of_model(trained):
         drawn = model.reconstruct(images)
         assert drawn.shape == images.shape and 0 <= drawn.min() <= drawn.max() <= 1
         np.testing.assert_allclose(drawn, model.decode(scenes, 32, 40), atol=1e-4)
+        np.testing.assert_array_equal(model.decode(scenes), model.decode(scenes, 32, 32))  # As large as in training.
         boxes = model.boxes(images)
         assert [len(each) for each in boxes] == scenes["num_objects"].tolist()
         assert all((each[:, 2:] <= [32, 40]).all() for each in boxes)
@@ -236,11 +244,16 @@ def test_what_cannot_be_loaded_or_inferred_is_one_line(trained, tmp_path):
             model.encode(images)
     with pytest.raises(UserError, match="floats from 0 to 1"):
         model.encode(np.full((1, 32, 32), 2.0))
-    with pytest.raises(UserError, match="no field that is drawn"):
-        model.decode({}, 32, 32)
+    scene = model.encode(np.zeros((1, 32, 32), np.uint8))
+    with pytest.raises(UserError, match="both height and width"):
+        model.decode(scene, 32)
+    del scene["locations"]
+    for each in (model, tf_scenes.load(path / "saved")):
+        with pytest.raises(UserError, match=r"the scene lacks locations: .* appearance, locations, presence"):
+            each.decode(scene)
 
 
-def test_objects_in_files_are_predicted_with_a_run_and_with_an_exported_model_alone(trained, tmp_path):
+def test_objects_in_files_are_predicted_with_a_run_and_with_an_exported_model_alone(trained, tmp_path, capsys):
     path, _ = trained
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -248,10 +261,11 @@ def test_objects_in_files_are_predicted_with_a_run_and_with_an_exported_model_al
         pixels = np.random.RandomState(number).uniform(size=(32, 30 + 5 * number)) > 0.9
         Image.fromarray(pixels.astype(np.uint8) * 255).save(folder / f"{number}.png")
     pictures = f"--predict_images={folder}"
-    by_run = _run(*TINY, *_folders(path), "--mode=predict", pictures)
-    assert "in 3 images" in by_run.stdout and "3/3" in by_run.stderr
+    _run_here(*TINY, *_folders(path), "--mode=predict", pictures)
+    printed, progress = capsys.readouterr()
+    assert "in 3 images" in printed and "3/3" in progress
     exported = ("--mode=predict", pictures, f"--predict_models={path / 'saved'}", f"--predict_dir={tmp_path / 'out'}")
-    _run(*exported)  # Without any flag of the run.
+    _run_here(*exported)  # Without any flag of the run.
     for table in ("counts.csv", "objects.csv"):
         assert (path / "run" / "predictions" / table).read_text() == (tmp_path / "out" / table).read_text()
     assert (tmp_path / "out" / "counts.csv").read_text().startswith("file,num_objects\n0.png,")
@@ -317,7 +331,7 @@ def test_own_images_need_no_ground_truth(tmp_path):
     images = (np.random.RandomState(0).uniform(size=(300, 20, 28)) > 0.8).astype(np.uint8) * 255
     np.savez(tmp_path / "own.npz", images=images)
     own = ("--model=vae", "--vae.channels=4", "--dataset=images", f"--images_path={tmp_path / 'own.npz'}")
-    _run(*TINY, *_folders(tmp_path), *own, "--train_steps=4")
+    _run_here(*TINY, *_folders(tmp_path), *own, "--train_steps=4")
     report = json.loads((tmp_path / "run/report.json").read_text())
     assert "test_4" not in report
     assert report["test"]["count_accuracy"] is None
@@ -326,9 +340,9 @@ def test_own_images_need_no_ground_truth(tmp_path):
     assert tf_scenes.load(tmp_path / "run").reconstruct(images[:3]).shape == (3, 20, 28, 1)
     np.savez(tmp_path / "own.npz", images=images)
     Image.new("L", (28, 20)).save(tmp_path / "a.png")
-    arguments = (*TINY, *_folders(tmp_path), *own, "--train_steps=4", "--mode=predict")
-    result = _run(*arguments, f"--predict_images={tmp_path / 'a.png'}", check=False)
-    assert result.returncode == 1 and "--mode=predict needs a model that finds objects" in result.stderr
+    predict = ("--mode=predict", f"--predict_images={tmp_path / 'a.png'}")
+    with pytest.raises(UserError, match="--mode=predict needs a model that finds objects"):
+        _run_here(*TINY, *_folders(tmp_path), *own, "--train_steps=4", *predict)
     assert not (tmp_path / "run" / "predictions").exists()
 
 
@@ -409,9 +423,8 @@ def test_a_loss_of_nan_stops_the_run_and_is_not_saved(tmp_path):
 def test_a_run_folder_of_other_flags_is_refused_and_kept(trained):
     path, _ = trained
     report = (path / "run/report.json").read_bytes()
-    result = _run(*TINY, *_folders(path), "--lavae.latent_dim=5", check=False)
-    assert result.returncode != 0
-    assert "--lavae.latent_dim=5 (there: 32)" in result.stderr
+    with pytest.raises(UserError, match=r"--lavae\.latent_dim=5 \(there: 32\)"):
+        _run_here(*TINY, *_folders(path), "--lavae.latent_dim=5")
     assert (path / "run/report.json").read_bytes() == report
 
 

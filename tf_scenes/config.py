@@ -165,6 +165,11 @@ def flag_defaults() -> dict[str, Any]:
     return {name: field.default for section in flag_groups().values() for name, field in section.flags()}
 
 
+def training_flag_names() -> list[str]:
+    """The names of all flags, of whichever model, that influence what is learned; sorted."""
+    return sorted({"model"}.union(*(section.flags_of_training() for section in flag_groups().values())))
+
+
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every option."""
     flags.DEFINE_enum("model", "lavae", list(registry.names()), "Model to train or to use.", flag_values=flag_values)

@@ -60,6 +60,8 @@ class LoadedModel(abc.ABC):
 
     channels: int
     finds_objects: bool
+    # Names of the fields that are drawn.
+    _decoded_fields: tuple[str, ...]
 
     @abc.abstractmethod
     def _describe(self, images: np.ndarray) -> Description:
@@ -70,8 +72,8 @@ class LoadedModel(abc.ABC):
         """The same, with masks."""
 
     @abc.abstractmethod
-    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
-        """Images of a batch of scenes."""
+    def _draw(self, scene: Description, size: Optional[tuple[int, int]]) -> np.ndarray:
+        """Images of a batch of scenes, of a height and width, or of those of the training images."""
 
     def encode(self, images: np.ndarray) -> Description:
         """The most likely scene of each image.
@@ -81,21 +83,30 @@ class LoadedModel(abc.ABC):
         """
         return _in_turns(self._describe, self._as_floats(images))
 
-    def decode(self, scene: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
+    def decode(
+        self, scene: Mapping[str, np.ndarray], height: Optional[int] = None, width: Optional[int] = None
+    ) -> np.ndarray:
         """Draws scenes: float32 `[batch, height, width, channels]` in [0, 1].
 
         Args:
             scene: Scenes as `encode` returns them, perhaps changed; only the fields that are drawn matter.
-            height: Height of the images in pixels.
-            width: Width of the images in pixels.
+            height: Height of the images in pixels; by default that of the training images.
+            width: Width of the images in pixels; given if the height is.
 
         Raises:
-            UserError: If a field is missing.
+            UserError: If a field is missing, or only one of height and width is given.
         """
-        drawn = decoded(scene)
-        if not drawn:
-            raise UserError("the scene has no field that is drawn: pass a dictionary as encode returns it")
-        return _in_turns(lambda part: {"images": self._draw(part, height, width)}, drawn)["images"]
+        missing = [name for name in self._decoded_fields if name not in scene]
+        if missing:
+            raise UserError(
+                f"the scene lacks {', '.join(missing)}: pass a dictionary as encode returns it, with the fields "
+                f"{', '.join(self._decoded_fields)}"
+            )
+        if (height is None) != (width is None):
+            raise UserError("decode takes both height and width, or neither")
+        size = None if height is None else (height, width)
+        drawn = {name: scene[name] for name in self._decoded_fields}
+        return _in_turns(lambda part: {"images": self._draw(part, size)}, drawn)["images"]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """What the model makes of images: float32 `[batch, height, width, channels]` in [0, 1]."""
@@ -151,6 +162,7 @@ class _Exported(LoadedModel):
     def __init__(self, folder: str):
         self._model = ExportedModel(folder)
         self.channels, self.finds_objects = self._model.channels, self._model.finds_objects
+        self._decoded_fields = self._model.decoded_fields
 
     @override
     def _describe(self, images: np.ndarray) -> Description:
@@ -162,8 +174,8 @@ class _Exported(LoadedModel):
         return self._model.segment(images)
 
     @override
-    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
-        return self._model.decode(scene, height, width)
+    def _draw(self, scene: Description, size: Optional[tuple[int, int]]) -> np.ndarray:
+        return self._model.decode(scene, *size) if size else self._model.decode_at_training_size(scene)
 
 
 class _Trained(LoadedModel):
@@ -183,7 +195,9 @@ class _Trained(LoadedModel):
         if not model.steps_taken:
             raise UserError(f"{folder} holds no checkpoint: train first")
         self.channels, self.finds_objects = shape[-1], model.finds_objects
-        self._model, self._segmenter = model, TrainedSegmenter(model, shape[-1])
+        self._model, self._segmenter, self._size = model, TrainedSegmenter(model, shape[-1]), shape[:2]
+        example = model.sample_description(1, *shape[:2], tf.constant([0, 0]))
+        self._decoded_fields = tuple(sorted(decoded(example)))
 
         # One graph for images of all sizes.
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, shape[-1]])], autograph=False)
@@ -202,8 +216,8 @@ class _Trained(LoadedModel):
         return self._segmenter.segment(images)
 
     @override
-    def _draw(self, scene: Description, height: int, width: int) -> np.ndarray:
-        return self._model.decode(scene, height, width).numpy()
+    def _draw(self, scene: Description, size: Optional[tuple[int, int]]) -> np.ndarray:
+        return self._model.decode(scene, *(size or self._size)).numpy()
 
 
 def _in_turns(function: Callable[[Any], Description], values: Any) -> Description:

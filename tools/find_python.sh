@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints a Python 3.9 to 3.13: the one given as the first argument, else the first on the PATH in the order below.
 # Up to 3.11 there is TensorFlow Addons, whose samplers are faster.
-fits='import sys, venv; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 13))'
+fits='import ensurepip, sys, venv; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 13))'
 if [ -n "$1" ]; then
     candidates=$1
 else

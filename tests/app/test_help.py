@@ -10,12 +10,12 @@ from tests.conftest import ROOT
 from tf_scenes.app.help import help_text, topic
 from tf_scenes.config import flag_groups
 from tf_scenes.errors import UserError
+from tf_scenes.models import registry
 
 
 def _flags(text):
-    return [
-        line.split()[0].split("=")[0] for line in text.splitlines() if line.startswith("  --") and "help=" not in line
-    ]
+    lines = (line for line in text.splitlines() if line.startswith("  --"))
+    return [line.split()[0].split("=")[0] for line in lines if not line.startswith(("  --help=", "  --model="))]
 
 
 def _names(*groups):
@@ -26,6 +26,7 @@ def test_help_shows_the_groups_and_the_flags_of_the_job():
     text = help_text()
     assert _flags(text) == _names("job")
     assert all(f"--help={group}" in text for group in flag_groups())
+    assert all(f"  --model={name} " in text for name in registry.names())
     assert max(map(len, text.splitlines())) <= 120
 
 
@@ -46,13 +47,15 @@ def test_words_are_looked_for_in_names_and_texts():
 
 def test_what_a_command_line_asks_for():
     assert topic(["--seed=1", "--help"]) == ""
-    assert topic(["--help=lavae"]) == "lavae"
+    assert topic(["--help=lavae"]) == topic(["--help", "LAVAE"]) == "lavae"
+    assert topic(["--help", "--seed=1"]) == topic(["--helpshort"]) == ""
     assert topic(["--seed=1", "--helpfull"]) is None
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
+        ("", "Error: nothing to do without flags: try python main.py --flagfile=configs/lavae.cfg, or see --help"),
         ("stray", "Error: unknown argument 'stray': only --flags are accepted, see --help"),
         ("--batchsize=3", "Error: Unknown command line flag 'batchsize'. Did you mean: batch_size ?"),
         ("--nodeterministic=1", "Error: --nodeterministic=1 does not take an argument"),
@@ -60,7 +63,7 @@ def test_what_a_command_line_asks_for():
     ],
 )
 def test_wrong_arguments_are_one_line(argument, message):
-    result = subprocess.run([sys.executable, "main.py", argument], capture_output=True, text=True, cwd=ROOT)
+    result = subprocess.run([sys.executable, "main.py", *argument.split()], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr.startswith(message) and result.stderr.count("\n") == 1
 

@@ -3,6 +3,8 @@
 Its export: tests/serving. On two devices: tests/training/test_strategies.py.
 """
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ from tests.models.model_table import COMMON, FOR_PICTURES, LARGE, MODELS, exampl
 from tf_scenes.descriptions import field
 from tf_scenes.stack import keras
 from tf_scenes.training.optimizers import GroupedOptimizer
+from tf_scenes.training.tensorboard import weights_by_part
 from tf_scenes.training.trainable_model import elbo
 
 # After all warm-ups.
@@ -56,6 +59,10 @@ def _steps(model, images, count, step=None):
     return losses
 
 
+# With a rate and an estimator for which the last bits hardly matter.
+CALM = ("--learning_rate=3e-3", "--learning_rate_final=3e-3", "--attention.estimator=relaxed")
+
+
 @pytest.fixture(scope="module")
 def by_precision():
     """What 40 steps did, by model and precision; trained once for all tests."""
@@ -63,7 +70,7 @@ def by_precision():
 
 
 class _Trained:
-    """A model after 40 steps, with a rate and an estimator for which the last bits hardly matter.
+    """A model after 40 steps.
 
     Losses depend on a step's draws. What was learned is measured with the same draws at each time: the training loss, a
     mean over ten samples, before the first step, after 20 and after 40.
@@ -88,15 +95,15 @@ class _Trained:
 
 def _trained(by_precision, build, name, precision):
     if (name, precision) not in by_precision:
-        calm = ("--learning_rate=3e-3", "--learning_rate_final=3e-3", "--attention.estimator=relaxed")
         by_precision[name, precision] = _Trained(
-            build(name, f"--precision={precision}", *calm), tf.constant(examples_for(name))
+            build(name, f"--precision={precision}", *CALM), tf.constant(examples_for(name))
         )
     return by_precision[name, precision]
 
 
-def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
-    losses = _trained(by_precision, build, name, "float32").losses
+def test_training_lowers_the_loss_on_a_fixed_batch(build, name, images):
+    model = build(name, *CALM)
+    losses = _steps(model, images, 40, tf.function(model.train_step))
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
@@ -122,6 +129,13 @@ def test_every_trained_weight_is_in_one_group_and_every_group_has_an_optimiser(m
     assert len(grouped) == len(model.trainable_variables)
     assert set(grouped) == {variable.ref() for variable in model.trainable_variables}
     assert groups.keys() == model.optimizer.by_group.keys()
+
+
+def test_every_trained_weight_is_in_a_histogram_of_a_named_part(model):
+    parts = weights_by_part(model)
+    assert len(parts) > 1 and all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in parts)
+    values = np.concatenate([np.ravel(variable) for variable in model.trainable_variables])
+    np.testing.assert_array_equal(np.sort(np.concatenate([*parts.values()])), np.sort(values))
 
 
 def test_every_weight_has_a_gradient(shared, name, images):

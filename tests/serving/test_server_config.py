@@ -45,6 +45,18 @@ def test_what_a_user_wrote_stays(tmp_path):
     assert [(tmp_path / name).read_text() for name in ("batching.config", "monitoring.config")] == ["# mine\n"] * 2
 
 
+def test_a_model_that_a_user_removed_is_not_added_again(tmp_path):
+    for version in (1, 2):
+        for part in ("encoder", "decoder"):
+            (tmp_path / "a" / part / str(version)).mkdir(parents=True)
+        add_to_server_config(str(tmp_path / "a"))
+        assert [name for name, _ in _served(tmp_path)] == ["a_encoder", "a_decoder"][: 4 - 2 * version]
+        (tmp_path / "models.config").write_text("model_config_list {\n}\n")
+    (tmp_path / "models.config").unlink()
+    add_to_server_config(str(tmp_path / "a"))
+    assert [name for name, _ in _served(tmp_path)] == ["a_encoder", "a_decoder"]
+
+
 def test_a_file_that_lists_no_models_is_one_line(tmp_path):
     (tmp_path / "models.config").write_text("nothing")
     with pytest.raises(UserError, match=r"models\.config is not a list of models"):

@@ -76,11 +76,14 @@ def _run(arguments: list[str]) -> None:
 
 def _parse(arguments: list[str]) -> list[str]:
     """Parses a command line, or prints the help that it asks for, and exits."""
+    command = _command(arguments[0])
+    if not arguments[1:]:  # All defaults: the paper's training, which takes days without a GPU. Nobody means that.
+        sys.exit(f"Error: nothing to do without flags: try {command} --flagfile=configs/lavae.cfg, or see --help")
     try:
         topic = command_help.topic(arguments[1:])
         if topic is None:
             return flags.FLAGS(flagfiles.expand(arguments))
-        _print(command_help.help_text(topic, _command(arguments[0])))
+        _print(command_help.help_text(topic, command))
     except (UserError, flags.Error, ValueError) as error:  # A ValueError: a value after --no<flag>.
         sys.exit(f"Error: {error}")
     sys.exit(0)

@@ -10,17 +10,24 @@ from tf_scenes.errors import UserError
 from tf_scenes.models import registry
 from tf_scenes.options import Options, allowed_values
 
-_ASKED = ("--help", "-help", "-h")
+_ASKED = ("--help", "-help", "-h", "--helpshort", "-helpshort")
 _ALL = "all"
 _WIDTH = 100
 
 
 def topic(arguments: Sequence[str]) -> Optional[str]:
-    """What a command line asks help about: the text after `--help=`, empty for `--help` alone, None without either."""
-    for argument in arguments:
-        word, _, text = argument.partition("=")
+    """What a command line asks help about.
+
+    Args:
+        arguments: Arguments of the command line, without the program's name.
+
+    Returns:
+        The text of `--help=text` or `--help text` in small letters, empty for `--help` alone, None without either.
+    """
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        word, equals, text = argument.partition("=")
         if word in _ASKED:
-            return text
+            return (text if equals or following.startswith("-") else following).lower()
     return None
 
 
@@ -54,13 +61,26 @@ def _overview(groups: dict[str, type[Options]], command: str) -> str:
     lines = [
         f"{command} --flagfile=configs/NAME.cfg [--FLAG=VALUE ...]",
         "",
-        f"--model={'|'.join(registry.names())} chooses the model. Flags come in groups:",
+        "--model chooses the model, lavae by default:",
+        "",
+        *(_model(name) for name in registry.names()),
+        "",
+        "Flags come in groups:",
         "",
         *(f"  --help={name:<14} {_subject(section)}" for name, section in groups.items()),
         "",
         f"--help={_ALL} shows all of them, --help=WORD those with a word in their name or text.",
     ]
     return "\n".join(lines)
+
+
+def _model(name: str) -> str:
+    return textwrap.fill(
+        registry.entry(name).summary,
+        _WIDTH,
+        initial_indent=f"  --model={name:<13} ",
+        subsequent_indent=" " * 24,
+    )
 
 
 def _group(name: str, section: type[Options]) -> str:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_scenes.app import drawing, experiments, prediction
 from tf_scenes.app.build import model_to_export
 from tf_scenes.app.run import Run
-from tf_scenes.config import EXPERIMENTS, Config
+from tf_scenes.config import EXPERIMENTS, Config, training_flag_names
 from tf_scenes.editing.interventions import TrainedCodec
 from tf_scenes.editing.scene_script import read_scene, scripted_description
 from tf_scenes.errors import UserError
@@ -45,8 +45,9 @@ def run_mode(config: Config) -> None:
     if mode == "edit" and config.evaluation.edit_models:
         drawing.edit(config)
         return
-    if mode in ("train", "export") and config.serving.warm_up_images:
-        warmup.require_package()
+    hint = warmup.hint(config.serving.warm_up_images) if mode in ("train", "export") else None
+    if hint:
+        print(hint)
     if config.job.deterministic:
         tf.config.experimental.enable_op_determinism()
     if mode == "train":
@@ -83,8 +84,9 @@ def _evaluate(run: Run) -> None:
     classical = evaluate_classical(run.dataset, run.evaluated_splits, batch_size)
     write_json(run.report_path, _report(run, splits, classical))
     pictures = figures.write_figures(run.model, run.dataset, run.results_path("figures"), run.config.job.seed)
-    tensorboard.write_results(run.logs, run.config.training_flags(), splits, run.steps_taken)
-    tensorboard.write_objects(run.logs, run.model, run.dataset, run.dataset.report_splits[0], batch_size)
+    logs = run.results_path("logs")
+    tensorboard.write_results(logs, run.config.training_flags(), training_flag_names(), splits, run.steps_taken)
+    tensorboard.write_objects(logs, run.model, run.dataset, run.dataset.report_splits[0], batch_size)
     print(evaluate.table(splits, classical))
     print(f"Report: {run.report_path}\nFigures: {', '.join(pictures)}")
 
@@ -138,7 +140,7 @@ def _export(run: Run) -> None:
 
 
 def _warm_up_images(run: Run) -> Optional[tf.Tensor]:
-    count = run.config.serving.warm_up_images
+    count = warmup.number_of_images(run.config.serving.warm_up_images)
     if not count:
         return None
     images = next(iter(run.dataset.evaluation_batches("test", count)))["images"]

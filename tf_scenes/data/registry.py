@@ -36,14 +36,17 @@ _ENTRIES = {
             "multi_mnist_1k", "a pool of 1,000 binary MNIST digits", f"{_SCENES}:multi_mnist_1k", bundled="multi_digits"
         ),
         DatasetEntry(
-            "multi_mnist_10k", "the same with a pool of 10,000", f"{_SCENES}:multi_mnist_10k", bundled="multi_digits"
+            "multi_mnist_10k",
+            "a pool of 10,000 binary MNIST digits",
+            f"{_SCENES}:multi_mnist_10k",
+            bundled="multi_digits",
         ),
         DatasetEntry("multi_digits", "scikit-learn's digits, binary", f"{_SCENES}:multi_digits"),
         DatasetEntry("multi_sprites", "grey shapes", f"{_SCENES}:multi_sprites"),
         DatasetEntry("multi_mnist_air", "grey MNIST digits", f"{_SCENES}:multi_mnist_air", bundled="multi_digits_air"),
         DatasetEntry(
             "multi_mnist_observations",
-            "the same of several sizes, which may touch",
+            "grey MNIST digits of several sizes, which may touch",
             f"{_SCENES}:multi_mnist_observations",
             bundled="multi_digits_air",
         ),

@@ -35,8 +35,8 @@ class EvaluationOptions(Options, affects_training=False):
     )
     experiment_size: int = option(
         1_000,
-        "Number of images that each experiment uses: the first ones of a held-out split, or for --mode=canvases the "
-        "number of new scenes per canvas size.",
+        "Number of images that an experiment uses: the first ones of each held-out split with --mode=likelihood and "
+        "--mode=disentanglement, or new scenes for each canvas size with --mode=canvases.",
         lower=1,
     )
     importance_samples: int = option(

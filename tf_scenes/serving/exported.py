@@ -84,13 +84,23 @@ class ExportedModel(Codec):
                 raise
             raise UserError(f"the exported encoder refuses it: {refusal[1]}") from error
 
+    @property
+    def decoded_fields(self) -> tuple[str, ...]:
+        """Names of the fields that the decoder takes."""
+        return tuple(sorted(self._decoder.signatures["serving_default"].structured_input_signature[1]))
+
     @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
-        signature = self._decoder.signatures["resized"]
-        wanted = signature.structured_input_signature[1].keys() - {"image_size"}
-        inputs = {name: tf.constant(description[name]) for name in wanted}
+        inputs = self._inputs(description)
         sizes = np.full([len(next(iter(inputs.values()))), 2], (height, width), np.int32)
-        return signature(**inputs, image_size=tf.constant(sizes))["images"].numpy()
+        return self._decoder.signatures["resized"](**inputs, image_size=tf.constant(sizes))["images"].numpy()
+
+    def decode_at_training_size(self, description: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Images of scene descriptions, as large as those that the model was trained on."""
+        return self._decoder.signatures["serving_default"](**self._inputs(description))["images"].numpy()
+
+    def _inputs(self, description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+        return {name: tf.constant(description[name]) for name in self.decoded_fields}
 
     @override
     def sample_appearances(self, count: int) -> Description:

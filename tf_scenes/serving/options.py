@@ -21,9 +21,10 @@ class ServingOptions(Options, affects_training=False):
         choices=("float32", "float16"),
     )
     export_note: Optional[str] = option(None, "A sentence about the model for the card that is exported with it.")
-    warm_up_images: int = option(
-        2,
-        "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests.",
+    warm_up_images: Optional[int] = option(
+        None,
+        "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests. "
+        "Requests need the package tensorflow-serving-api. Default: 2, or 0 where that package is not installed.",
         lower=0,
         upper=64,
     )

@@ -4,7 +4,7 @@ import os
 
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_text, write_text
-from tf_scenes.serving.versions import PARTS
+from tf_scenes.serving.versions import PARTS, versions
 
 # Path of the folder of exported models inside the server's container, as in the docker command of docs/serving.md.
 _SERVED_FOLDER = "/models"
@@ -29,7 +29,8 @@ _MONITORING = """prometheus_config {
 def add_to_server_config(folder: str) -> None:
     """Adds exported models to the `models.config` beside their folder; the other two files are written there as well.
 
-    What is in these files already stays as it is: they are the user's, who may have changed them.
+    What is in these files already stays as it is: they are the user's, who may have changed them. A model of which
+    there are earlier versions is not added again, since the user may have removed it.
 
     Args:
         folder: Folder `<run>` of the models `<run>/{encoder,decoder}/<version>/`, which are to be served as
@@ -40,8 +41,13 @@ def add_to_server_config(folder: str) -> None:
     """
     parent, run = os.path.split(os.path.abspath(folder))
     path = os.path.join(parent, "models.config")
+    kept = os.path.exists(path)
     models = read_text(path, default=_MODELS)
-    new = [_model(run, part) for part in PARTS if f'"{run}_{part}"' not in models]
+    new = [
+        _model(run, part)
+        for part in PARTS
+        if f'"{run}_{part}"' not in models and not (kept and _has_earlier_versions(os.path.join(folder, part)))
+    ]
     head, brace, tail = models.rpartition("}")
     if not brace:
         raise UserError(f"{path} is not a list of models, model_config_list {{ ... }}: mend it, or delete it")
@@ -49,6 +55,11 @@ def add_to_server_config(folder: str) -> None:
     for name, text in (("batching.config", _BATCHING), ("monitoring.config", _MONITORING)):
         if not os.path.exists(os.path.join(parent, name)):
             write_text(os.path.join(parent, name), text)
+
+
+def _has_earlier_versions(folder: str) -> bool:
+    """Whether the newest version of an exported encoder or decoder is not its first, which may be there no longer."""
+    return versions(folder)[-1:] > [1]
 
 
 def _model(run: str, part: str) -> str:

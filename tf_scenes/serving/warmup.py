@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Mapping
+from typing import Optional
 
 import tensorflow as tf
 
@@ -11,19 +12,41 @@ from tf_scenes.serving.signatures import Signatures
 
 # Inputs by name, by signature.
 Requests = dict[str, dict[str, tf.Tensor]]
+# Number of images unless a user says otherwise.
+_USUAL = 2
+_INSTALL = "the package tensorflow-serving-api (pip install 'tf_scenes[serving]')"
 _FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 
 
-def require_package() -> None:
-    """Checks that warm-up requests can be written.
+def number_of_images(wanted: Optional[int]) -> int:
+    """How many images the requests of an export have; 0 for no requests.
+
+    Args:
+        wanted: Value of `--warm_up_images`; None for as many as usual if requests can be written.
 
     Raises:
-        UserError: If `tensorflow-serving-api` is not installed.
+        UserError: If some are wanted, and `tensorflow-serving-api` is not installed.
     """
-    if importlib.util.find_spec("tensorflow_serving") is None:
-        raise UserError(
-            "the export's warm-up requests need the package tensorflow-serving-api: pip install 'tf_scenes[serving]'"
-        )
+    installed = importlib.util.find_spec("tensorflow_serving") is not None
+    if wanted is None:
+        return _USUAL if installed else 0
+    if wanted and not installed:
+        raise UserError(f"--warm_up_images={wanted} needs {_INSTALL}; without it, leave the flag out")
+    return wanted
+
+
+def hint(wanted: Optional[int]) -> Optional[str]:
+    """A sentence for a user whose exports have no requests because a package is missing; None if none is.
+
+    Args:
+        wanted: Value of `--warm_up_images`.
+
+    Raises:
+        UserError: As `number_of_images`.
+    """
+    if number_of_images(wanted) or wanted is not None:
+        return None
+    return f"Exports will have no warm-up requests for TensorFlow Serving: they need {_INSTALL}."
 
 
 def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dict[str, Requests]:

@@ -7,7 +7,7 @@ TensorBoard draws both curves in one chart.
 import os
 import re
 import time
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -98,7 +98,7 @@ class PicturesToTensorBoard(keras.callbacks.Callback):
             for name, picture in self._draw().items():
                 tf.summary.image(name, picture[None])
         with self._weights.as_default(step=self.model.steps_taken):
-            for name, values in _weights_by_part(self.model).items():
+            for name, values in weights_by_part(self.model).items():
                 tf.summary.histogram(f"weights/{name}", values)
         self._pictures.flush()
         self._weights.flush()
@@ -114,10 +114,21 @@ def make_writer(log_dir: str, name: str) -> tf.summary.SummaryWriter:
     return tf.summary.create_file_writer(os.path.join(log_dir, name))
 
 
-def _weights_by_part(model: keras.Model) -> dict[str, np.ndarray]:
-    """All trained values of each part of a model, by the first component of their variables' names."""
-    parts: dict[str, list[Any]] = {}
-    for variable in model.trainable_variables:
-        part = variable.name.split("/")[0].split(":")[0]
-        parts.setdefault(part, []).append(np.ravel(variable.numpy()))
-    return {name: np.concatenate(values) for name, values in parts.items()}
+def weights_by_part(model: keras.Model) -> dict[str, np.ndarray]:
+    """All trained values of each part of a model, by the name of the attribute that holds the part.
+
+    Args:
+        model: Model that has been built.
+
+    Returns:
+        Values by name, float32 `[values]` each; every trained variable is in one of them if its part is an attribute.
+    """
+    parts: dict[str, np.ndarray] = {}
+    left = {variable.ref() for variable in model.trainable_variables}
+    for name, part in vars(model).items():
+        variables = part.trainable_variables if isinstance(part, keras.layers.Layer) else [part]
+        own = [each for each in variables if isinstance(each, tf.Variable) and each.ref() in left]
+        if own:
+            parts[name.strip("_")] = np.concatenate([np.ravel(each) for each in own])
+            left.difference_update(each.ref() for each in own)
+    return parts

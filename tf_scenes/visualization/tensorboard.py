@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,24 @@ from tf_scenes.training.tensorboard import VALIDATION, make_writer
 
 # Objects in the projector, and the side of their pictures.
 _OBJECTS, _SPRITE = 1_000, 32
-# In the table of TensorBoard's HPARAMS, if they were measured.
+# In the table of TensorBoard's HPARAMS, for splits that all runs have and for those that were measured.
+_SPLITS = ("validation", "test")
 _MEASURES = ("elbo", "count_accuracy", "correspondence", "ap_50", "foreground_iou", "mse")
 
 
-def write_results(log_dir: str, flags: Mapping[str, Any], splits: Mapping[str, Mapping[str, Any]], step: int) -> None:
+def write_results(
+    log_dir: str,
+    flags: Mapping[str, Any],
+    columns: Sequence[str],
+    splits: Mapping[str, Mapping[str, Any]],
+    step: int,
+) -> None:
     """Writes a run's flags and the measures of its splits, for the tab HPARAMS.
 
     Args:
         log_dir: Folder of the run's logs.
         flags: Values by flag.
+        columns: All flags that a run of any model may have: of several runs TensorBoard takes the columns of the first.
         splits: Measures of each split by name.
         step: Number of steps taken.
     """
@@ -39,9 +47,11 @@ def write_results(log_dir: str, flags: Mapping[str, Any], splits: Mapping[str, M
         for name in _MEASURES
         if measures.get(name) is not None
     }
+    names = dict.fromkeys((*_SPLITS, *splits))
     with make_writer(log_dir, VALIDATION).as_default(step=step):
         hparams.hparams_config(
-            hparams=[hparams.HParam(name) for name in values], metrics=[hparams.Metric(tag) for tag in measured]
+            hparams=[hparams.HParam(name) for name in columns],
+            metrics=[hparams.Metric(f"results/{split}_{name}") for split in names for name in _MEASURES],
         )
         hparams.hparams(values)
         for tag, value in measured.items():

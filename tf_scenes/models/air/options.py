@@ -15,8 +15,10 @@ class AttentionOptions(Options, section="attention"):
     """Options that AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
 
     units: int = option(256, "Number of units of the LSTM that finds objects.", lower=1)
-    encoder_units: int = option(256, "Number of units of the glimpse encoder.", lower=1)
-    decoder_units: int = option(256, "Number of units of the object decoder.", lower=1)
+    encoder_units: int = option(
+        256, "Number of units of the glimpse encoder, which infers what an object looks like.", lower=1
+    )
+    decoder_units: int = option(256, "Number of units of the object decoder, which draws an object.", lower=1)
     convolutional: bool = option(
         True, "Whether convolutions precede the dense layers that process images and glimpses. Original AIR: no."
     )
@@ -33,9 +35,9 @@ class AttentionOptions(Options, section="attention"):
     )
     looks_at: str = option(
         "difference",
-        "What networks see of an image while objects are found: difference, where the LSTM sees the image minus the "
-        "canvas and glimpses are read from the image; or unexplained, where both see the image without what the canvas "
-        "shows, widened by two pixels. Paper: difference.",
+        "What networks see of an image while objects are found one by one: difference, where the LSTM sees the image "
+        "minus the objects drawn so far, and glimpses are read from the image; or unexplained, where both see the "
+        "image without what those objects cover, widened by two pixels. Paper: difference.",
         choices=("difference", "unexplained"),
     )
     glimpse_size: int = option(20, "Side of a glimpse in pixels.", lower=4)
@@ -64,7 +66,12 @@ class AttentionOptions(Options, section="attention"):
         "for --model=air).",
         choices=("relaxed", "nvil"),
     )
-    presence_temperature: float = option(1.0, "Temperature of the relaxed presence of objects.", lower=0.01)
+    presence_temperature: float = option(
+        1.0,
+        "Temperature of an object's presence, a Bernoulli variable relaxed to a number from 0 to 1 in training, for "
+        "--attention.estimator=relaxed.",
+        lower=0.01,
+    )
     guesses: int = option(
         1,
         "Number of places at which scene descriptions look for each object: the LSTM's guess and places around it, a "
@@ -81,22 +88,28 @@ class AttentionOptions(Options, section="attention"):
     )
     continue_probability: float = option(
         0.99,
-        "Prior probability of another object at the first optimisation step, before its annealing.",
+        "Prior probability that there is another object, at the first step of training; it falls to "
+        "--attention.continue_probability_final.",
         lower=1e-6,
         upper=0.999999,
     )
     continue_probability_final: float = option(
-        0.001, "Prior probability of another object at the end of its annealing.", lower=1e-6, upper=0.999999
+        0.001,
+        "Prior probability that there is another object, --attention.continue_steps steps after "
+        "--attention.continue_first_step.",
+        lower=1e-6,
+        upper=0.999999,
     )
     continue_first_step: int = option(
         0,
-        "Optimisation step at which the prior probability of another object begins to fall; before this step, the "
-        "gradient of presence by --attention.estimator=nvil is switched off. Paper: 0.",
+        "Step at which the prior probability of another object, --attention.continue_probability, begins to fall; "
+        "before this step, the gradient of presence by --attention.estimator=nvil is switched off. Paper: 0.",
         lower=0,
     )
     continue_steps: int = option(
         3_000,
-        "Number of optimisation steps over which the prior probability of another object falls exponentially.",
+        "Number of steps over which the prior probability of another object falls exponentially, from "
+        "--attention.continue_probability to --attention.continue_probability_final.",
         lower=0,
     )
 

@@ -26,8 +26,8 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     )
     attributes_by_category: bool = option(
         False,
-        "Whether attributes change the objects of each category in a way of its own: f_a also takes the category. "
-        "Paper: false.",
+        "Whether attributes change the objects of each category in a way of its own: the network f_a, which makes of "
+        "attributes what is combined with the category's template, also takes the category. Paper: false.",
     )
     normalize_attributes: bool = option(
         False,
@@ -36,7 +36,7 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     )
     combination: str = option(
         "additive",
-        "How a category's template and an object's attributes are combined. Paper: additive.",
+        "How a category's template and what f_a makes of an object's attributes are combined. Paper: additive.",
         choices=COMBINATIONS,
     )
     pose: str = option(
@@ -54,59 +54,87 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     decoder_learning_rate_factor: float = option(
         1.0, "Learning rate of the object decoder as a multiple of --learning_rate. Paper: 1.", lower=1e-6
     )
-    num_rotations: int = option(36, "Number of equally spaced angles that template matching tries.", lower=1)
-    temperature: float = option(1.0, "Temperature of relaxed categories at the first step.", lower=1e-3)
-    temperature_final: float = option(0.3, "Temperature of relaxed categories at the end of its annealing.", lower=1e-3)
-    temperature_steps: int = option(
-        4_000, "Number of steps over which the temperature of relaxed categories falls exponentially.", lower=0
+    num_rotations: int = option(
+        36,
+        "Number of equally spaced angles by which template matching turns templates, see "
+        "--discrete_air.matching_weight.",
+        lower=1,
     )
-    matching_weight: float = option(0.0, "Weight of the template matching loss. Paper: 0.", lower=0.0)
+    temperature: float = option(
+        1.0,
+        "Gumbel-softmax temperature of categories at the first step; lower for samples closer to a single category.",
+        lower=1e-3,
+    )
+    temperature_final: float = option(
+        0.3,
+        "Gumbel-softmax temperature of categories after --discrete_air.temperature_steps steps.",
+        lower=1e-3,
+    )
+    temperature_steps: int = option(
+        4_000,
+        "Number of steps over which the Gumbel-softmax temperature of categories falls exponentially, from "
+        "--discrete_air.temperature to --discrete_air.temperature_final.",
+        lower=0,
+    )
+    matching_weight: float = option(
+        0.0,
+        "Weight of the template matching loss, which compares a glimpse with all categories' templates at all angles, "
+        "and teaches which category and angle match best; 0 for none. Paper: 0.",
+        lower=0.0,
+    )
     matching_noise: float = option(
         6.0,
-        "Initial standard deviation of pixels in template matching; large, so that all templates match about equally.",
+        "Standard deviation of pixels in template matching (--discrete_air.matching_weight) at the first step; large, "
+        "so that all templates match about equally.",
         lower=0.01,
     )
     matching_noise_final: float = option(
         1.0,
-        "Standard deviation of pixels in template matching at the end of its annealing; small, so that the best match "
-        "wins.",
+        "Standard deviation of pixels in template matching (--discrete_air.matching_weight) once it has fallen; "
+        "small, so that the best match wins.",
         lower=0.01,
     )
     matching_first_step: int = option(
-        1_000, "Step at which the standard deviation of pixels in template matching begins to fall.", lower=0
+        1_000,
+        "Step at which --discrete_air.matching_noise begins to fall to --discrete_air.matching_noise_final.",
+        lower=0,
     )
     matching_steps: int = option(
         1_500,
-        "Number of steps over which the standard deviation of pixels in template matching falls exponentially.",
+        "Number of steps over which --discrete_air.matching_noise falls exponentially to "
+        "--discrete_air.matching_noise_final.",
         lower=1,
     )
     invariance_weight: float = option(
         0.0,
-        "Weight of invariant information clustering, which keeps an object's category the same when the object is "
-        "moved. Paper: 0.",
+        "Weight of invariant information clustering, which learns categories that stay the same when an object is "
+        "moved, turned or drawn with other strokes; 0 for none. Paper: 0.",
         lower=0.0,
     )
     invariance_heads: int = option(
         1,
-        "Number of clusterings that invariant information clustering learns in parallel; the best one gives the "
-        "categories.",
+        "Number of clusterings that invariant information clustering (--discrete_air.invariance_weight) learns in "
+        "parallel; the best one gives the categories.",
         lower=1,
     )
     num_fine_categories: int = option(
         0,
-        "Number of categories of each clustering of --discrete_air.invariance_weight, merged to "
-        "--discrete_air.num_categories by --discrete_air.merging_step; 0 for as many from the start.",
+        "Number of categories that each clustering of --discrete_air.invariance_weight learns, which are merged to "
+        "--discrete_air.num_categories at step --discrete_air.merging_step; 0 for --discrete_air.num_categories from "
+        "the start.",
         lower=0,
     )
     merging_step: int = option(
         2_000,
-        "Step at which clusterings stop learning, fine categories are merged and the best one is chosen.",
+        "Step at which the clusterings of --discrete_air.invariance_weight stop learning, their fine categories are "
+        "merged and the best clustering is chosen.",
         lower=1,
     )
     invariance_first_step: int = option(1_000, "Step at which --discrete_air.invariance_weight takes effect.", lower=0)
     view_rotation: float = option(
         25.0,
-        "Largest rotation in degrees of a glimpse's random views in invariant information clustering.",
+        "Largest rotation in degrees of the random views of a glimpse that invariant information clustering "
+        "(--discrete_air.invariance_weight) gives the same category.",
         lower=0.0,
         upper=180.0,
     )

@@ -24,8 +24,16 @@ class LavaeOptions(Options, section="lavae"):
     generator_channels: int = option(
         40, "Number of channels of the sprite generator's inner layers. Paper: about 40.", lower=1
     )
-    auxiliary_channels: int = option(48, "Number of channels of the auxiliary VAE's inner layers.", lower=1)
-    auxiliary_latent_dim: int = option(8, "Number of channels of the auxiliary VAE's latent map.", lower=1)
+    auxiliary_channels: int = option(
+        48,
+        "Number of channels of the inner layers of the auxiliary VAE, which shows locations where objects are.",
+        lower=1,
+    )
+    auxiliary_latent_dim: int = option(
+        8,
+        "Number of channels of the latent map of the auxiliary VAE, which shows locations where objects are.",
+        lower=1,
+    )
     inference_blocks: int = option(
         4, "Number of residual blocks of the location and appearance networks each. Paper: 4.", lower=1
     )
@@ -49,7 +57,10 @@ class LavaeOptions(Options, section="lavae"):
         lower=0.0,
     )
     logit_factor: float = option(
-        1.5, "Factor f of location logits, which are f * log(height * width) * location features.", lower=1e-6
+        1.5,
+        "Factor f by which location features become the logits of the locations that LAVAE samples: f * log(height * "
+        "width) * features.",
+        lower=1e-6,
     )
     count_threshold: float = option(
         0.5,
@@ -58,8 +69,8 @@ class LavaeOptions(Options, section="lavae"):
     )
     count_window: int = option(
         11,
-        "Side in pixels of the square neighbourhood within which a local maximum must be the highest, odd; about two "
-        "thirds of an object's side.",
+        "Side in pixels, odd, of the square neighbourhood within which a location feature must be the highest to "
+        "count as an object; about two thirds of an object's side.",
         lower=3,
     )
     exclusion_radius: int = option(
@@ -69,10 +80,12 @@ class LavaeOptions(Options, section="lavae"):
         lower=0,
     )
     temperature: float = option(
-        0.5, "Gumbel-softmax temperature of locations at the first step. Paper: 0.5.", lower=1e-3
+        0.5, "Gumbel-softmax temperature of sampled locations at the first step. Paper: 0.5.", lower=1e-3
     )
     temperature_final: float = option(
-        0.02, "Gumbel-softmax temperature of locations at the end of its annealing. Paper: 0.02.", lower=1e-3
+        0.02,
+        "Gumbel-softmax temperature of sampled locations after --lavae.temperature_steps steps. Paper: 0.02.",
+        lower=1e-3,
     )
     temperature_steps: int = option(
         100_000,
@@ -104,30 +117,35 @@ class LavaeOptions(Options, section="lavae"):
     )
     warm_up_decay_steps: int = option(
         30_000,
-        "Number of steps after the warm-up over which the forced number of objects and the auxiliary loss are phased "
-        "out. Paper: 30,000.",
+        "Number of steps after --lavae.warm_up_steps over which the forced number of objects and the auxiliary loss "
+        "are phased out. Paper: 30,000.",
         lower=0,
     )
     forced_objects: int = option(
         0,
-        "Number of objects that is forced, in the warm-up and after it; 0 for the maximum, as in the paper. Fewer "
-        "objects than the maximum teach large sprites, where many objects are rare.",
+        "Number of objects that training forces on an image, always in the warm-up and then with "
+        "--lavae.forced_probability; 0 for --max_objects, as in the paper. A smaller number teaches large sprites, "
+        "where images with many objects are rare.",
         lower=0,
     )
     forced_probability: float = option(
         0.1,
-        "Probability, after the warm-up has been phased out, of forcing the number of objects to the maximum. Paper: "
-        "0.1.",
+        "Probability, after the warm-up has been phased out, of forcing the number of objects of an image, see "
+        "--lavae.forced_objects. Paper: 0.1.",
         lower=0.0,
         upper=1.0,
     )
     auxiliary_weight: float = option(
         20.0,
-        "Weight during warm-up of the squared distance between location features and the auxiliary VAE's KL map.",
+        "Weight, during the warm-up, of the loss that draws location features to where the auxiliary VAE finds "
+        "objects: their squared distance from its map of KL terms.",
         lower=0.0,
     )
     target_blur: float = option(
-        4.5, "Standard deviation in pixels of the Gaussian blur of the auxiliary VAE's KL map.", lower=0.1
+        4.5,
+        "Standard deviation in pixels of the Gaussian blur of the map that --lavae.auxiliary_weight draws location "
+        "features to.",
+        lower=0.1,
     )
     kl_weight: float = option(
         1.0, "Weight of the location and appearance KL terms at the first step. Paper: 1.", lower=0.0, upper=1.0
@@ -152,7 +170,8 @@ class LavaeOptions(Options, section="lavae"):
     )
     gamma: float = option(
         1.0,
-        "Power to which normalised pixels are raised; below 1, dim and bright objects become more alike.",
+        "Power to which the pixels of pictures normalised by --lavae.normalize are raised; below 1, dim and bright "
+        "objects become more alike.",
         lower=0.1,
         upper=1.0,
     )
@@ -163,11 +182,15 @@ class LavaeOptions(Options, section="lavae"):
         choices=("bernoulli", "gaussian"),
     )
     noise: float = option(
-        0.12, "Standard deviation of Gaussian pixels at the first step, above --lavae.smallest_noise.", lower=1e-3
+        0.12,
+        "Standard deviation of pixels at the first step, for --lavae.likelihood=gaussian; above "
+        "--lavae.smallest_noise.",
+        lower=1e-3,
     )
     smallest_noise: float = option(
         0.05,
-        "Lower limit of the standard deviation of Gaussian pixels; below it, texture would be worth further objects.",
+        "Lower limit of the learned standard deviation of pixels, for --lavae.likelihood=gaussian; below it, texture "
+        "would be explained by further objects.",
         lower=0.0,
     )
     background: str = option(
@@ -178,12 +201,16 @@ class LavaeOptions(Options, section="lavae"):
     )
     background_spacing: int = option(
         32,
-        "Distance in pixels between the points of a smooth background's grid: 8, 16, 32 or 64, larger than an object.",
+        "Distance in pixels between the points of the grid of --lavae.background=smooth: 8, 16, 32 or 64, larger than "
+        "an object.",
         lower=8,
         upper=64,
     )
     background_stddev: float = option(
-        0.2, "Standard deviation of the background under its prior, where objects have a brightness of 1.", lower=1e-3
+        0.2,
+        "Standard deviation of the background of --lavae.background=constant or smooth under its prior, where objects "
+        "have a brightness of 1.",
+        lower=1e-3,
     )
     faintest_object: float = option(
         0.0,
@@ -203,24 +230,24 @@ class LavaeOptions(Options, section="lavae"):
     )
     typical_share: float = option(
         0.0,
-        "Mean area of objects, as a share of --lavae.generated_size squared, to which each picture is scaled, by 0.8 "
-        "to 1.5, once its objects have been measured, to infer them again; 0 for pictures as they are. For pictures of "
-        "several magnifications. Paper: 0.",
+        "For pictures of several magnifications: each is scaled, by 0.8 to 1.5, so that its objects have this mean "
+        "area, as a share of --lavae.generated_size squared, and they are inferred again; 0 for pictures as they are. "
+        "Paper: 0.",
         lower=0.0,
         upper=1.0,
         affects_training=False,
     )
     outline_level: float = option(
         0.48,
-        "Fraction of its own brightness at which an object ends, in masks: lower for wider outlines.",
+        "Fraction of an object's brightness at which its mask ends: lower for wider outlines.",
         lower=0.05,
         upper=0.95,
         affects_training=False,
     )
     outline_slope: float = option(
         0.0,
-        "How much lower --lavae.outline_level is, in masks, for each doubling of the mean area of a picture's objects; "
-        "it holds as it is where they fill a sixth of --lavae.generated_size squared.",
+        "How much --lavae.outline_level falls for each doubling of the mean area of a picture's objects; it holds as "
+        "it is where their mean area is a sixth of --lavae.generated_size squared.",
         lower=0.0,
         upper=1.0,
         affects_training=False,
