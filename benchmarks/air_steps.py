@@ -1,7 +1,7 @@
 """One implementation of AIR, which trains for as many steps as it is told to, and says how long they took.
 
 `benchmarks/peers.py` starts it, in the environment that the implementation needs. It reads numbers of steps from
-standard input, a line each, and answers each line by the median seconds of a step.
+standard input, a line each, and answers each line by `seconds` and the median seconds of a step.
 """
 
 import argparse
@@ -131,7 +131,7 @@ def main() -> None:
             start = time.perf_counter()
             step()
             times.append(time.perf_counter() - start)
-        print(statistics.median(times), flush=True)
+        print(f"seconds {statistics.median(times)}", flush=True)
 
 
 if __name__ == "__main__":

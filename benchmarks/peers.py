@@ -118,11 +118,11 @@ def _turn(name: str, process: subprocess.Popen, steps: int) -> float:
     """Seconds a step, in one turn."""
     process.stdin.write(f"{steps}\n")
     process.stdin.flush()
-    return float(_answer(name, process))
+    return float(_answer(name, process, "seconds ").split()[1])
 
 
-def _answer(name: str, process: subprocess.Popen, expected: str = "") -> str:
-    """The next line that a process prints, or the first that starts with what is expected."""
+def _answer(name: str, process: subprocess.Popen, expected: str) -> str:
+    """The next line that a process prints which starts with what is expected."""
     for line in process.stdout:
         if line.startswith(expected):
             return line

@@ -53,7 +53,10 @@ def main() -> None:
 
 def _measure(flags: list[str], repeats: int) -> dict[str, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from benchmarks import measuring
+    from tf_scenes.app.command_line import without_greetings
+
+    with without_greetings():
+        from benchmarks import measuring
 
     return measuring.measure(flags, repeats)
 

@@ -2,6 +2,7 @@ import pytest
 from absl import flags
 
 from tf_scenes import config
+from tf_scenes.data.datasets import load_dataset
 from tf_scenes.errors import UserError
 
 
@@ -19,7 +20,9 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
     for arguments in ((f"--flagfile={path}",), ("--flagfile", str(path))):
         made = make_config(*arguments)
         assert (made.job.seed, made.job.run_dir, made.job.export_dir) == (7, "runs/my_run", "exports/my_run")
-    assert make_config(f"--flagfile={path}", "--run_dir=elsewhere").job.run_dir == "elsewhere"
+    elsewhere = make_config(f"--flagfile={path}", "--run_dir=other/mine/").job
+    assert (elsewhere.run_dir, elsewhere.export_dir) == ("other/mine/", "exports/mine")
+    assert make_config("--mode=compare", "--compare_runs=a").job.run_dir == "runs/comparison"
     assert make_config("--dataset=multi_digits").job.run_dir == "runs/lavae_multi_digits"
 
 
@@ -28,8 +31,7 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
     [
         (["--min_objects=4"], r"--min_objects=4 is above --max_objects=3"),
         (["--sprite_size=70"], "--sprite_size=70 is above --image_size=64"),
-        (["--dataset=images"], "--dataset=images needs --images_path"),
-        (["--dataset=multi_custom"], "--dataset=multi_custom needs --sprites_path"),
+        (["--images_path=x"], "--images_path=x is for --dataset=images only"),
         (["--lavae.generated_size=20"], "--lavae.generated_size=20 must be odd"),
         (["--lavae.count_window=6"], "--lavae.count_window=6 must be odd"),
         (["--lavae.temperature_final=0.9"], "temperature_final must not be above"),
@@ -45,11 +47,30 @@ def test_combinations_that_cannot_work_are_one_line(make_config, arguments, mess
 
 
 @pytest.mark.parametrize(
-    "argument", ["--mode=play", "--batch_size=0", "--batch_size=x", "--dataset=cifar", "--lavae.strides=3", "--nope=1"]
+    ("argument", "message"),
+    [
+        ("--mode=play", "--mode=play must be one of train, evaluate, "),
+        ("--batch_size=0", "--batch_size=0 must be a whole number, 1 or more"),
+        ("--batch_size=x", "--batch_size=x must be a whole number, 1 or more"),
+        ("--dataset=cifar", "--dataset=cifar must be one of multi_dsprites, "),
+        ("--lavae.strides=3", "--lavae.strides=3 must be a whole number, from 1 to 2"),
+        ("--learning_rate=fast", "--learning_rate=fast must be a number, 1e-09 or more"),
+        ("--flip_crops=maybe", "--flip_crops=maybe must be true or false"),
+        ("--model=cnn", "--model=cnn: value should be one of"),
+        ("--nope=1", "Unknown command line flag 'nope'"),
+    ],
 )
-def test_wrong_values_are_refused_when_flags_are_parsed(make_config, argument):
-    with pytest.raises(UserError, match=argument.split("=")[0].strip("-")):
+def test_wrong_values_are_refused_when_flags_are_parsed(make_config, argument, message):
+    with pytest.raises(UserError, match=message):
         make_config(argument)
+
+
+@pytest.mark.parametrize(("dataset", "flag"), [("images", "images_path"), ("multi_custom", "sprites_path")])
+def test_a_data_set_of_files_needs_their_path_to_be_loaded(make_config, dataset, flag):
+    data = make_config(f"--dataset={dataset}").data
+    for check in (data.require_paths, lambda: load_dataset(data, seed=0)):
+        with pytest.raises(UserError, match=f"--dataset={dataset} needs --{flag}"):
+            check()
 
 
 def test_every_flag_has_a_help_text():

@@ -3,8 +3,9 @@ import os
 import numpy as np
 import pytest
 
+from tf_scenes.array_files import read_arrays, write_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_arrays, read_json, read_lines, write_arrays, write_json, write_text, write_whole
+from tf_scenes.files import read_json, read_lines, write_json, write_text, write_whole
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path):

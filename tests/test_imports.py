@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(ROOT) / "tf_scenes"
 ROOMS = (
     ("errors", "stack", "shipped"),
     ("options", "files", "flagfiles", "descriptions"),
-    ("distributions", "layers"),
+    ("array_files", "distributions", "layers"),
     ("data", "training"),
     ("models",),
     ("editing",),

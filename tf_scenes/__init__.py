@@ -25,6 +25,8 @@ _ATTRIBUTES = {
     "DataOptions": "tf_scenes.data.options",
     "TrainingOptions": "tf_scenes.training.options",
     "EvaluationOptions": "tf_scenes.evaluation.options",
+    "ServingOptions": "tf_scenes.serving.options",
+    "PredictionOptions": "tf_scenes.prediction.options",
     "LavaeOptions": "tf_scenes.models.lavae.options",
     "VaeOptions": "tf_scenes.models.vae.options",
     "AttentionOptions": "tf_scenes.models.air.options",

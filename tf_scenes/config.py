@@ -6,6 +6,7 @@ their section as a prefix (`--lavae.latent_dim`).
 
 import dataclasses
 import os
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +18,15 @@ from tf_scenes import flagfiles
 from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.options import EvaluationOptions
+from tf_scenes.files import read_json
 from tf_scenes.models import registry
-from tf_scenes.options import Options, option, plain_type
+from tf_scenes.options import Options, option, plain_type, requirement
 from tf_scenes.prediction.options import PredictionOptions
 from tf_scenes.serving.options import ServingOptions
 from tf_scenes.training.options import TrainingOptions
 
+# In a run's folder: the flags that it belongs to; and what else its model is built and used with.
+RUN_FLAGS, RUN_MODEL = "flags.json", "model.json"
 # Experiments on a trained run; the results of each are a section of its report.
 EXPERIMENTS = ("likelihood", "disentanglement", "canvases")
 MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "compare", *EXPERIMENTS)
@@ -36,12 +40,12 @@ class JobOptions(Options, affects_training=False):
     run_dir: Optional[str] = option(
         None,
         "Folder of the run, for checkpoints, TensorBoard logs, figures/ and report.json. Default: runs/<flagfile's "
-        "name>, or without a flagfile runs/<model>_<dataset>.",
+        "name>, or without a flagfile runs/<model>_<dataset>; for --mode=compare runs/comparison. Where a run is there "
+        "already, modes other than train need no flags of its model and data: they are those that it was trained with.",
     )
     export_dir: Optional[str] = option(
         None,
-        "Folder for the exported encoder and decoder. Default: exports/<flagfile's name>, or without a flagfile "
-        "exports/<model>_<dataset>.",
+        "Folder for the exported encoder and decoder. Default: exports/<name of the run's folder>.",
     )
     compare_runs: Optional[str] = option(
         None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
@@ -205,11 +209,36 @@ def config_of(arguments: Sequence[str]) -> Config:
     """
     values = flags.FlagValues()
     define_flags(values)
-    try:
-        values(["main.py", *flagfiles.expand(arguments)])
-    except flags.Error as error:
-        raise UserError(str(error)) from None
+    parse_flags(["main.py", *arguments], values)
     return config_from_flags(values, list(arguments))
+
+
+def parse_flags(arguments: Sequence[str], flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Parses a command line.
+
+    Args:
+        arguments: Command line; its first argument is the program's name.
+        flag_values: Defined flags.
+
+    Returns:
+        The command line without flags.
+
+    Raises:
+        UserError: If a flag does not exist or has an invalid value, or a flagfile cannot be read.
+    """
+    try:
+        return flag_values(flagfiles.expand(arguments))
+    except (flags.Error, ValueError) as error:  # A ValueError: a value after --no<flag>.
+        raise UserError(_complaint(str(error))) from None
+
+
+def _complaint(message: str) -> str:
+    """What absl says of a flag, in the words of `Options` if it is about the value of an option."""
+    found = re.match(r"flag --([\w.]+)=(.*?): ", message, flags=re.DOTALL)
+    fields = {name: field for section in flag_groups().values() for name, field in section.flags()}
+    if found is None or found[1] not in fields:
+        return message
+    return f"--{found[1]}={found[2]} must be {requirement(fields[found[1]])}"
 
 
 def flag_differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -228,6 +257,8 @@ def flag_differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Optional[list[str]] = None) -> Config:
     """Makes a configuration from parsed flags.
 
+    Flags that are not given have their defaults, or, to use a run that has been trained, the values that it has.
+
     Args:
         flag_values: Parsed flags.
         arguments: Command line, from which default folders take the flagfile's name; `sys.argv` by default.
@@ -236,11 +267,38 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
         UserError: If flags have invalid or incompatible values.
     """
     values = {name: flag_values[name].value for name in ("model", *flag_defaults())}
-    run_name = flagfiles.last_name(sys.argv if arguments is None else arguments)
-    run_name = run_name or f"{values['model']}_{values['dataset']}"
-    values["run_dir"] = values["run_dir"] or os.path.join("runs", run_name)
-    values["export_dir"] = values["export_dir"] or os.path.join("exports", run_name)
+    values["run_dir"] = values["run_dir"] or os.path.join("runs", _run_name(values, arguments))
+    run = os.path.normpath(values["run_dir"])
+    values["export_dir"] = values["export_dir"] or os.path.join("exports", os.path.basename(run))
+    if values["mode"] != "train":
+        values.update({name: kept for name, kept in flags_of_run(run).items() if not _is_given(flag_values, name)})
     return config_of_values(values)
+
+
+def _run_name(values: Mapping[str, Any], arguments: Optional[list[str]]) -> str:
+    """The name of the run's folder, unless `--run_dir` gives one."""
+    if values["mode"] == "compare":
+        return "comparison"
+    flagfile = flagfiles.last_name(sys.argv if arguments is None else arguments)
+    return flagfile or f"{values['model']}_{values['dataset']}"
+
+
+def _is_given(flag_values: flags.FlagValues, name: str) -> bool:
+    """Whether a flag is on the command line or in a flagfile."""
+    return name in flag_values and bool(flag_values[name].present)
+
+
+def flags_of_run(folder: str) -> dict[str, Any]:
+    """The values of the flags that a run was trained with, those of inference included; empty if there is no run.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        UserError: If a file in it is damaged.
+    """
+    model = read_json(os.path.join(folder, RUN_MODEL))
+    return {**read_json(os.path.join(folder, RUN_FLAGS)), **model.get("inference_flags", {})}
 
 
 def config_of_values(values: Mapping[str, Any]) -> Config:

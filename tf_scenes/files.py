@@ -1,12 +1,9 @@
-"""Reading and writing files, without incomplete files and without pickles."""
+"""Reading and writing text files, and files of any kind so that none is ever incomplete."""
 
 import json
 import os
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Callable
-
-import numpy as np
 
 from tf_scenes.errors import UserError
 from tf_scenes.shipped import find_shipped
@@ -34,11 +31,6 @@ def write_text(path: str, text: str) -> None:
 def write_json(path: str, contents: Mapping[str, Any]) -> None:
     """Writes a dictionary as a JSON file, as `write_whole` does."""
     write_text(path, json.dumps(contents, indent=2) + "\n")
-
-
-def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes named arrays as an `.npz` file, as `write_whole` does."""
-    write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def read_text(path: str, default: str) -> str:
@@ -94,37 +86,3 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
         raise UserError(f"cannot read --{flag}={path}: {error}") from error
     split = [(f"line {number} of {path}", line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
     return [(where, words) for where, words in split if words]
-
-
-def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Reads named arrays from an `.npz` file; pickled objects are refused.
-
-    Args:
-        path: Path of the file.
-        required: Names of arrays that the file must have.
-        optional: Names of further arrays to read if the file has them.
-
-    Returns:
-        Arrays by name.
-
-    Raises:
-        UserError: If the file does not exist or is not an `.npz` file, if a required array is missing, or if an array
-            to read is pickled.
-    """
-    if not os.path.isfile(path):
-        raise UserError(f"{path} does not exist: an .npz file with {', '.join(required)} is needed")
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):  # A single array, which cannot be closed.
-            raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
-        with archive:
-            missing = [name for name in required if name not in archive]
-            if missing:
-                found = ", ".join(archive.files) or "nothing"
-                raise UserError(f"{path} has no array '{missing[0]}'; it holds {found}")
-            wanted = [name for name in (*required, *optional) if name in archive]
-            return {name: archive[name] for name in wanted}
-    except UserError:
-        raise
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {error}") from error

@@ -2,25 +2,21 @@
 
 import abc
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.app.build import build_model
-from tf_scenes.app.run import CHECKPOINTS, FLAGS, MODEL
-from tf_scenes.config import Config, config_of_values
-from tf_scenes.data import registry
-from tf_scenes.data.datasets import load_dataset
+from tf_scenes.app.build import restored_model
+from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
 from tf_scenes.prediction.segmenters import SMALLEST_SIDE, TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.versions import PARTS
-from tf_scenes.training.checkpoints import restore_newest
 
 # Images that are inferred at once; more are taken in turns.
 _BATCH = 64
@@ -38,7 +34,7 @@ def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
     folder = os.fspath(folder)
     if all(os.path.isdir(os.path.join(folder, part)) for part in PARTS):
         return _Exported(folder)
-    if os.path.exists(os.path.join(folder, FLAGS)):
+    if os.path.exists(os.path.join(folder, RUN_FLAGS)):
         return _Trained(folder)
     raise UserError(
         f"{folder} is neither the folder of a run, with flags.json and checkpoints/, nor that of an exported model, "
@@ -183,17 +179,8 @@ class _Trained(LoadedModel):
 
     def __init__(self, folder: str):
         report = read_json(os.path.join(folder, "report.json"))
-        values = {**read_json(os.path.join(folder, FLAGS)), **report.get("inference_flags", {})}
-        # A run does not say where its data was, and its model does without.
-        data = registry.entry(values["dataset"]).required_flag
-        config = config_of_values({**values, data: folder} if data else values)
-        shape = _image_shape(folder, config)
-        model = build_model(config, shape)
-        checkpoint = tf.train.Checkpoint(model=model)
-        manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, CHECKPOINTS), max_to_keep=None)
-        restore_newest(checkpoint, manager)
-        if not model.steps_taken:
-            raise UserError(f"{folder} holds no checkpoint: train first")
+        config = config_of_values({**flags_of_run(folder), **report.get("inference_flags", {})})
+        model, shape = restored_model(folder, config)
         self.channels, self.finds_objects = shape[-1], model.finds_objects
         self._model, self._segmenter, self._size = model, TrainedSegmenter(model, shape[-1]), shape[:2]
         example = model.sample_description(1, *shape[:2], tf.constant([0, 0]))
@@ -231,10 +218,3 @@ def _in_turns(function: Callable[[Any], Description], values: Any) -> Descriptio
         part = {name: each[first : first + _BATCH] for name, each in by_name.items()}
         results.append(function(part if isinstance(values, Mapping) else part[""]))
     return {name: np.concatenate([each[name] for each in results])[:count] for name in results[0]}
-
-
-def _image_shape(folder: str, config: Config) -> tuple[int, int, int]:
-    """Height, width and number of channels of the images that a run's model was built for."""
-    shape: Optional[Sequence[int]] = read_json(os.path.join(folder, MODEL)).get("image_shape")
-    # Runs of earlier versions did not write it down.
-    return load_dataset(config.data, config.job.seed).image_shape if shape is None else tuple(shape)

@@ -101,13 +101,19 @@ def plain_type(field: dataclasses.Field) -> type:
 
 def allowed_values(field: dataclasses.Field) -> str:
     """A sentence on the values that an option may have, for its help; empty if there is nothing to say."""
+    if plain_type(field) not in (int, float) and not field.metadata["choices"]:
+        return ""
+    text = requirement(field)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def requirement(field: dataclasses.Field) -> str:
+    """What a value of an option must be, e.g. `a whole number, 1 or more`."""
     lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
     if choices:
-        return f"One of {', '.join(choices)}."
-    kind = plain_type(field)
-    if kind not in (int, float):
-        return ""
-    return f"{_NAMES[kind].capitalize()}{'' if lower is None and upper is None else f', {_range(lower, upper)}'}."
+        return f"one of {', '.join(choices)}"
+    name = _NAMES[plain_type(field)]
+    return name if lower is None and upper is None else f"{name}, {_range(lower, upper)}"
 
 
 def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
@@ -118,14 +124,13 @@ def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
     # NumPy's numbers are as good as Python's. A bool is not accepted as a number, although it is one in Python.
     accepted = _ACCEPTED.get(expected, expected)
     if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
-        raise UserError(f"--{name}={value!r} must be {_NAMES[expected]}")
+        raise UserError(f"--{name}={value!r} must be {requirement(field)}")
     lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
-    if choices and value not in choices:
-        raise UserError(f"--{name}={value} must be one of {', '.join(choices)}")
     if expected is float and not math.isfinite(value):
         raise UserError(f"--{name}={value} must be a finite number")
-    if (lower is not None and value < lower) or (upper is not None and value > upper):
-        raise UserError(f"--{name}={value} must be {_range(lower, upper)}")
+    too_low, too_high = lower is not None and value < lower, upper is not None and value > upper
+    if too_low or too_high or (choices and value not in choices):
+        raise UserError(f"--{name}={value} must be {requirement(field)}")
     return expected(value)
 
 

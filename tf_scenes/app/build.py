@@ -1,10 +1,21 @@
-"""Building a compiled model from a configuration."""
+"""Building a compiled model from a configuration, and restoring that of a run."""
 
-from tf_scenes.config import Config
+import os
+from collections.abc import Sequence
+from typing import Optional
+
+import tensorflow as tf
+
+from tf_scenes.app.run_folder import CHECKPOINTS
+from tf_scenes.config import RUN_MODEL, Config
+from tf_scenes.data.datasets import load_dataset
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_json
 from tf_scenes.models import registry
 from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.serving.half_precision import keep_in_half_precision
 from tf_scenes.stack import keras
+from tf_scenes.training.checkpoints import restore_newest
 from tf_scenes.training.optimizers import GroupedOptimizer
 
 
@@ -47,3 +58,32 @@ def model_to_export(config: Config, image_shape: tuple[int, int, int], model: Sc
         own.assign(trained)
     keep_in_half_precision(copy)
     return copy
+
+
+def restored_model(folder: str, config: Config) -> tuple[SceneModel, tuple[int, int, int]]:
+    """A run's trained model, built without the run's data.
+
+    Args:
+        folder: Folder of the run.
+        config: Configuration with the run's flags.
+
+    Returns:
+        The model, and height, width and number of channels of the images that it was built for.
+
+    Raises:
+        UserError: If the run has not been trained at all, or its checkpoint cannot be read.
+    """
+    shape = _image_shape(folder, config)
+    model = build_model(config, shape)
+    checkpoint = tf.train.Checkpoint(model=model)
+    manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, CHECKPOINTS), max_to_keep=None)
+    restore_newest(checkpoint, manager)
+    if not model.steps_taken:
+        raise UserError(f"{folder} holds no checkpoint: train first")
+    return model, shape
+
+
+def _image_shape(folder: str, config: Config) -> tuple[int, int, int]:
+    shape: Optional[Sequence[int]] = read_json(os.path.join(folder, RUN_MODEL)).get("image_shape")
+    # Runs of earlier versions did not write it down.
+    return load_dataset(config.data, config.job.seed).image_shape if shape is None else tuple(shape)

@@ -6,10 +6,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from absl import app, flags, logging
+from absl import app, logging
 
-from tf_scenes import config, flagfiles
+from tf_scenes import config
 from tf_scenes.app import help as command_help
+from tf_scenes.app.run_folder import check_folder, needs_run
 from tf_scenes.errors import UserError
 
 # TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
@@ -41,15 +42,19 @@ def main(arguments: list[str]) -> None:
     settings = config.config_from_flags()
     if settings.job.mode == "predict":
         settings.prediction.require_files()
+    elif settings.job.mode != "compare":
+        settings.data.require_paths()
+    if needs_run(settings):
+        check_folder(settings)
     # TensorFlow takes seconds to import, so flags are checked first.
-    with _without_greetings():
+    with without_greetings():
         from tf_scenes.app import modes
 
     modes.run_mode(settings)
 
 
 @contextlib.contextmanager
-def _without_greetings() -> Iterator[None]:
+def without_greetings() -> Iterator[None]:
     """Leaves out what TensorFlow's C++ code of later versions says on import, whatever TF_CPP_MIN_LOG_LEVEL is."""
     sys.stderr.flush()
     kept = os.dup(_STDERR)
@@ -63,7 +68,7 @@ def _without_greetings() -> Iterator[None]:
             os.close(kept)
             said.seek(0)
             for line in said:
-                if os.environ[_LOG_LEVEL] != _QUIET or not line.startswith(_GREETINGS):
+                if os.environ.get(_LOG_LEVEL) != _QUIET or not line.startswith(_GREETINGS):
                     os.write(_STDERR, line)
 
 
@@ -82,9 +87,9 @@ def _parse(arguments: list[str]) -> list[str]:
     try:
         topic = command_help.topic(arguments[1:])
         if topic is None:
-            return flags.FLAGS(flagfiles.expand(arguments))
+            return config.parse_flags(arguments)
         _print(command_help.help_text(topic, command))
-    except (UserError, flags.Error, ValueError) as error:  # A ValueError: a value after --no<flag>.
+    except UserError as error:
         sys.exit(f"Error: {error}")
     sys.exit(0)
 

@@ -5,13 +5,13 @@ from typing import Optional
 
 import numpy as np
 
+from tf_scenes.array_files import read_arrays, write_arrays
 from tf_scenes.config import Config
 from tf_scenes.data import user_arrays
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.descriptions import Description
 from tf_scenes.editing import interventions
 from tf_scenes.editing.edit_script import read_script
-from tf_scenes.files import read_arrays, write_arrays
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.visualization import curves, figures, plots
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_scenes.app import drawing, experiments, prediction
 from tf_scenes.app.build import model_to_export
 from tf_scenes.app.run import Run
+from tf_scenes.array_files import write_arrays
 from tf_scenes.config import EXPERIMENTS, Config, training_flag_names
 from tf_scenes.editing.interventions import TrainedCodec
 from tf_scenes.editing.scene_script import read_scene, scripted_description
@@ -16,7 +17,7 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate
 from tf_scenes.evaluation.classical import evaluate_classical
 from tf_scenes.evaluation.samples import sample_scenes
-from tf_scenes.files import write_arrays, write_json, write_text
+from tf_scenes.files import write_json, write_text
 from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import measured_splits, model_card

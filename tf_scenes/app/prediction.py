@@ -1,9 +1,8 @@
 """Prediction for a user's picture files, with a trained run or an exported model."""
 
-import tensorflow as tf
-
 from tf_scenes import __version__
-from tf_scenes.app.run import Run
+from tf_scenes.app.build import restored_model
+from tf_scenes.app.run_folder import check_folder
 from tf_scenes.config import Config
 from tf_scenes.errors import UserError
 from tf_scenes.prediction import predict as prediction
@@ -48,8 +47,9 @@ def _exported_model(config: Config) -> tuple[Segmenter, str]:
 
 
 def _trained_model(config: Config) -> tuple[Segmenter, str]:
-    run = Run(config, tf.distribute.get_strategy())
-    run.require_training()
-    if not run.model.finds_objects:
+    check_folder(config)
+    folder = config.job.run_dir
+    model, shape = restored_model(folder, config)
+    if not model.finds_objects:
         raise UserError(f"--mode=predict needs a model that finds objects: --model={config.model} does not")
-    return TrainedSegmenter(run.model, run.dataset.image_shape[-1]), f"the run {run.folder} at step {run.steps_taken}"
+    return TrainedSegmenter(model, shape[-1]), f"the run {folder} at step {model.steps_taken}"

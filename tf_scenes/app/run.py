@@ -1,8 +1,6 @@
 """A run: its data, its model, its folder, and the state of its training."""
 
 import functools
-import glob
-import math
 import os
 import platform
 import re
@@ -15,7 +13,8 @@ import tensorflow as tf
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
 from tf_scenes.app.pitfalls import hints_before_training, warnings_before_training
-from tf_scenes.config import Config, flag_differences
+from tf_scenes.app.run_folder import CHECKPOINTS, check_folder
+from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.progress import Progress
@@ -26,9 +25,8 @@ from tf_scenes.training import callbacks, strategies, tensorboard
 from tf_scenes.training.checkpoints import restore_newest
 from tf_scenes.visualization import figures, plots
 
-# In a run's folder: the flags that it belongs to, the shape of images, the checksum of those of training, and folders.
-FLAGS, MODEL, _IMAGES = "flags.json", "model.json", "training_images.json"
-CHECKPOINTS, _LOGS = "checkpoints", "logs"
+# In a run's folder: the checksum of the images of training, and the TensorBoard logs.
+_IMAGES, _LOGS = "training_images.json", "logs"
 
 
 class Run:
@@ -57,7 +55,7 @@ class Run:
         self._strategy = strategy
         self.is_chief = strategies.is_chief(strategy)
         self.folder = config.job.run_dir
-        _check_folder(self.folder, config)
+        check_folder(config)
         keras.utils.set_random_seed(config.job.seed)
         self.dataset: Dataset = load_dataset(config.data, config.job.seed)
         self.evaluated_splits = config.evaluation.splits_among(self.dataset.held_out)
@@ -176,8 +174,9 @@ class Run:
             shutil.rmtree(os.path.join(self.folder, _LOGS), ignore_errors=True)  # Of a start that came to nothing.
             if self.dataset.training_checksum is not None:
                 write_json(os.path.join(self.folder, _IMAGES), {"checksum": self.dataset.training_checksum})
-        write_json(os.path.join(self.folder, FLAGS), self.config.training_flags())
-        write_json(os.path.join(self.folder, MODEL), {"image_shape": list(self.dataset.image_shape)})
+        write_json(os.path.join(self.folder, RUN_FLAGS), self.config.training_flags())
+        about = {"image_shape": list(self.dataset.image_shape), "inference_flags": self.config.inference_flags()}
+        write_json(os.path.join(self.folder, RUN_MODEL), about)
 
     def _write_flags(self) -> None:
         """Writes the flags as a table for TensorBoard."""
@@ -293,31 +292,3 @@ def _processor() -> str:
         if names:
             return names[0]
     return platform.processor() or platform.machine()
-
-
-def _check_folder(folder: str, config: Config) -> None:
-    """Checks that a run's folder, if it exists, is that of a run with the same flags.
-
-    A folder belongs to a run once there is a checkpoint. More training steps than before extend a run.
-
-    Args:
-        folder: Folder of the run.
-        config: Configuration of the run.
-
-    Raises:
-        UserError: If the folder belongs to a run with other flags, or holds no run and the mode is not `train`.
-    """
-    path, trains = os.path.join(folder, FLAGS), config.job.mode == "train"
-    wanted = config.training_flags()
-    if trains and not glob.glob(os.path.join(glob.escape(folder), CHECKPOINTS, "*.index")):
-        return
-    if os.path.exists(path):
-        kept = read_json(path)
-        if trains and wanted["train_steps"] > kept.get("train_steps", math.inf):
-            kept["train_steps"] = wanted["train_steps"]
-        differences = flag_differences(kept, wanted)
-        if differences:
-            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {', '.join(differences)}")
-        return
-    if not trains:
-        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")

@@ -220,6 +220,7 @@ def load_dataset(options: DataOptions, seed: int) -> Dataset:
     Raises:
         UserError: If the data cannot be loaded, or if the objects do not fit on the canvas.
     """
+    options.require_paths()
     module, function = registry.entry(options.dataset).function.split(":")
     return getattr(importlib.import_module(module), function)(options, seed)
 

@@ -8,13 +8,13 @@ from typing import NamedTuple, Optional
 import numpy as np
 from tqdm import tqdm
 
+from tf_scenes.array_files import read_arrays
 from tf_scenes.data import user_arrays
 from tf_scenes.data.image_files import as_unit_range, read_picture, with_channels
 from tf_scenes.data.image_folders import MaskFolder, SplitFiles, find_splits
 from tf_scenes.data.label_images import as_label_image, read_label_pages, require_instances
 from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_arrays
 
 _HELD_OUT_ONE_IN = 10
 # Files of held-out images that are named.

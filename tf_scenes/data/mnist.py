@@ -7,8 +7,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from tf_scenes.array_files import read_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_arrays
 
 _HOW_TO_PROVIDE = (
     "set --mnist_path to a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "

@@ -109,10 +109,17 @@ class DataOptions(Options):
             raise UserError(f"--min_objects={self.min_objects} is above --max_objects={self.max_objects}")
         if self.sprite_size > self.image_size:
             raise UserError(f"--sprite_size={self.sprite_size} is above --image_size={self.image_size}")
+        self._check_images()
+
+    def require_paths(self) -> None:
+        """Checks that the flag is set that says where the data set's files are, if it is made of any.
+
+        Raises:
+            UserError: If it is not.
+        """
         flag = registry.entry(self.dataset).required_flag
         if flag and getattr(self, flag) is None:
             raise UserError(f"--dataset={self.dataset} needs --{flag}")
-        self._check_images()
 
     def portable_paths(self) -> dict[str, str]:
         """Where the data is, by flag, relative to the working folder; empty if any of it lies outside of that folder.
@@ -130,10 +137,10 @@ class DataOptions(Options):
             raise UserError(f"--crop_size={self.crop_size} must be 0, for whole images, or at least 8")
         of_files = ("validation_path", "test_path", "masks_path")
         if self.dataset != "images":
-            for name in (*of_files, "image_channels", "crop_size"):
+            for name in ("images_path", *of_files, "image_channels", "crop_size"):
                 if getattr(self, name):
                     raise UserError(f"--{name}={getattr(self, name)} is for --dataset=images only")
-        elif self.images_path.endswith(".npz"):
+        elif self.images_path and self.images_path.endswith(".npz"):
             for name in of_files:
                 if getattr(self, name):
                     raise UserError(f"--{name} is for image files: an .npz file holds its masks itself")

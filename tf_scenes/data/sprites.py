@@ -14,10 +14,10 @@ from typing import Optional
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tf_scenes.array_files import read_arrays
 from tf_scenes.data import user_arrays
 from tf_scenes.data.mnist import Digits, load_mnist
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_arrays
 
 SHAPE_NAMES = ("square", "ellipse", "triangle")
 SHAPE_SCALES = np.linspace(0.5, 1.0, 6)

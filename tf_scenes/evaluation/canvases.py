@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import NUM_OBJECTS
 from tf_scenes.evaluation import metrics
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.models.scene_model import SceneModel
 
 # Slots beyond the largest number of objects, so that finding too many objects shows in the measures.
@@ -35,7 +36,7 @@ def count_on_canvas(model: SceneModel, dataset: Dataset, split_name: str, batch_
         return description[NUM_OBJECTS], model.decode(description, *dataset.image_shape[:2])
 
     true, inferred, overlaps = [], [], []
-    for batch in dataset.evaluation_batches(split_name, batch_size):
+    for batch in with_progress(dataset.evaluation_batches(split_name, batch_size), f"Counting on {split_name}"):
         counts, pixel_means = reconstruct(batch["images"])
         true.append(batch["counts"].numpy())
         inferred.append(counts.numpy())

@@ -9,6 +9,7 @@ from scipy import ndimage
 from skimage import feature, filters, measure, segmentation
 
 from tf_scenes.data.datasets import Dataset
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.evaluation.segmentation import score_image, segmentation_scores
 
 # All in pixels; for objects of 7 to 26 pixels, such as those of data/nuclei.
@@ -33,10 +34,14 @@ def evaluate_classical(dataset: Dataset, split_names: Iterable[str], batch_size:
     if dataset.black_background:
         return {}
     splits = {name: dataset.evaluation_batches(name, batch_size) for name in split_names}
-    return {name: _evaluate_split(batches) for name, batches in splits.items() if "masks" in batches.element_spec}
+    return {
+        name: _evaluate_split(with_progress(batches, f"Otsu on {name}"))
+        for name, batches in splits.items()
+        if "masks" in batches.element_spec
+    }
 
 
-def _evaluate_split(batches: tf.data.Dataset) -> dict[str, Any]:
+def _evaluate_split(batches: Iterable[dict[str, tf.Tensor]]) -> dict[str, Any]:
     scores = [
         score_image(mask, otsu_watershed(image))
         for batch in batches

@@ -28,6 +28,7 @@ from tf_scenes.descriptions import (
 )
 from tf_scenes.editing import edits
 from tf_scenes.evaluation.metrics import match_locations
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.models.scene_model import SceneModel
 
 _SEED = 30_300
@@ -117,7 +118,8 @@ def disentanglement(
     function = functools.partial(tf.function, reduce_retracing=True, autograph=False)
     encode, decode = function(model.encode), function(lambda description: model.decode(description, height, width))
     random, found = np.random.default_rng(_SEED), {}
-    for batch in dataset.evaluation_batches(split_name, batch_size, limit=num_images):
+    batches = dataset.evaluation_batches(split_name, batch_size, limit=num_images)
+    for batch in with_progress(batches, f"Describing {split_name}"):
         description = as_arrays(encode(batch["images"]))
         description = {name: values[description[NUM_OBJECTS] >= 2] for name, values in description.items()}
         if len(description[NUM_OBJECTS]) < 2:

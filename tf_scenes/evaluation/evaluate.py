@@ -6,11 +6,11 @@ from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import CATEGORY, LOCATIONS, NUM_OBJECTS, is_present
 from tf_scenes.evaluation import metrics
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.evaluation.segmentation import ImageScores, score_image, segmentation_scores
 from tf_scenes.evaluation.sweep import attribute_sweep
 from tf_scenes.models.scene_model import SceneModel
@@ -137,7 +137,7 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
     max_objects, totals = objects_beyond_prior(inference.model, dataset, split_name), _Totals()
     scores: list[ImageScores] = []
     batches = dataset.evaluation_batches(split_name, batch_size)
-    for number, batch in enumerate(tqdm(batches, f"Evaluating {split_name}", unit="batch", delay=2.0, leave=False)):
+    for number, batch in enumerate(with_progress(batches, f"Evaluating {split_name}")):
         images, true_masks = batch["images"].numpy(), batch.get("masks")
         with_masks = true_masks is not None and inference.model.finds_objects
         description, pixel_means, masks = inference.reconstruct(batch["images"], with_masks)
@@ -154,7 +154,8 @@ def _evaluate_split(inference: _Inference, dataset: Dataset, split_name: str, ba
             **{name: batch[name].numpy() for name in ("counts", "centers", "labels") if name in batch},
         )
     if dataset.trains_on_crops:
-        for number, batch in enumerate(dataset.elbo_batches(split_name, batch_size)):
+        crops = dataset.elbo_batches(split_name, batch_size)
+        for number, batch in enumerate(with_progress(crops, f"ELBO of {split_name}")):
             totals.add(**inference.measured_elbo(batch, number, None))
     lit = totals["lit"] & dataset.black_background
     return {

@@ -4,11 +4,11 @@ from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.evaluate import objects_beyond_prior
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.training.trainable_model import elbo
 
@@ -82,7 +82,7 @@ def likelihood(
 
     parts = []
     batches = dataset.elbo_batches(split_name, batch_size, limit=num_images)
-    for number, batch in enumerate(tqdm(batches, unit="batch", desc=f"likelihood of {split_name}")):
+    for number, batch in enumerate(with_progress(batches, f"Likelihood of {split_name}")):
         parts.append(np.stack(both(model.prepare(batch), tf.constant([_SEED, number]))))
     elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
     means = {"images": len(bounds), "samples": num_samples, **_mean("bound", bounds), **_mean("elbo", elbos)}

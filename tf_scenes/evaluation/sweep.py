@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import ATTRIBUTES, CATEGORY, NUM_OBJECTS, Description, as_arrays
+from tf_scenes.evaluation.progress_bar import with_progress
 from tf_scenes.models.scene_model import SceneModel
 
 # Values of an attribute in standard deviations of its prior: of figures, and of the measure.
@@ -41,7 +42,7 @@ def attribute_sweep(
     function = functools.partial(tf.function, reduce_retracing=True, autograph=False)
     encode, decode = function(model.encode), function(lambda description: model.decode(description, height, width))
     kept: list[np.ndarray] = []  # Each bool [objects, values].
-    for batch in dataset.evaluation_batches(split_name, batch_size):
+    for batch in with_progress(dataset.evaluation_batches(split_name, batch_size), f"Attributes of {split_name}"):
         description = as_arrays(encode(batch["images"]))
         alone = np.flatnonzero(description[NUM_OBJECTS] == 1)[: num_objects - sum(map(len, kept))]
         if len(alone):

@@ -58,6 +58,8 @@ class PredictionOptions(Options, affects_training=False):
         if not os.path.exists(pictures) and not glob.glob(pictures, recursive=True):
             raise UserError(f"--predict_images={pictures} does not exist: a folder, a glob or a picture is needed")
         if models and not os.path.isdir(os.path.join(models, "encoder")):
+            inside = sorted(each.split(os.sep)[-3] for each in glob.glob(os.path.join(models, "*", "encoder", "")))
             raise UserError(
                 f"--predict_models={models} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed"
+                + (f"; folders in it have one: {', '.join(inside)}" if inside else "")
             )

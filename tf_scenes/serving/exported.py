@@ -109,7 +109,10 @@ class ExportedModel(Codec):
         Raises:
             UserError: Always.
         """
-        raise UserError("appearances from the prior need the run of a trained model: exported models have no prior")
+        raise UserError(
+            "appearances from the prior (sample) need the run of a trained model, since exported models have no prior: "
+            "use another edit, as configs/edits/exported_model.txt does"
+        )
 
 
 def _load_newest(folder: str) -> tf.Module:

@@ -129,10 +129,11 @@ def _data(report: Report) -> str:
 
 
 def _training(report: Report) -> str:
-    flags, machine = report["flags"], report["machine"]
+    flags, machine, minutes = report["flags"], report["machine"], round(report["train_seconds"] / 60)
+    time = f"{minutes} minute{'s' if minutes != 1 else ''}"
     return (
         f"{report['train_steps']:,} steps of {flags['batch_size']} images, {report['parameters']:,} parameters, "
-        f"{report['train_seconds'] / 60:.0f} minutes on {machine['processor']} ({machine['cores']} cores), TensorFlow "
+        f"{time} on {machine['processor']} ({machine['cores']} cores), TensorFlow "
         f"{report['versions']['tensorflow']}."
     )
 

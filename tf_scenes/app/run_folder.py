@@ -1,0 +1,52 @@
+"""The folder of a run: whose it is. This module does not import TensorFlow, so that bad flags are found at once."""
+
+import glob
+import math
+import os
+
+from tf_scenes.config import RUN_FLAGS, Config, flag_differences
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_json
+
+# In a run's folder.
+CHECKPOINTS = "checkpoints"
+
+
+def needs_run(config: Config) -> bool:
+    """Whether a mode uses the run in `--run_dir`, which must have been trained, or trains it."""
+    if config.job.mode == "predict":
+        return not config.prediction.predict_models
+    return config.job.mode != "compare" and not (config.job.mode == "edit" and config.evaluation.edit_models)
+
+
+def check_folder(config: Config) -> None:
+    """Checks that a run's folder, if it exists, is that of a run with the same flags.
+
+    A folder belongs to a run once there is a checkpoint. More training steps than before extend a run.
+
+    Args:
+        config: Configuration of the run.
+
+    Raises:
+        UserError: If the folder belongs to a run with other flags, or holds no run and the mode is not `train`.
+    """
+    folder, mode = config.job.run_dir, config.job.mode
+    path, trains = os.path.join(folder, RUN_FLAGS), mode == "train"
+    wanted = config.training_flags()
+    if trains and not glob.glob(os.path.join(glob.escape(folder), CHECKPOINTS, "*.index")):
+        return
+    if os.path.exists(path):
+        kept = read_json(path)
+        if trains and wanted["train_steps"] > kept.get("train_steps", math.inf):
+            kept["train_steps"] = wanted["train_steps"]
+        differences = flag_differences(kept, wanted)
+        if differences:
+            raise UserError(f"--run_dir={folder} belongs to a run with other flags: {', '.join(differences)}")
+        return
+    if mode == "predict":
+        raise UserError(
+            f"--run_dir={folder} holds no run: train first (--mode=train with the same flags), or name an exported "
+            "model, such as --predict_models=saved_models/nuclei"
+        )
+    if not trains:
+        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
