@@ -20,6 +20,9 @@ IMAGE = np.zeros((1, SIDE, SIDE, 1), np.float32)
 IMAGE[0, 2:6, 3:6] = 1.0
 COPIES = 400
 
+# One for all tests, so that it is traced once for each model.
+bound = tf.function(importance_weighted_bound)
+
 
 @pytest.fixture
 def build(make_config):
@@ -33,7 +36,6 @@ def build(make_config):
 def _bounds(model, num_samples, copies=COPIES):
     """Independent estimates of the bound of one image."""
     images = tf.constant(np.repeat(IMAGE, copies, axis=0))
-    bound = tf.function(importance_weighted_bound)
     return bound(model, images, tf.constant(num_samples), tf.constant([3, num_samples])).numpy().astype(np.float64)
 
 

@@ -3,6 +3,7 @@
 Its export: tests/serving. On two devices: tests/training/test_strategies.py.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -59,10 +60,6 @@ def _steps(model, images, count, step=None):
     return losses
 
 
-# With a rate and an estimator for which the last bits hardly matter.
-CALM = ("--learning_rate=3e-3", "--learning_rate_final=3e-3", "--attention.estimator=relaxed")
-
-
 @pytest.fixture(scope="module")
 def by_precision():
     """What 40 steps did, by model and precision; trained once for all tests."""
@@ -70,40 +67,44 @@ def by_precision():
 
 
 class _Trained:
-    """A model after 40 steps.
-
-    Losses depend on a step's draws. What was learned is measured with the same draws at each time: the training loss, a
-    mean over ten samples, before the first step, after 20 and after 40.
-    """
+    """A model after 40 steps, with a rate and an estimator for which the last bits hardly matter."""
 
     def __init__(self, model, images):
-        self.model, prepared = model, _prepared(model, images)
-        # Schedules stand at their end, so that the loss is the same function each time.
-        self._loss = tf.function(lambda seed: tf.reduce_mean(model.training_loss(prepared, STEP, seed).per_image))
+        self.model, self._images = model, images
         step = tf.function(model.train_step)
-        self.losses, self.learned = [], [self._measure()]
+        self.losses, self._weights = [], [model.get_weights()]
         for _ in range(2):
             self.losses += _steps(model, images, 20, step)
-            self.learned.append(self._measure())
+            self._weights.append(model.get_weights())
 
-    def _measure(self):
-        weights = self.model.get_weights()
-        mean = np.mean([self._loss(tf.constant([7, number])) for number in range(10)])
-        self.model.set_weights(weights)  # Batch normalisation and the like have seen the images once more.
-        return mean
+    @functools.cached_property
+    def learned(self):
+        """The training loss, a mean over ten samples, before the first step, after 20 and after 40.
+
+        The losses of steps depend on the steps' draws; here these are the same each time, and schedules stand at their
+        end, so that the loss is the same function.
+        """
+        prepared = _prepared(self.model, self._images)
+        loss = tf.function(lambda seed: tf.reduce_mean(self.model.training_loss(prepared, STEP, seed).per_image))
+        means = []
+        for weights in self._weights:
+            self.model.set_weights(weights)
+            means.append(np.mean([loss(tf.constant([7, number])) for number in range(10)]))
+        self.model.set_weights(self._weights[-1])  # Batch normalisation and the like have seen the images once more.
+        return means
 
 
 def _trained(by_precision, build, name, precision):
     if (name, precision) not in by_precision:
+        calm = ("--learning_rate=3e-3", "--learning_rate_final=3e-3", "--attention.estimator=relaxed")
         by_precision[name, precision] = _Trained(
-            build(name, f"--precision={precision}", *CALM), tf.constant(examples_for(name))
+            build(name, f"--precision={precision}", *calm), tf.constant(examples_for(name))
         )
     return by_precision[name, precision]
 
 
-def test_training_lowers_the_loss_on_a_fixed_batch(build, name, images):
-    model = build(name, *CALM)
-    losses = _steps(model, images, 40, tf.function(model.train_step))
+def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
+    losses = _trained(by_precision, build, name, "float32").losses
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
@@ -157,8 +158,7 @@ def test_random_draws_are_a_function_of_seed_and_step(shared, name, images):
     assert _steps(other, images, 1) != losses[:1]
 
 
-def test_building_changes_no_weight(build, name):
-    model = build(name)
+def test_building_changes_no_weight(model):
     statistics = [v for v in model.non_trainable_variables if "moving" in v.name or "baseline" in v.name]
     # Running means begin at 0 and variances at 1; a batch would leave other values.
     assert all(np.isin(variable, (0.0, 1.0)).all() for variable in statistics)
@@ -229,8 +229,8 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_happened(shared, name, 
         np.testing.assert_array_equal(one, other)
 
 
-def test_more_may_be_logged_than_when_a_checkpoint_was_written(build, name, images, tmp_path):
-    model, newer = build(name), build(name, "--seed=1")
+def test_more_may_be_logged_than_when_a_checkpoint_was_written(build, model, name, tmp_path):
+    newer = build(name, "--seed=1")
     path = tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
     newer._means.training["new"] = keras.metrics.Mean(name="new")
     tf.train.Checkpoint(model=newer).read(path).assert_existing_objects_matched().assert_consumed()
