@@ -246,8 +246,9 @@ def test_elbo_terms_add_up_and_kl_terms_are_not_negative(model, images):
     assert all((value.numpy() >= -1e-4).all() for key, value in terms.items() if key.startswith("kl_"))
 
 
-@pytest.mark.parametrize("size", [(24, 24), (17, 40), (64, 33)])
-@pytest.mark.parametrize("max_objects", [1, 3, 9])
+@pytest.mark.parametrize(
+    ("size", "max_objects"), [((24, 24), 1), ((24, 24), 9), ((17, 40), 3), ((17, 40), 9), ((64, 33), 1), ((64, 33), 3)]
+)
 def test_any_image_size_and_number_of_objects(model, size, max_objects):
     images = tf.constant(np.random.RandomState(0).uniform(size=(3, *size, 1)).astype(np.float32))
     description = model.encode(images, max_objects)
