@@ -133,6 +133,11 @@ class Config:
         if self.evaluation.max_inferred_objects < self.data.max_objects:
             raise UserError("--max_inferred_objects must not be below --max_objects")
 
+    @property
+    def uses_run(self) -> bool:
+        """Whether the mode trains the run in `--run_dir`, or uses one that has been trained."""
+        return _uses_run(self.job.mode, self.prediction.predict_models, self.evaluation.edit_models)
+
     def own_model_options(self) -> tuple[Options, ...]:
         """The sections of options that the model's constructor takes, in the order of its parameters."""
         return tuple(self.model_options[options.section] for options in registry.entry(self.model).options)
@@ -270,9 +275,14 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
     values["run_dir"] = values["run_dir"] or os.path.join("runs", _run_name(values, arguments))
     run = os.path.normpath(values["run_dir"])
     values["export_dir"] = values["export_dir"] or os.path.join("exports", os.path.basename(run))
-    if values["mode"] != "train":
+    if values["mode"] != "train" and _uses_run(*(values[name] for name in ("mode", "predict_models", "edit_models"))):
         values.update({name: kept for name, kept in flags_of_run(run).items() if not _is_given(flag_values, name)})
     return config_of_values(values)
+
+
+def _uses_run(mode: str, predict_models: Optional[str], edit_models: Optional[str]) -> bool:
+    """Whether a mode is about the run in `--run_dir`, and not about several runs or an exported model."""
+    return mode != "compare" and not (mode == "predict" and predict_models) and not (mode == "edit" and edit_models)
 
 
 def _run_name(values: Mapping[str, Any], arguments: Optional[list[str]]) -> str:

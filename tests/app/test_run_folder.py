@@ -1,6 +1,6 @@
 import pytest
 
-from tf_scenes.app.run_folder import check_folder, needs_run
+from tf_scenes.app.run_folder import check_folder
 from tf_scenes.errors import UserError
 from tf_scenes.files import write_json
 
@@ -60,6 +60,8 @@ def test_a_trained_run_is_used_with_its_own_flags_unless_others_are_given(make_c
         with pytest.raises(UserError, match=r"belongs to a run with other flags: --seed=4 \(there: 3\)$"):
             check_folder(given)
     assert make_config("--mode=train", f"--run_dir={tmp_path}").training.batch_size == 64
+    by_export = make_config("--mode=predict", f"--run_dir={tmp_path}", "--predict_images=x", "--predict_models=y")
+    assert by_export.training.batch_size == 64
 
 
 def test_which_modes_use_a_run(make_config, tmp_path):
@@ -74,7 +76,7 @@ def test_which_modes_use_a_run(make_config, tmp_path):
     for expected, modes in ((True, uses), (False, others)):
         for mode, flags in modes.items():
             config = make_config(f"--mode={mode}", f"--run_dir={tmp_path}", *flags)
-            assert needs_run(config) == expected
+            assert config.uses_run == expected
             if expected and mode != "train":
                 with pytest.raises(UserError, match="holds no run: train first"):
                     check_folder(config)

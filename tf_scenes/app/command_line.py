@@ -10,7 +10,7 @@ from absl import app, logging
 
 from tf_scenes import config
 from tf_scenes.app import help as command_help
-from tf_scenes.app.run_folder import check_folder, needs_run
+from tf_scenes.app.run_folder import check_folder
 from tf_scenes.errors import UserError
 
 # TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
         settings.prediction.require_files()
     elif settings.job.mode != "compare":
         settings.data.require_paths()
-    if needs_run(settings):
+    if settings.uses_run:
         check_folder(settings)
     # TensorFlow takes seconds to import, so flags are checked first.
     with without_greetings():

@@ -12,13 +12,6 @@ from tf_scenes.files import read_json
 CHECKPOINTS = "checkpoints"
 
 
-def needs_run(config: Config) -> bool:
-    """Whether a mode uses the run in `--run_dir`, which must have been trained, or trains it."""
-    if config.job.mode == "predict":
-        return not config.prediction.predict_models
-    return config.job.mode != "compare" and not (config.job.mode == "edit" and config.evaluation.edit_models)
-
-
 def check_folder(config: Config) -> None:
     """Checks that a run's folder, if it exists, is that of a run with the same flags.
 
