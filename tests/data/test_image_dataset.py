@@ -212,7 +212,7 @@ def test_images_of_all_types_in_one_data_set_are_scaled_by_their_types(tmp_path)
     np.testing.assert_allclose(batch["images"].numpy()[..., 0], expected, rtol=1e-5, atol=1e-7)
     batch = next(iter(dataset.training_batches(3, seed=0)))
     assert batch["images"].dtype == tf.float32
-    brightest = sorted([eight.max() / 255, eight.max() * 200 / 65_535, 1.0])
+    brightest = sorted([eight.max() / 255, int(eight.max()) * 200 / 65_535, 1.0])
     np.testing.assert_allclose(sorted(batch["images"].numpy().max(axis=(1, 2, 3))), brightest, rtol=1e-6)
 
 
