@@ -111,7 +111,7 @@ class ExportedModel(Codec):
         """
         raise UserError(
             "appearances from the prior (sample) need the run of a trained model, since exported models have no prior: "
-            "use another edit, as configs/edits/exported_model.txt does"
+            "take another edit script, such as configs/edits/exported_model.txt"
         )
 
 
