@@ -56,6 +56,9 @@ class Example(Options, section="example", affects_training=False):
         ("path", 3, ""),
         ("limit", -1, "0"),
         ("limit", 1.0, "whole number"),
+        ("limit", 2**31, "at most 2,147,483,647"),
+        ("limit", 10**30, "at most 2,147,483,647"),
+        ("factor", -1e10, "from -1,000,000,000 to"),
     ],
 )
 def test_a_wrong_value_made_in_python_is_one_line_that_names_the_flag(name, value, allowed):
@@ -69,7 +72,7 @@ def test_a_wrong_value_made_in_python_is_one_line_that_names_the_flag(name, valu
 @pytest.mark.parametrize(
     "values",
     [
-        *({"count": 1}, {"count": 9}, {"share": 0.0}, {"share": 1}, {"factor": -1e30}, {"word": "blue"}),
+        *({"count": 1}, {"count": 9}, {"share": 0.0}, {"share": 1}, {"factor": -1e9}, {"word": "blue"}),
         *({"switch": False}, {"path": None}, {"path": "a"}, {"limit": 0}, {"limit": None}),
     ],
 )

@@ -131,14 +131,24 @@ def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
     too_low, too_high = lower is not None and value < lower, upper is not None and value > upper
     if too_low or too_high or (choices and value not in choices):
         raise UserError(f"--{name}={value} must be {requirement(field)}")
+    limit = _LARGEST.get(expected)
+    if limit is not None and abs(value) > limit:
+        allowed = f"from {-limit:,} to {limit:,}" if lower is None else f"at most {limit:,}"
+        raise UserError(f"--{name}={value} must be {allowed}")
     return expected(value)
 
 
+# For options without an upper limit of their own: TensorFlow computes in 32 bits.
+_LARGEST = {int: 2**31 - 1, float: 1_000_000_000}
 _ACCEPTED = {int: numbers.Integral, float: numbers.Real}
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def _range(lower: Optional[float], upper: Optional[float]) -> str:
     if upper is None:
-        return f"{lower} or more"
-    return f"{upper} or less" if lower is None else f"from {lower} to {upper}"
+        return f"{_written(lower)} or more"
+    return f"{_written(upper)} or less" if lower is None else f"from {_written(lower)} to {_written(upper)}"
+
+
+def _written(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) and abs(number) >= 10_000 else str(number)

@@ -83,24 +83,33 @@ class DataOptions(Options):
         "frames, and sums for multi_mnist_observations.",
         choices=SPACINGS,
     )
-    train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1)
+    train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1, upper=1_000_000_000)
     test_size: int = option(
-        10_000, "Number of scenes in each test split, the one of --many_objects included. Paper: 10,000.", lower=1
+        10_000,
+        "Number of scenes in each test split, the one of --many_objects included. Paper: 10,000.",
+        lower=1,
+        upper=1_000_000_000,
     )
     validation_size: int = option(
         2_000,
         "Number of scenes in each validation split, on which reports are made in the course of training and by which "
         "recipes are chosen; one has as many objects as training scenes, the other --many_objects.",
         lower=1,
+        upper=1_000_000_000,
         affects_training=False,
     )
-    min_objects: int = option(0, "Minimum number of objects in a training or test scene. Paper: 0.", lower=0)
-    max_objects: int = option(3, "Maximum number of objects in a training or test scene. Paper: 3.", lower=1)
+    min_objects: int = option(
+        0, "Minimum number of objects in a training or test scene. Paper: 0.", lower=0, upper=1_000
+    )
+    max_objects: int = option(
+        3, "Maximum number of objects in a training or test scene. Paper: 3.", lower=1, upper=1_000
+    )
     many_objects: int = option(
         7,
         "Number of objects in each scene of a second test split, named after that number, test_7, and of a second "
         "validation split. LAVAE's paper: 7.",
         lower=1,
+        upper=1_000,
     )
 
     @override

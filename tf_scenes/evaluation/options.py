@@ -15,7 +15,7 @@ class EvaluationOptions(Options, affects_training=False):
     """Options of what is done with a trained model."""
 
     evaluation_batch_size: int = option(
-        100, "Number of images per evaluation batch; affects speed and memory only.", lower=1
+        100, "Number of images per evaluation batch; affects speed and memory only.", lower=1, upper=65_536
     )
     evaluated_splits: Optional[str] = option(
         None,
@@ -25,6 +25,7 @@ class EvaluationOptions(Options, affects_training=False):
         12,
         "Maximum number of objects that the model finds in one image, in evaluation and in the exported encoder.",
         lower=1,
+        upper=10_000,
     )
     num_generated: int = option(64, "Number of scenes that --mode=generate draws.", lower=1, upper=100_000)
     generated_max_objects: Optional[int] = option(
@@ -32,6 +33,7 @@ class EvaluationOptions(Options, affects_training=False):
         "Maximum number of objects in scenes that --mode=generate draws, where every number from 0 to this one is "
         "equally likely. Default: numbers of objects from the learned prior.",
         lower=0,
+        upper=10_000,
     )
     experiment_size: int = option(
         1_000,
@@ -40,10 +42,13 @@ class EvaluationOptions(Options, affects_training=False):
         lower=1,
     )
     importance_samples: int = option(
-        100, "Number of samples of the importance-weighted bound of --mode=likelihood. Paper: 100.", lower=1
+        100,
+        "Number of samples of the importance-weighted bound of --mode=likelihood. Paper: 100.",
+        lower=1,
+        upper=1_000_000,
     )
     canvas_sizes: str = option("96,128", "Comma-separated sides of the canvases of --mode=canvases in pixels.")
-    canvas_objects: int = option(20, "Maximum number of objects on a canvas of --mode=canvases.", lower=1)
+    canvas_objects: int = option(20, "Maximum number of objects on a canvas of --mode=canvases.", lower=1, upper=10_000)
     scene_path: Optional[str] = option(
         None,
         "Scene script, such as configs/scenes/four_shapes.txt, whose scene --mode=generate draws instead of scenes "
@@ -61,7 +66,7 @@ class EvaluationOptions(Options, affects_training=False):
         None,
         "Folder of the exported encoder/ and decoder/ that --mode=edit uses. Default: the trained model of --run_dir.",
     )
-    num_edited: int = option(6, "Maximum number of images that --mode=edit edits.", lower=1)
+    num_edited: int = option(6, "Maximum number of images that --mode=edit edits.", lower=1, upper=10_000)
 
     def canvas_sides(self) -> list[int]:
         """The numbers in `canvas_sizes`."""

@@ -12,7 +12,10 @@ class ServingOptions(Options, affects_training=False):
 
     keep_versions: int = option(3, "Number of versions of an exported model kept, the newest included.", lower=1)
     max_image_side: int = option(
-        2_048, "Maximum height and width in pixels of an image that an exported model takes or draws.", lower=8
+        2_048,
+        "Maximum height and width in pixels of an image that an exported model takes or draws.",
+        lower=8,
+        upper=65_536,
     )
     export_weights: str = option(
         "float32",

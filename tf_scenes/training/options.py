@@ -13,7 +13,9 @@ class TrainingOptions(Options):
     """The length of training, its optimiser, and what is written in the course of it."""
 
     train_steps: int = option(200_000, "Number of optimisation steps of training.", lower=1)
-    batch_size: int = option(64, "Number of images per training step, over all devices together. Paper: 64.", lower=1)
+    batch_size: int = option(
+        64, "Number of images per training step, over all devices together. Paper: 64.", lower=1, upper=65_536
+    )
     learning_rate: float = option(
         1e-3,
         "Initial learning rate: of Adamax for LAVAE and VAE (paper: 1e-3), of Adam for the other models (paper: 1e-4).",
@@ -43,7 +45,7 @@ class TrainingOptions(Options):
         lower=1,
     )
     steps_per_execution: int = option(
-        10, "Number of training steps that TensorFlow runs per call from Python.", lower=1
+        10, "Number of training steps that TensorFlow runs per call from Python.", lower=1, upper=100_000
     )
     report_size: int = option(
         512,

@@ -14,11 +14,13 @@ from tf_scenes.options import Options, option
 class AttentionOptions(Options, section="attention"):
     """Options that AIR and Discrete-AIR share: sections 2 and 3 of Discrete-AIR's paper."""
 
-    units: int = option(256, "Number of units of the LSTM that finds objects.", lower=1)
+    units: int = option(256, "Number of units of the LSTM that finds objects.", lower=1, upper=16_384)
     encoder_units: int = option(
-        256, "Number of units of the glimpse encoder, which infers what an object looks like.", lower=1
+        256, "Number of units of the glimpse encoder, which infers what an object looks like.", lower=1, upper=16_384
     )
-    decoder_units: int = option(256, "Number of units of the object decoder, which draws an object.", lower=1)
+    decoder_units: int = option(
+        256, "Number of units of the object decoder, which draws an object.", lower=1, upper=16_384
+    )
     convolutional: bool = option(
         True, "Whether convolutions precede the dense layers that process images and glimpses. Original AIR: no."
     )
@@ -32,6 +34,7 @@ class AttentionOptions(Options, section="attention"):
         "Number of slots that training unrolls beyond --max_objects, so that the step after a full scene is trained "
         "too. Paper: 0.",
         lower=0,
+        upper=1_000,
     )
     looks_at: str = option(
         "difference",
@@ -40,7 +43,7 @@ class AttentionOptions(Options, section="attention"):
         "image without what those objects cover, widened by two pixels. Paper: difference.",
         choices=("difference", "unexplained"),
     )
-    glimpse_size: int = option(20, "Side of a glimpse in pixels.", lower=4)
+    glimpse_size: int = option(20, "Side of a glimpse in pixels.", lower=4, upper=1_024)
     separate_scales: bool = option(
         False, "Whether the width and height of a glimpse are inferred separately. Paper: yes."
     )
@@ -123,7 +126,9 @@ class AttentionOptions(Options, section="attention"):
 class AirOptions(Options, section="air"):
     """Options of AIR: section 2 of Discrete-AIR's paper."""
 
-    what_dim: int = option(50, "Number of dimensions of an object's appearance z_what. Paper: 50.", lower=1)
+    what_dim: int = option(
+        50, "Number of dimensions of an object's appearance z_what. Paper: 50.", lower=1, upper=4_096
+    )
 
 
 def schedule_ends(config: Any) -> Mapping[str, int]:

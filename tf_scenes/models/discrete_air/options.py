@@ -19,10 +19,13 @@ class DiscreteAirOptions(Options, section="discrete_air"):
     """Options of Discrete-AIR: section 3 of its paper."""
 
     num_categories: int = option(
-        3, "Number of categories of objects. Paper: 3 (Multi-Sprites), 10 (Multi-MNIST).", lower=2
+        3, "Number of categories of objects. Paper: 3 (Multi-Sprites), 10 (Multi-MNIST).", lower=2, upper=10_000
     )
     num_attributes: int = option(
-        0, "Number of dimensions of an object's attributes. Paper: 0 (Multi-Sprites), 1 (Multi-MNIST).", lower=0
+        0,
+        "Number of dimensions of an object's attributes. Paper: 0 (Multi-Sprites), 1 (Multi-MNIST).",
+        lower=0,
+        upper=1_000,
     )
     attributes_by_category: bool = option(
         False,
@@ -59,6 +62,7 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "Number of equally spaced angles by which template matching turns templates, see "
         "--discrete_air.matching_weight.",
         lower=1,
+        upper=3_600,
     )
     temperature: float = option(
         1.0,
@@ -116,6 +120,7 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "Number of clusterings that invariant information clustering (--discrete_air.invariance_weight) learns in "
         "parallel; the best one gives the categories.",
         lower=1,
+        upper=100,
     )
     num_fine_categories: int = option(
         0,
@@ -123,6 +128,7 @@ class DiscreteAirOptions(Options, section="discrete_air"):
         "--discrete_air.num_categories at step --discrete_air.merging_step; 0 for --discrete_air.num_categories from "
         "the start.",
         lower=0,
+        upper=10_000,
     )
     merging_step: int = option(
         2_000,

@@ -14,30 +14,32 @@ from tf_scenes.options import Options, option
 class LavaeOptions(Options, section="lavae"):
     """Options of LAVAE: section 2 and Appendix B of its paper."""
 
-    latent_dim: int = option(32, "Number of dimensions of an object's appearance. Paper: 32.", lower=1)
+    latent_dim: int = option(32, "Number of dimensions of an object's appearance. Paper: 32.", lower=1, upper=4_096)
     location_channels: int = option(
-        44, "Number of channels of the location network's inner layers. Paper: about 44.", lower=1
+        44, "Number of channels of the location network's inner layers. Paper: about 44.", lower=1, upper=4_096
     )
     appearance_channels: int = option(
-        48, "Number of channels of the appearance network's inner layers. Paper: about 48.", lower=1
+        48, "Number of channels of the appearance network's inner layers. Paper: about 48.", lower=1, upper=4_096
     )
     generator_channels: int = option(
-        40, "Number of channels of the sprite generator's inner layers. Paper: about 40.", lower=1
+        40, "Number of channels of the sprite generator's inner layers. Paper: about 40.", lower=1, upper=4_096
     )
     auxiliary_channels: int = option(
         48,
         "Number of channels of the inner layers of the auxiliary VAE, which shows locations where objects are.",
         lower=1,
+        upper=4_096,
     )
     auxiliary_latent_dim: int = option(
         8,
         "Number of channels of the latent map of the auxiliary VAE, which shows locations where objects are.",
         lower=1,
+        upper=4_096,
     )
     inference_blocks: int = option(
-        4, "Number of residual blocks of the location and appearance networks each. Paper: 4.", lower=1
+        4, "Number of residual blocks of the location and appearance networks each. Paper: 4.", lower=1, upper=64
     )
-    generator_blocks: int = option(3, "Number of residual blocks of the sprite generator. Paper: 3.", lower=1)
+    generator_blocks: int = option(3, "Number of residual blocks of the sprite generator. Paper: 3.", lower=1, upper=64)
     strides: int = option(
         1,
         "Factor by which the location and appearance networks reduce the resolution inside, 1 or 2. Paper: 1.",
@@ -50,7 +52,7 @@ class LavaeOptions(Options, section="lavae"):
         "cannot show two objects side by side.",
         choices=("convolutional", "convex"),
     )
-    generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3)
+    generated_size: int = option(21, "Side of a generated sprite in pixels, odd. Paper: 21.", lower=3, upper=1_023)
     appearance_scale: float = option(
         0.1,
         "Scale of the initial weights of the appearance network's last layer, relative to Glorot initialisation.",
@@ -72,12 +74,14 @@ class LavaeOptions(Options, section="lavae"):
         "Side in pixels, odd, of the square neighbourhood within which a location feature must be the highest to "
         "count as an object; about two thirds of an object's side.",
         lower=3,
+        upper=1_023,
     )
     exclusion_radius: int = option(
         0,
         "Distance in pixels, along each axis, within which no further location is sampled around a sampled one. Paper: "
         "0.",
         lower=0,
+        upper=1_023,
     )
     temperature: float = option(
         0.5, "Gumbel-softmax temperature of sampled locations at the first step. Paper: 0.5.", lower=1e-3
@@ -127,6 +131,7 @@ class LavaeOptions(Options, section="lavae"):
         "--lavae.forced_probability; 0 for --max_objects, as in the paper. A smaller number teaches large sprites, "
         "where images with many objects are rare.",
         lower=0,
+        upper=1_000,
     )
     forced_probability: float = option(
         0.1,

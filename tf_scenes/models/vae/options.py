@@ -16,8 +16,9 @@ class VaeOptions(Options, section="vae"):
         64,
         "Number of channels of the inner layers of the VAE's encoder and decoder. Paper: about 1M parameters in total.",
         lower=1,
+        upper=4_096,
     )
-    latent_channels: int = option(16, "Number of channels of the VAE's spatial latent tensor.", lower=1)
+    latent_channels: int = option(16, "Number of channels of the VAE's spatial latent tensor.", lower=1, upper=4_096)
     kl_steps: int = option(
         100_000,
         "Number of steps over which beta, the weight of the VAE's KL term, rises linearly from 0 to 1. Paper: 100,000.",
