@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS
 from tf_scenes.errors import UserError
-from tf_scenes.training.checkpoints import restore_newest
+from tf_scenes.training.checkpoints import make_manager, restore_newest
 
 FLAGS = (
     *COMMON,
@@ -90,7 +90,7 @@ def saved(tmp_path):
     """A checkpoint of two variables, its manager, and its files of steps 1 and 2; the variable's value is the step."""
     variables = [tf.Variable(tf.zeros([100])), tf.Variable(0.0)]
     checkpoint = tf.train.Checkpoint(first=variables[0], second=variables[1])
-    manager = tf.train.CheckpointManager(checkpoint, str(tmp_path), max_to_keep=3, checkpoint_name="step")
+    manager = make_manager(checkpoint, str(tmp_path), keep=3)
     for step in (1, 2):
         for variable in variables:
             variable.assign(tf.fill(variable.shape, float(step)))
@@ -109,25 +109,76 @@ def _damage(path, how):
             file.write(b"\xff\xff")
 
 
-@pytest.mark.parametrize("how", ["missing", "short", "changed"])
-@pytest.mark.parametrize("part", ["data-00000-of-00001", "index"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(saved, how, part, capsys):
+def _of_step(variables, step):
+    return all((variable.numpy() == step).all() for variable in variables)
+
+
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        ("index", "short"),
+        ("index", "changed"),
+        *(("data-00000-of-00001", how) for how in ("missing", "short", "changed")),
+    ],
+)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(saved, part, how, capsys):
     variables, checkpoint, manager = saved
     _damage(f"{manager.latest_checkpoint}.{part}", how)
-    restore_newest(checkpoint, manager)
-    assert all((variable.numpy() == 1.0).all() for variable in variables)
+    restore_newest(checkpoint, manager.directory)
+    assert _of_step(variables, 1)
     assert f"{manager.directory}/step-2 is damaged" in capsys.readouterr().out
     _damage(f"{manager.checkpoints[0]}.{part}", how)
     with pytest.raises(UserError, match="none of the 2 checkpoints"):
-        restore_newest(checkpoint, manager)
+        restore_newest(checkpoint, manager.directory)
+
+
+@pytest.mark.parametrize("state", [None, b"", b"\xff\x00garbage", b'model_checkpoint_path: "step-9"\n'])
+def test_whole_checkpoints_are_found_whatever_became_of_their_list(saved, tmp_path, state):
+    variables, checkpoint, _ = saved
+    if state is None:
+        os.remove(tmp_path / "checkpoint")
+    else:
+        (tmp_path / "checkpoint").write_bytes(state)
+    variables[1].assign(9.0)
+    restore_newest(checkpoint, str(tmp_path))
+    assert _of_step(variables, 2)
+    manager = make_manager(checkpoint, str(tmp_path), keep=2)
+    assert manager.checkpoints == [str(tmp_path / "step-1"), str(tmp_path / "step-2")]
+    manager.save(checkpoint_number=10)  # After 2, though not by its letters.
+    manager = make_manager(checkpoint, str(tmp_path), keep=2)
+    assert manager.checkpoints == [str(tmp_path / "step-2"), str(tmp_path / "step-10")]
+    assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "step-10")
+    assert not list(tmp_path.glob("step-1.*"))
+
+
+def test_what_a_killed_run_left_half_written_is_removed(saved, tmp_path):
+    variables, checkpoint, _ = saved
+    (tmp_path / "step-3_temp").mkdir()
+    (tmp_path / "step-3_temp" / "part-00000-of-00001.index").touch()
+    (tmp_path / "step-3.data-00000-of-00001").touch()
+    (tmp_path / "notes.txt").touch()
+    restore_newest(checkpoint, str(tmp_path))
+    assert _of_step(variables, 2) and (tmp_path / "step-3_temp").exists()  # Only training changes a folder.
+    make_manager(checkpoint, str(tmp_path), keep=2)
+    steps = {f"step-{step}.{part}" for step in (1, 2) for part in ("index", "data-00000-of-00001")}
+    assert set(os.listdir(tmp_path)) == {"checkpoint", "notes.txt", *steps}
+
+
+def test_without_checkpoints_there_is_nothing_to_restore(tmp_path):
+    variable = tf.Variable(3.0)
+    checkpoint = tf.train.Checkpoint(variable=variable)
+    restore_newest(checkpoint, str(tmp_path / "none"))
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "step-9"\n')
+    restore_newest(checkpoint, str(tmp_path))
+    assert float(variable) == 3.0
+    assert make_manager(checkpoint, str(tmp_path), keep=1).checkpoints == []
 
 
 def test_a_checkpoint_of_another_version_is_reported_without_a_list_of_its_values(saved, caplog, capsys):
     *_, manager = saved
     other = tf.train.Checkpoint(renamed=tf.Variable(0.0))
-    manager = tf.train.CheckpointManager(other, manager.directory, max_to_keep=3, checkpoint_name="step")
     with pytest.raises(UserError, match="go on with the version of tf_scenes that wrote them"):
-        restore_newest(other, manager)
+        restore_newest(other, manager.directory)
     del other, manager
     gc.collect()  # TensorFlow complains when what it read is thrown away.
     assert "from another version of tf_scenes" in capsys.readouterr().out

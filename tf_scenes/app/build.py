@@ -75,9 +75,7 @@ def restored_model(folder: str, config: Config) -> tuple[SceneModel, tuple[int, 
     """
     shape = _image_shape(folder, config)
     model = build_model(config, shape)
-    checkpoint = tf.train.Checkpoint(model=model)
-    manager = tf.train.CheckpointManager(checkpoint, os.path.join(folder, CHECKPOINTS), max_to_keep=None)
-    restore_newest(checkpoint, manager)
+    restore_newest(tf.train.Checkpoint(model=model), os.path.join(folder, CHECKPOINTS))
     if not model.steps_taken:
         raise UserError(f"{folder} holds no checkpoint: train first")
     return model, shape

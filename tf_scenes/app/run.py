@@ -22,7 +22,7 @@ from tf_scenes.files import read_json, write_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.stack import keras
 from tf_scenes.training import callbacks, strategies, tensorboard
-from tf_scenes.training.checkpoints import restore_newest
+from tf_scenes.training.checkpoints import make_manager, restore_newest
 from tf_scenes.visualization import figures, plots
 
 # In a run's folder: the checksum of the images of training, and the TensorBoard logs.
@@ -62,10 +62,8 @@ class Run:
         with strategy.scope():
             self.model: SceneModel = build_model(config, self.dataset.image_shape)
             self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-        checkpoint = tf.train.Checkpoint(model=self.model, train_seconds=self._train_seconds)
-        restore_newest(checkpoint, self._checkpoint_manager(checkpoint, self._checkpoints))
-        own_folder = strategies.checkpoint_folder(strategy, self._checkpoints)
-        self._manager = self._checkpoint_manager(checkpoint, own_folder)
+        self._checkpoint = tf.train.Checkpoint(model=self.model, train_seconds=self._train_seconds)
+        restore_newest(self._checkpoint, self._checkpoints)
         strategies.require_same_step(strategy, self.steps_taken)
 
     @property
@@ -76,10 +74,6 @@ class Run:
     @property
     def _checkpoints(self) -> str:
         return os.path.join(self.folder, CHECKPOINTS)
-
-    def _checkpoint_manager(self, checkpoint: tf.train.Checkpoint, folder: str) -> tf.train.CheckpointManager:
-        keep = self.config.training.keep_checkpoints
-        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=keep, checkpoint_name="step")
 
     @property
     def steps_taken(self) -> int:
@@ -114,9 +108,11 @@ class Run:
             self._print_notes()
             self._claim_folder()
             self._write_flags()
+        own_folder = strategies.checkpoint_folder(self._strategy, self._checkpoints)
+        manager = make_manager(self._checkpoint, own_folder, options.keep_checkpoints)
         last_full_report = options.train_steps - options.train_steps % options.steps_per_report
-        self._fit(options.steps_per_report, last_full_report)
-        self._fit(options.train_steps - last_full_report, options.train_steps)
+        self._fit(options.steps_per_report, last_full_report, manager)
+        self._fit(options.train_steps - last_full_report, options.train_steps, manager)
         if self.steps_taken < options.train_steps:
             raise UserError(
                 f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
@@ -124,7 +120,7 @@ class Run:
             )
         strategies.remove_own_checkpoints(self._strategy, self._checkpoints)
 
-    def _fit(self, steps_per_epoch: int, last_step: int) -> None:
+    def _fit(self, steps_per_epoch: int, last_step: int, manager: tf.train.CheckpointManager) -> None:
         """Trains up to a step; the steps between two reports are an epoch to Keras."""
         if self.steps_taken >= last_step or self.model.stop_training:
             return
@@ -139,7 +135,7 @@ class Run:
                 epochs=(last_step - self.steps_taken) // steps_per_epoch,
                 steps_per_epoch=steps_per_epoch,
                 validation_data=strategies.shared_by_batches(held_out),
-                callbacks=self._callbacks(),
+                callbacks=self._callbacks(manager),
                 verbose=0,
             )
 
@@ -184,14 +180,14 @@ class Run:
         with tensorboard.make_writer(self.logs, tensorboard.VALIDATION).as_default(step=0):
             tf.summary.text("flags", "\n".join(["| flag | value |", "| --- | --- |", *rows]))
 
-    def _callbacks(self) -> list[keras.callbacks.Callback]:
+    def _callbacks(self, manager: tf.train.CheckpointManager) -> list[keras.callbacks.Callback]:
         options, logs = self.config.training, self.logs
         calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
         calibration = calibration.take(-(-options.calibration_size // options.batch_size))
         on_all_workers = [
             callbacks.Calibrate(calibration, options.train_steps),
             callbacks.TrainingTime(self._train_seconds),
-            callbacks.SaveCheckpoint(self._manager),
+            callbacks.SaveCheckpoint(manager),
             keras.callbacks.TerminateOnNaN(),
         ]
         if not self.is_chief:
