@@ -1,7 +1,9 @@
 """Reading and writing text files, and files of any kind so that none is ever incomplete."""
 
+import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Callable
 
@@ -21,6 +23,34 @@ def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
     with open(temporary, "wb") as file:
         write(file)
     os.replace(temporary, path)
+
+
+def require_writable(folder: str, flag: str) -> None:
+    """Checks that files can be written to a folder, which need not exist; leaves everything as it was.
+
+    Args:
+        folder: Path of the folder.
+        flag: Name of the flag that gives the path, for error messages.
+
+    Raises:
+        UserError: If the folder cannot be made, or nothing can be written to it.
+    """
+    path, missing = os.path.abspath(folder), []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--{flag}={folder} cannot be written to ({error.strerror}): a folder, or the name of a new one, is needed"
+        ) from error
+    finally:
+        for made in missing:
+            with contextlib.suppress(OSError):  # It could not be made, or another process has put something there.
+                os.rmdir(made)
 
 
 def write_text(path: str, text: str) -> None:

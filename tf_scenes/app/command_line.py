@@ -10,12 +10,13 @@ from absl import app, logging
 
 from tf_scenes import config
 from tf_scenes.app import help as command_help
-from tf_scenes.app.run_folder import check_folder
+from tf_scenes.app.run_folder import check_folder, check_places
 from tf_scenes.errors import UserError
 
 # TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
 # Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
+_INTERRUPTED = 130  # As shells have it: 128 plus the number of the signal.
 _STDERR = 2  # The process's own, to which C++ code writes.
 _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> None:
         settings.data.require_paths()
     if settings.uses_run:
         check_folder(settings)
+    check_places(settings)
     # TensorFlow takes seconds to import, so flags are checked first.
     with without_greetings():
         from tf_scenes.app import modes
@@ -77,6 +79,11 @@ def _run(arguments: list[str]) -> None:
         main(arguments)
     except UserError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        print("\nInterrupted: started again, a run goes on from its last checkpoint.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except OSError as error:  # A full disk, or a file that may not be read or written.
+        sys.exit(f"Error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
 
 
 def _parse(arguments: list[str]) -> list[str]:

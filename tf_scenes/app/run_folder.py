@@ -6,10 +6,31 @@ import os
 
 from tf_scenes.config import RUN_FLAGS, Config, flag_differences
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json
+from tf_scenes.files import read_json, require_writable
 
 # In a run's folder.
 CHECKPOINTS = "checkpoints"
+
+
+def check_places(config: Config) -> None:
+    """Checks that results can be written where a mode writes them.
+
+    Args:
+        config: Configuration of the task.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    job, prediction = config.job, config.prediction
+    if job.strategy == "multi_worker":  # Workers would make and remove the same folders at once.
+        return
+    if job.mode == "predict":
+        require_writable(prediction.folder(job.run_dir), "predict_dir" if prediction.predict_dir else "run_dir")
+        return
+    if job.mode != "export":
+        require_writable(job.run_dir, "run_dir")
+    if job.mode in ("train", "export"):
+        require_writable(job.export_dir, "export_dir")
 
 
 def check_folder(config: Config) -> None:

@@ -1,0 +1,61 @@
+"""What ends a command, whatever it is, is one line."""
+
+import errno
+import os
+
+import pytest
+
+from tf_scenes.app import command_line
+from tf_scenes.app.run_folder import check_places
+from tf_scenes.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (UserError("--seed=x must be a number"), "Error: --seed=x must be a number", ""),
+        (OSError(errno.ENOSPC, "No space left on device", "a.png"), "Error: No space left on device: a.png", ""),
+        (OSError(errno.EACCES, "Permission denied"), "Error: Permission denied", ""),
+        (OSError("odd"), "Error: odd", ""),
+        (KeyboardInterrupt(), 130, "\nInterrupted: started again, a run goes on from its last checkpoint.\n"),
+    ],
+)
+def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, error, status, line):
+    def main(arguments):
+        raise error
+
+    monkeypatch.setattr(command_line, "main", main)
+    with pytest.raises(SystemExit) as ended:
+        command_line._run([])
+    assert ended.value.code == status  # A text is printed, with status 1.
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("flags", "wrong"),
+    [
+        (("--run_dir=file",), "run_dir=file"),
+        (("--run_dir=file/in/it",), "run_dir=file/in/it"),
+        (("--run_dir=/proc/new",), "run_dir=/proc/new"),
+        (("--run_dir=" + 300 * "a",), "run_dir=" + 300 * "a"),
+        (("--export_dir=file",), "export_dir=file"),
+        (("--mode=export", "--export_dir=file", "--run_dir=file"), "export_dir=file"),
+        (("--mode=evaluate", "--export_dir=file"), None),
+        (("--mode=compare", "--compare_runs=a", "--run_dir=file"), "run_dir=file"),
+        (("--mode=predict", "--predict_images=a", "--predict_models=b", "--predict_dir=file"), "predict_dir=file"),
+        (("--mode=predict", "--predict_images=a", "--run_dir=file"), "run_dir=file/predictions"),
+        (("--run_dir=new/in/new", "--export_dir=kept/new"), None),
+    ],
+)
+def test_where_results_go_is_checked_first_and_left_as_it_was(make_config, tmp_path, monkeypatch, flags, wrong):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "kept").mkdir()
+    config = make_config("--export_dir=exported", *flags)
+    if wrong is None:
+        check_places(config)
+    else:
+        with pytest.raises(UserError, match=f"--{wrong} cannot be written to"):
+            check_places(config)
+    assert sorted(os.listdir()) == ["file", "kept"] and not os.listdir("kept")
+    assert (tmp_path / "file").read_text() == "mine"
