@@ -440,3 +440,13 @@ def test_prior_samples_are_descriptions(model, images):
         if model.finds_objects:
             assert set(description["num_objects"].numpy()) == set(range(most + 1))
         assert model.decode(description, 24, 30).shape == (200, 24, 30, 1)
+
+
+def test_samples_of_up_to_a_given_number_of_objects_have_all_numbers_alike(model):
+    if not model.finds_objects:
+        return
+    model.count_prior.trainable_variables[0].assign([9.0, 0.0, 0.0])  # It has learned that there is none.
+    for max_objects, expected in ((None, [1000, 0, 0]), (2, [333] * 3), (1, [500, 500])):
+        description = model.sample_description(1_000, 24, 24, tf.constant([0, 2]), max_objects)
+        numbers = np.bincount(description["num_objects"], minlength=len(expected))
+        np.testing.assert_allclose(numbers, expected, atol=70)  # Four standard deviations and more.

@@ -36,4 +36,9 @@ class CountPrior(keras.layers.Layer):
         """
         if max_objects is None or max_objects == self._max_objects:
             return self._distribution(tf.identity(self._logits))
-        return tfd.Categorical(logits=tf.zeros([max_objects + 1]))
+        return uniform_count(max_objects)
+
+
+def uniform_count(max_objects: int) -> tfd.Categorical:
+    """Every number of objects from 0 to `max_objects`, with the same probability."""
+    return tfd.Categorical(logits=tf.zeros([max_objects + 1]))

@@ -32,7 +32,7 @@ class EvaluationOptions(Options, affects_training=False):
         None,
         "Maximum number of objects in scenes that --mode=generate draws, where every number from 0 to this one is "
         "equally likely. Default: numbers of objects from the learned prior.",
-        lower=0,
+        lower=1,
         upper=10_000,
     )
     experiment_size: int = option(
