@@ -1,4 +1,6 @@
 import os
+import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -19,11 +21,16 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path / "new") == ["report.json"]
 
 
-@pytest.mark.parametrize("text", ['{"test": {', "[]"])
+@pytest.mark.parametrize("text", ['{"test": {', "[]", 100_000 * "[", "", "\x00"])
 def test_a_damaged_report_is_named(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UserError, match="is damaged"):
         read_json(str(tmp_path / "report.json"))
+
+
+def test_a_folder_in_the_place_of_a_report_is_named(tmp_path):
+    with pytest.raises(UserError, match=f"cannot read {tmp_path}: Is a directory"):
+        read_json(str(tmp_path))
 
 
 def test_a_file_stays_as_it_was_when_its_writer_fails(tmp_path):
@@ -75,6 +82,68 @@ def test_pickles_and_single_arrays_are_refused(tmp_path):
         with pytest.raises(UserError, match=message) as error:
             read_arrays(str(tmp_path / name), required=("images",))
         assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def _with_header(header):
+    """An array's file whose header is any text, as NumPy writes it, with eight bytes of content."""
+    text = header.encode() + b" " * (118 - 10 - len(header) - 1) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (b"", "cannot read"),
+        (b"no array", "cannot read"),
+        (b"\x93NUMPY\x09\x00", "cannot read"),
+        (_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000000,)}"), "8 bytes, but its"),
+        (_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (0,)}"), "8 bytes, but its header says"),
+        (_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1)}"), "cannot read"),
+        (_with_header("{'descr': 'x', 'fortran_order': False, 'shape': (1,)}"), "cannot read"),
+        (_with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}"), "without pickles"),
+        (_with_header("__import__('os').getcwd()"), "cannot read"),
+    ],
+)
+def test_an_array_that_is_none_is_refused_without_taking_memory(tmp_path, member, message):
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        archive.writestr("images.npy", member)
+        archive.writestr("notes.txt", "not an array")
+    with pytest.raises(UserError, match=message) as error:
+        read_arrays(str(tmp_path / "odd.npz"), required=("images",))
+    assert "odd.npz" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_flipped_bytes_give_the_arrays_or_one_line(tmp_path, seed):
+    random, path = np.random.default_rng(seed), tmp_path / "flipped.npz"
+    values = random.integers(0, 255, (5, 6, 7), np.uint8)
+    (np.savez_compressed if seed % 2 else np.savez)(path, images=values)
+    content = bytearray(path.read_bytes())
+    for place in random.integers(0, len(content), 3):
+        content[place] ^= 1 << random.integers(8)
+    path.write_bytes(content[: len(content) - (seed % 5 == 0) * random.integers(1, len(content))])
+    try:
+        read = read_arrays(str(path), required=("images",))["images"]
+    except UserError as error:
+        assert "flipped.npz" in str(error) and "\n" not in str(error)
+    else:
+        np.testing.assert_array_equal(read, values)  # Checksums do not let a change through.
+
+
+def test_an_encrypted_archive_is_refused(tmp_path):
+    np.savez(tmp_path / "secret.npz", images=np.zeros(3))
+    content = bytearray((tmp_path / "secret.npz").read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    (tmp_path / "secret.npz").write_bytes(content)
+    with pytest.raises(UserError, match="encrypted"):
+        read_arrays(str(tmp_path / "secret.npz"), required=("images",))
+
+
+def test_arrays_in_columns_come_back_as_they_were(tmp_path):
+    values = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.savez(tmp_path / "columns.npz", images=values)
+    np.testing.assert_array_equal(read_arrays(str(tmp_path / "columns.npz"), ("images",))["images"], values)
 
 
 def test_lines_that_say_something_are_read_with_their_place(tmp_path):

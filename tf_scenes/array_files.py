@@ -1,13 +1,26 @@
 """Reading and writing `.npz` files, without incomplete files and without pickles."""
 
+import lzma
+import math
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tf_scenes.errors import UserError
 from tf_scenes.files import write_whole
+
+_MEMBER = ".npy"
+# What reads the header of an array, by the version of its format.
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+# What Python's libraries raise for archives and arrays that are damaged, encrypted or compressed in unknown ways.
+_DAMAGED = (
+    *(OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
 
 
 def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -32,18 +45,35 @@ def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()
     """
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: an .npz file with {', '.join(required)} is needed")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):  # A single array, which cannot be closed.
-            raise UserError(f"{path} is not an .npz archive (np.savez writes one)")
-        with archive:
-            missing = [name for name in required if name not in archive]
+        with zipfile.ZipFile(path) as archive:
+            members = {name[: -len(_MEMBER)]: name for name in archive.namelist() if name.endswith(_MEMBER)}
+            missing = [name for name in required if name not in members]
             if missing:
-                found = ", ".join(archive.files) or "nothing"
+                found = ", ".join(members) or "nothing"
                 raise UserError(f"{path} has no array '{missing[0]}'; it holds {found}")
-            wanted = [name for name in (*required, *optional) if name in archive]
-            return {name: archive[name] for name in wanted}
+            wanted = [name for name in (*required, *optional) if name in members]
+            return {name: _read_member(archive, members[name], f"'{name}' in {path}") for name in wanted}
     except UserError:
         raise
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise UserError(f"{path} holds larger arrays than this machine has memory for") from error
+    except _DAMAGED as error:
         raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {error}") from error
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, what: str) -> np.ndarray:
+    """Reads an array of an archive, for which no more memory is taken than the archive says that it holds."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"{what} has an unknown format, {version}")
+        shape, in_columns, dtype = _HEADERS[version](file)
+        if dtype.hasobject:
+            raise UserError(f"{what} holds Python objects: arrays of numbers, without pickles, are needed")
+        content = file.read()
+    if len(content) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{what} has {len(content)} bytes, but its header says {dtype} of shape {shape}")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if in_columns else "C")

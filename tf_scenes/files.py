@@ -82,14 +82,16 @@ def read_json(path: str) -> dict[str, Any]:
     """Reads a file written by `write_json`; returns an empty dictionary if there is no file.
 
     Raises:
-        UserError: If the file is not a JSON object.
+        UserError: If the file cannot be read, or is not a JSON object.
     """
     if not os.path.exists(path):
         return {}
     try:
         with open(path, encoding="utf-8") as file:
             contents = json.load(file)
-    except ValueError as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it is not JSON ({error}); delete it") from error
     if not isinstance(contents, dict):
         raise UserError(f"{path} is damaged: it is not a JSON object; delete it")

@@ -10,10 +10,10 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.app.build import restored_model
+from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json
 from tf_scenes.prediction.segmenters import SMALLEST_SIDE, TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.versions import PARTS
@@ -178,7 +178,7 @@ class _Trained(LoadedModel):
     """A run's trained model."""
 
     def __init__(self, folder: str):
-        report = read_json(os.path.join(folder, "report.json"))
+        report = read_report(os.path.join(folder, "report.json"))
         config = config_of_values({**flags_of_run(folder), **report.get("inference_flags", {})})
         model, shape = restored_model(folder, config)
         self.channels, self.finds_objects = shape[-1], model.finds_objects

@@ -1,6 +1,6 @@
 import pytest
 
-from tf_scenes.app.run_folder import check_folder
+from tf_scenes.app.run_folder import check_folder, read_report
 from tf_scenes.errors import UserError
 from tf_scenes.files import write_json
 
@@ -80,3 +80,15 @@ def test_which_modes_use_a_run(make_config, tmp_path):
             if expected and mode != "train":
                 with pytest.raises(UserError, match="holds no run: train first"):
                     check_folder(config)
+
+
+def test_a_report_is_read_if_it_is_one(tmp_path):
+    path = str(tmp_path / "report.json")
+    assert read_report(path) == {}
+    report = {"flags": {"seed": 0}, "test": {"elbo": -1.0}, "train_steps": 3, "train_seconds": 1.5, "parameters": 9}
+    write_json(path, report)
+    assert read_report(path) == report
+    for damaged in ({"test": 5}, {"flags": {}, "test": 5}, {"flags": 3}, {"test": {}}):
+        write_json(path, damaged)
+        with pytest.raises(UserError, match=r"report\.json is damaged: it is no report of a run; delete it"):
+            read_report(path)

@@ -108,6 +108,9 @@ def test_own_sprites(tmp_path):
         ({"sprites": np.zeros((2, 4, 4), np.uint8)}, "sprite 0 .* is empty"),
         ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0, -1])}, "whole numbers"),
         ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0])}, "2 whole numbers"),
+        ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0, 2**31 - 1])}, "from 0 to 9,999"),
+        ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array([0, 2**40])}, r"lie in \[0, 1099511627776\]"),
+        ({"sprites": np.ones((2, 4, 4), np.uint8), "labels": np.array(["a", "b"])}, "have type <U1"),
     ],
 )
 def test_bad_own_sprites_are_one_clear_line(tmp_path, arrays, message):
@@ -120,7 +123,7 @@ def test_bad_own_sprites_are_one_clear_line(tmp_path, arrays, message):
 def test_a_file_that_is_no_archive(tmp_path):
     path = tmp_path / "own.npz"
     path.write_bytes(b"garbage")
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match=r"is not an \.npz archive"):
         sprites.from_file(str(path))
     with pytest.raises(UserError, match="does not exist"):
         sprites.from_file(str(tmp_path / "none.npz"))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
 from tf_scenes.app.pitfalls import hints_before_training, warnings_before_training
-from tf_scenes.app.run_folder import CHECKPOINTS, check_folder
+from tf_scenes.app.run_folder import CHECKPOINTS, check_folder, read_report
 from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
@@ -249,7 +249,7 @@ class Run:
         Raises:
             UserError: If the file is damaged.
         """
-        return read_json(self.report_path)
+        return read_report(self.report_path)
 
     def measured(self, report: dict[str, Any]) -> bool:
         """Whether a report measures the model in its current state; further training makes a report outdated."""

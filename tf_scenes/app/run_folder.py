@@ -3,6 +3,7 @@
 import glob
 import math
 import os
+from typing import Any
 
 from tf_scenes.config import RUN_FLAGS, Config, flag_differences
 from tf_scenes.errors import UserError
@@ -10,6 +11,21 @@ from tf_scenes.files import read_json, require_writable
 
 # In a run's folder.
 CHECKPOINTS = "checkpoints"
+# Entries of a report that are no sections.
+_NUMBERS = ("train_seconds", "train_steps", "parameters")
+
+
+def read_report(path: str) -> dict[str, Any]:
+    """Reads a run's `report.json` or one like it; empty if there is none.
+
+    Raises:
+        UserError: If the file is damaged, or is no report.
+    """
+    report = read_json(path)
+    sections = {name: section for name, section in report.items() if name not in _NUMBERS}
+    if report and not ("flags" in report and all(isinstance(section, dict) for section in sections.values())):
+        raise UserError(f"{path} is damaged: it is no report of a run; delete it")
+    return report
 
 
 def check_places(config: Config) -> None:

@@ -3,17 +3,22 @@
 import gzip
 import os
 import struct
+import zlib
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 from tf_scenes.array_files import read_arrays
+from tf_scenes.data import user_arrays
 from tf_scenes.errors import UserError
 
 _HOW_TO_PROVIDE = (
     "set --mnist_path to a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
     "...-labels-idx1-ubyte.gz) or to Keras's mnist.npz, or let Keras download it on a machine with internet access"
 )
+
+
+_LARGEST_LABEL = 9
 
 
 class Digits(NamedTuple):
@@ -46,14 +51,23 @@ def load_mnist(path: Optional[str]) -> Digits:
     if path.endswith(".npz"):
         names = ("x_train", "y_train", "x_test", "y_test")
         arrays = read_arrays(path, required=names)
-        images = np.concatenate([arrays["x_train"], arrays["x_test"]])
-        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+        images, labels = [arrays["x_train"], arrays["x_test"]], [arrays["y_train"], arrays["y_test"]]
         files = os.path.basename(path)
     else:
         images, labels, files = _mnist_from_idx(path)
-    if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
-        raise UserError(f"{path} does not hold MNIST digits: images must be uint8, N x 28 x 28, with N labels")
-    return _digits(images, labels, files)
+    for part in images:
+        if part.ndim != 3 or part.dtype != np.uint8 or part.shape[1:] != images[0].shape[1:] or 0 in part.shape[1:]:
+            raise UserError(
+                f"{path} does not hold MNIST digits: images must be uint8, N x 28 x 28, and not {part.dtype} of shape "
+                f"{part.shape}"
+            )
+    labels = [
+        user_arrays.as_counts(each, len(part), f"labels in {path}", _LARGEST_LABEL)
+        for each, part in zip(labels, images)
+    ]
+    if not sum(map(len, images)):
+        raise UserError(f"{path} holds no digit")
+    return _digits(np.concatenate(images), np.concatenate(labels), files)
 
 
 def _digits(images: np.ndarray, labels: np.ndarray, files: str) -> Digits:
@@ -71,7 +85,7 @@ def _mnist_from_keras() -> Digits:
     return _digits(images, np.concatenate([train_labels, test_labels]), "Keras's mnist.npz")
 
 
-def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray, str]:
+def _mnist_from_idx(path: str) -> tuple[list[np.ndarray], list[np.ndarray], str]:
     if os.path.isdir(path):
         candidates = [os.path.join(path, f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")]
         image_files = [name for name in candidates if os.path.exists(name)]
@@ -88,14 +102,14 @@ def _mnist_from_idx(path: str) -> tuple[np.ndarray, np.ndarray, str]:
         if len(images[-1]) != len(labels[-1]):
             raise UserError(f"{image_file} has {len(images[-1])} digits but {label_file} has {len(labels[-1])} labels")
     files = " and ".join(os.path.basename(image_file) for image_file in image_files)
-    return np.concatenate(images), np.concatenate(labels), files
+    return images, labels, files
 
 
 def _read_idx(path: str, dimensions: int) -> np.ndarray:
     try:
         with gzip.open(path, "rb") as file:
             content = file.read()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path} as a gzipped IDX file ({error}): {_HOW_TO_PROVIDE}") from error
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):

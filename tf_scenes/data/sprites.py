@@ -28,6 +28,8 @@ SHAPE_COLORS = tuple((code >> 2 & 1, code >> 1 & 1, code & 1) for code in range(
 _SUPERSAMPLING = 8
 _MNIST_POOL_SEED = 1905
 _DIGITS_HELD_OUT_ONE_IN = 10
+# There is a name for each label up to the largest.
+_LARGEST_LABEL = 9_999
 _DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 # Number of sprites, at least, in the bank of digits of random sizes.
 _SCALED_DIGITS = 140_000
@@ -238,8 +240,18 @@ def _grey_digits(digits: Digits, size: int) -> SpriteBank:
 
 
 def _held_out(digits: np.ndarray) -> np.ndarray:
-    """Which digits are for held-out scenes; chosen by checksum, so that identical digits all are or all are not."""
-    return np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits])
+    """Which digits are for held-out scenes; chosen by checksum, so that identical digits all are or all are not.
+
+    Raises:
+        UserError: If that leaves none for training, or none for held-out scenes.
+    """
+    held_out = np.array([zlib.crc32(digit.tobytes()) % _DIGITS_HELD_OUT_ONE_IN == 0 for digit in digits], bool)
+    if held_out.all() or not held_out.any():
+        raise UserError(
+            f"there are too few digits, {len(digits)}: about one in {_DIGITS_HELD_OUT_ONE_IN} is held out, and some "
+            "must be left for training"
+        )
+    return held_out
 
 
 def grey_digit(digit: np.ndarray, size: int) -> np.ndarray:
@@ -335,7 +347,8 @@ def from_file(path: str) -> SpriteBank:
         raise UserError(f"sprite {empty[0]} in {path} is empty: every sprite must have a pixel above 0")
     frame = max(height, width)
     sprites = np.pad(sprites, ((0, 0), (0, frame - height), (0, frame - width), (0, 0)))
-    labels = user_arrays.as_counts(arrays.get("labels", np.zeros(count, np.int32)), count, f"labels in {path}")
+    labels = arrays.get("labels", np.zeros(count, np.int32))
+    labels = user_arrays.as_counts(labels, count, f"labels in {path}", _LARGEST_LABEL)
     return SpriteBank(
         sprites=sprites,
         frame_sizes=np.full(count, frame, np.int32),

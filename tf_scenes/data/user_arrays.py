@@ -29,19 +29,21 @@ def as_uint8_images(array: np.ndarray, what: str) -> np.ndarray:
     return np.round(array * 255.0).astype(np.uint8)
 
 
-def as_counts(array: np.ndarray, length: int, what: str) -> np.ndarray:
-    """Checks non-negative whole numbers, one for each example, and converts them to int32.
+def as_counts(array: np.ndarray, length: int, what: str, largest: int = 2**31 - 1) -> np.ndarray:
+    """Checks whole numbers from 0 on, one for each example, and converts them to int32.
 
     Args:
         array: Integers, `[length]`.
         length: Number of examples.
         what: What error messages call the numbers, a plural.
+        largest: Largest number allowed.
 
     Raises:
         UserError: If the numbers have another type, shape or range.
     """
-    if not np.issubdtype(array.dtype, np.integer) or array.shape != (length,) or (length and array.min() < 0):
-        raise UserError(
-            f"{what} are wrong ({array.dtype}, shape {array.shape}): {length} whole numbers of at least 0 are needed"
-        )
+    wanted = f"{length} whole numbers from 0 to {largest:,} are needed"
+    if not np.issubdtype(array.dtype, np.integer) or array.shape != (length,):
+        raise UserError(f"{what} have type {array.dtype} and shape {array.shape}: {wanted}")
+    if length and not 0 <= int(array.min()) <= int(array.max()) <= largest:
+        raise UserError(f"{what} lie in [{array.min()}, {array.max()}]: {wanted}")
     return array.astype(np.int32)
