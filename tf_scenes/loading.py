@@ -14,7 +14,8 @@ from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
-from tf_scenes.prediction.segmenters import SMALLEST_SIDE, TrainedSegmenter
+from tf_scenes.models.scene_model import SMALLEST_SIDE
+from tf_scenes.prediction.segmenters import TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.versions import PARTS
 

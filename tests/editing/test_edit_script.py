@@ -61,7 +61,10 @@ def test_an_object_that_a_scene_lacks_is_named_with_the_image(tmp_path):
         ("move a 1 1", "'a' where a number"),
         ("move 0 x 1", "'x' where a number"),
         ("move -1 0 1", "numbered from 0"),
-        ("move 0 nan 1", "finite"),
+        ("move 0 nan 1", "between -1,000,000 and 1,000,000"),
+        ("move 0 1e39 1", "between -1,000,000 and 1,000,000"),
+        ("add inf 0 1", "between -1,000,000 and 1,000,000"),
+        ("remove 99999999999999999999", "not beyond 9,999"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, text, message):

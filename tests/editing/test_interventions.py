@@ -136,7 +136,7 @@ def test_a_model_that_finds_no_objects_cannot_edit():
 @pytest.mark.parametrize("name", ["lavae", "air"])
 def test_appearances_are_drawn_from_the_prior_each_time_anew(name, make_config):
     model = build_model(make_config(*COMMON, *MODELS[name]), (24, 24, 1))
-    codec = interventions.TrainedCodec(model, (24, 24))
+    codec = interventions.TrainedCodec(model, (24, 24, 1))
     drawn, others = codec.sample_appearances(500), codec.sample_appearances(500)
     appearance = drawn["appearance"]
     assert appearance.shape == (500, 4) and not set(drawn) & {"num_objects", "presence", "locations"}

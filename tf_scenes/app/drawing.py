@@ -12,6 +12,8 @@ from tf_scenes.data.datasets import load_dataset
 from tf_scenes.descriptions import Description
 from tf_scenes.editing import interventions
 from tf_scenes.editing.edit_script import read_script
+from tf_scenes.errors import UserError
+from tf_scenes.models.scene_model import SMALLEST_SIDE
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.visualization import curves, figures, plots
 
@@ -67,6 +69,7 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
     if options.edit_images:
         images = read_arrays(options.edit_images, required=("images",))["images"]
         images = user_arrays.as_uint8_images(images, f"images in {options.edit_images}")[: options.num_edited]
+        _require_fitting(images, codec, options.edit_images)
         images = images / np.float32(255)
     else:
         dataset = load_dataset(config.data, config.job.seed)
@@ -77,3 +80,19 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
     write_arrays(arrays, {"input": images, "images": pictures, "edits": texts, **after[-1]})
     plots.save(figures.edit_sheet(images, inferred, script, pictures), picture)
     print(f"Edited {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
+
+
+def _require_fitting(images: np.ndarray, codec: interventions.Codec, path: str) -> None:
+    """Checks that a model takes a user's images.
+
+    Raises:
+        UserError: If it does not.
+    """
+    height, width, channels = images.shape[1:]
+    if channels != codec.channels:
+        raise UserError(
+            f"--edit_images={path} holds images with {channels} channel{'s' if channels > 1 else ''}: the model takes "
+            f"images with {codec.channels}"
+        )
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(f"--edit_images={path} holds images of {height} x {width} pixels: {SMALLEST_SIDE} are needed")

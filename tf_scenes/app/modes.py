@@ -179,4 +179,4 @@ def _category_names(run: Run) -> dict[str, int]:
 
 def _edit(run: Run) -> None:
     """Edits scenes with the run's trained model."""
-    drawing.edit(run.config, TrainedCodec(run.model, run.dataset.image_shape[:2]))
+    drawing.edit(run.config, TrainedCodec(run.model, run.dataset.image_shape))

@@ -1,7 +1,6 @@
 """Edit scripts: text files in which a user writes edits of scenes."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Callable
 
@@ -29,6 +28,9 @@ _ARGUMENTS = {
     "add": "nno",
     "reset": "",
 }
+
+# More than any model finds, and pixels beyond any picture.
+_LARGEST_OBJECT, _LARGEST = 9_999, 1_000_000
 
 # Function that draws a given number of appearances from the prior.
 SampleAppearances = Callable[[int], Description]
@@ -76,8 +78,10 @@ def _read_edit(words: Sequence[str], where: str) -> Edit:
             (objects if kind == "o" else numbers).append(int(argument) if kind == "o" else float(argument))
         except ValueError as error:
             raise UserError(f"{where} has '{argument}' where a number is needed: {_SYNTAX}") from error
-    if min(objects, default=0) < 0 or not all(map(math.isfinite, numbers)):
-        raise UserError(f"{where}: objects are numbered from 0, and numbers must be finite")
+    if not all(0 <= number <= _LARGEST_OBJECT for number in objects):
+        raise UserError(f"{where}: objects are numbered from 0, and not beyond {_LARGEST_OBJECT:,}")
+    if not all(abs(number) <= _LARGEST for number in numbers):  # Any comparison with NaN is false.
+        raise UserError(f"{where}: numbers must lie between -{_LARGEST:,} and {_LARGEST:,}")
     return Edit(" ".join(words), word, tuple(objects), tuple(numbers))
 
 

@@ -20,7 +20,13 @@ _MOST_IMAGES, _BATCH, _MOST_PIXELS = 1_000, 20, 2**19
 
 
 class Codec(Protocol):
-    """The interface of a model that edits need; shapes are those of `SceneModel`, with NumPy arrays for tensors."""
+    """The interface of a model that edits need; shapes are those of `SceneModel`, with NumPy arrays for tensors.
+
+    Attributes:
+        channels: Number of channels of its images.
+    """
+
+    channels: int
 
     def encode(self, images: np.ndarray) -> Description:
         """Scene descriptions of images, see `SceneModel.encode`."""
@@ -35,15 +41,16 @@ class Codec(Protocol):
 class TrainedCodec(Codec):
     """A trained model as a `Codec`."""
 
-    def __init__(self, model: SceneModel, image_size: tuple[int, int]):
+    def __init__(self, model: SceneModel, image_shape: tuple[int, int, int]):
         """Creates the codec.
 
         Args:
             model: Trained model that finds objects.
-            image_size: Height and width in pixels of the canvases on which objects are drawn from the prior.
+            image_shape: Height, width and channels of the training images; objects are drawn from the prior on canvases
+                of that size.
         """
         self._model = model
-        self._image_size = image_size
+        *self._image_size, self.channels = image_shape
         self._draws = 0
 
     @override

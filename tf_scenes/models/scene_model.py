@@ -15,6 +15,9 @@ from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLoss, elbo
 
+# Smallest height and width of an image that a model takes, in pixels.
+SMALLEST_SIDE = 8
+
 
 @dataclasses.dataclass(frozen=True)
 class SceneSpec:

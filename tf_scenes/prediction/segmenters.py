@@ -8,10 +8,7 @@ from typing_extensions import override
 
 from tf_scenes.descriptions import MASKS, Description, as_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.models.scene_model import SceneModel
-
-# As exported models, which refuse smaller ones themselves.
-SMALLEST_SIDE = 8
+from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel
 
 
 class Segmenter(Protocol):

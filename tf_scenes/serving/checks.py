@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from tf_scenes.descriptions import by_object, field
-
-_SMALLEST_SIDE = 8
+from tf_scenes.models.scene_model import SMALLEST_SIDE
 
 
 def checked(name: str, value: tf.Tensor, shape: Sequence, conditions: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -44,8 +43,8 @@ def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: in
     sides = tf.shape(images)[1:3]
     conditions = {
         "hold at least one image": tf.shape(images)[0] > 0,
-        f"have a height and width of {_SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
-            (sides >= _SMALLEST_SIDE) & (sides <= largest_side)
+        f"have a height and width of {SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
+            (sides >= SMALLEST_SIDE) & (sides <= largest_side)
         ),
     }
     if images.dtype == tf.uint8:
@@ -98,8 +97,8 @@ def checked_image_size(image_size: tf.Tensor, scenes: tf.Tensor, largest_side: i
     conditions = {
         "have as many rows as there are scenes": tf.shape(image_size)[0] == scenes,
         "be the same height and width in every row": tf.reduce_all(image_size == image_size[:1]),
-        f"be from {_SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
-            (image_size >= _SMALLEST_SIDE) & (image_size <= largest_side)
+        f"be from {SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
+            (image_size >= SMALLEST_SIDE) & (image_size <= largest_side)
         ),
     }
     height, width = tf.unstack(checked("image_size", image_size, [None, 2], conditions)[0])

@@ -1,15 +1,18 @@
 """Export of a trained model as two SavedModels, which TensorFlow (Serving) can load without this package."""
 
+import hashlib
 import os
 import shutil
 from typing import Optional
 
+import numpy as np
 import tensorflow as tf
 
+from tf_scenes.files import write_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import warmup
 from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
-from tf_scenes.serving.versions import PARTS, versions
+from tf_scenes.serving.versions import IDENTITY, PARTS, versions
 
 _UNFINISHED = "unfinished"
 
@@ -47,6 +50,9 @@ def export(
         unfinished = os.path.join(folder, part, _UNFINISHED)
         shutil.rmtree(unfinished, ignore_errors=True)
         _save(signatures[part], unfinished)
+    identity = _identity(model)
+    for part in PARTS:
+        write_json(os.path.join(folder, part, _UNFINISHED, IDENTITY), {"part": part, "model": identity})
     if warm_up_images is not None:
         for part, requests in warmup.requests(encoder, signatures["decoder"], warm_up_images).items():
             warmup.write(requests, part, os.path.join(folder, part, _UNFINISHED))
@@ -55,6 +61,14 @@ def export(
         for old in versions(os.path.join(folder, part))[:-keep_versions]:
             shutil.rmtree(os.path.join(folder, part, str(old)))
     return finished
+
+
+def _identity(model: SceneModel) -> str:
+    """A checksum of a model's weights, which its encoder and its decoder have in common with no other model's."""
+    checksum = hashlib.sha256()
+    for weights in model.get_weights():
+        checksum.update(np.ascontiguousarray(weights).tobytes())
+    return checksum.hexdigest()
 
 
 def _save(signatures: Signatures, folder: str) -> None:

@@ -1,8 +1,10 @@
 """Exported models, loaded as any program without this package could load them, with the interface that edits use."""
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +13,8 @@ from typing_extensions import override
 from tf_scenes.descriptions import Description, as_arrays, has_objects
 from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
-from tf_scenes.serving.versions import PARTS, newest
+from tf_scenes.files import read_json
+from tf_scenes.serving.versions import IDENTITY, PARTS, newest
 
 _SEGMENTED = "segmented"
 
@@ -26,10 +29,26 @@ class ExportedModel(Codec):
             folder: Folder with `encoder/<version>/` and `decoder/<version>/`.
 
         Raises:
-            UserError: If the folder has no such models.
+            UserError: If the folder has no such models, or they are not the two halves of one model.
         """
         self._folder = folder
         self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in PARTS)
+        self._check_halves()
+
+    def _check_halves(self) -> None:
+        encoder, decoder = (half.signatures["serving_default"] for half in (self._encoder, self._decoder))
+        inputs, outputs = encoder.structured_input_signature[1], encoder.structured_outputs
+        wanted = decoder.structured_input_signature[1]
+        if set(inputs) != {"images"} or set(decoder.structured_outputs) != {"images"}:
+            raise UserError(f"{self._folder} does not hold an encoder in encoder/ and a decoder in decoder/")
+        named = [_identity(os.path.join(self._folder, part)) for part in PARTS]
+        agree = all(
+            name in outputs and spec.dtype == outputs[name].dtype and spec.shape[2:] == outputs[name].shape[2:]
+            for name, spec in wanted.items()
+        )
+        # Exports of earlier versions do not say what they are of.
+        if not agree or (all(named) and named[0] != named[1]):
+            raise UserError(f"{self._folder} holds the encoder of one model and the decoder of another one")
 
     @property
     def channels(self) -> int:
@@ -75,14 +94,8 @@ class ExportedModel(Codec):
     def _called(self, signature: str, images: np.ndarray) -> Description:
         if images.shape[-1] != self.channels:
             raise UserError(f"the exported encoder takes images with {self.channels} channels, not {images.shape[-1]}")
-        try:
+        with _refusal_as_user_error("encoder"):
             return as_arrays(self._encoder.signatures[signature](images=tf.constant(images)))
-        except tf.errors.InvalidArgumentError as error:
-            # What the checks in the graph say stands between brackets: [input images must ... ].
-            refusal = re.search(r"\[(input images must [^\]]*?)(; its shape is)?\]", error.message)
-            if refusal is None:
-                raise
-            raise UserError(f"the exported encoder refuses it: {refusal[1]}") from error
 
     @property
     def decoded_fields(self) -> tuple[str, ...]:
@@ -93,11 +106,13 @@ class ExportedModel(Codec):
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
         inputs = self._inputs(description)
         sizes = np.full([len(next(iter(inputs.values()))), 2], (height, width), np.int32)
-        return self._decoder.signatures["resized"](**inputs, image_size=tf.constant(sizes))["images"].numpy()
+        with _refusal_as_user_error("decoder"):
+            return self._decoder.signatures["resized"](**inputs, image_size=tf.constant(sizes))["images"].numpy()
 
     def decode_at_training_size(self, description: Mapping[str, np.ndarray]) -> np.ndarray:
         """Images of scene descriptions, as large as those that the model was trained on."""
-        return self._decoder.signatures["serving_default"](**self._inputs(description))["images"].numpy()
+        with _refusal_as_user_error("decoder"):
+            return self._decoder.signatures["serving_default"](**self._inputs(description))["images"].numpy()
 
     def _inputs(self, description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
         return {name: tf.constant(description[name]) for name in self.decoded_fields}
@@ -113,6 +128,23 @@ class ExportedModel(Codec):
             "appearances from the prior (sample) need the run of a trained model, since exported models have no prior: "
             "take another edit script, such as configs/edits/exported_model.txt"
         )
+
+
+@contextlib.contextmanager
+def _refusal_as_user_error(half: str) -> Iterator[None]:
+    """Turns what the checks in a graph say, between brackets, into a `UserError`: [input images must ... ]."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        refusal = re.search(r"\[(input \w+ must [^\]]*?)(; its shape is)?\]", error.message)
+        if refusal is None:
+            raise
+        raise UserError(f"the exported {half} refuses it: {refusal[1]}") from error
+
+
+def _identity(folder: str) -> Optional[str]:
+    """Which model the newest version of an exported encoder or decoder is a half of; None if it does not say so."""
+    return read_json(os.path.join(newest(folder), IDENTITY)).get("model")
 
 
 def _load_newest(folder: str) -> tf.Module:

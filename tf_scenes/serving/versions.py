@@ -5,6 +5,8 @@ from typing import Optional
 
 # The halves of an exported model, each with versions of its own.
 PARTS = ("encoder", "decoder")
+# In a version's folder: which half of which model it is. TensorFlow leaves such files alone.
+IDENTITY = os.path.join("assets.extra", "tf_scenes.json")
 
 
 def versions(folder: str) -> list[int]:
