@@ -3,6 +3,7 @@
 import glob
 import math
 import os
+import re
 from typing import Any
 
 from tf_scenes.config import RUN_FLAGS, Config, flag_differences
@@ -46,6 +47,12 @@ def check_places(config: Config) -> None:
     if job.mode != "export":
         require_writable(job.run_dir, "run_dir")
     if job.mode in ("train", "export"):
+        name = os.path.basename(os.path.abspath(job.export_dir))
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise UserError(
+                f"--export_dir={job.export_dir} must end in a name of letters from A to Z, digits, '.', '_' and '-', "
+                "under which the model can be served"
+            )
         require_writable(job.export_dir, "export_dir")
 
 
