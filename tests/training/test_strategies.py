@@ -94,12 +94,42 @@ def test_two_devices_cluster_and_merge_categories(make_config, two_replicas):
         assert not np.allclose(first, old)
 
 
-def test_an_invalid_tf_config_is_reported(monkeypatch):
-    good = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}
-    for text in ("", "{", "[]", '{"cluster": {"ps": ["a:1"]}}', json.dumps(good)):
-        monkeypatch.setenv("TF_CONFIG", text)
-        with pytest.raises(UserError, match="needs the environment variable TF_CONFIG"):
-            strategies.make_strategy("multi_worker", 8)
+def _cluster(workers, index=0, kind="worker", **others):
+    return json.dumps({"cluster": {"worker": workers, **others}, "task": {"type": kind, "index": index}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "3", 100_000 * "[", '{"cluster": {"ps": ["a:1"]}}', '{"cluster": 3, "task": 4}'),
+        *(_cluster(["a:1", "b:1"], index) for index in (2, -1, "0", 1.0, True, None)),
+        *(_cluster(workers) for workers in ([], "a:1", ["a"], ["a:"], ["a:x"], [3], [["a:1"]], ["a:1", "a:1"])),
+        *(_cluster(["a:1"], kind=kind) for kind in ("chief", "ps", None)),
+        *(_cluster(["a:1"], ps=["b:1"]), _cluster(["a:1"], chief="b:1")),
+    ],
+)
+def test_an_invalid_tf_config_is_reported(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="needs the environment variable TF_CONFIG") as error:
+        strategies.make_strategy("multi_worker", 8)
+    assert len(str(error.value)) < 600 and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", ["a:1", "[::1]:80"])
+def test_a_cluster_of_one_worker_is_one_device(monkeypatch, address):
+    monkeypatch.setenv("TF_CONFIG", _cluster([address]))
+    strategy = strategies.make_strategy("multi_worker", 7)
+    assert strategy.num_replicas_in_sync == 1 and strategies.is_chief(strategy)
+
+
+def test_a_port_that_is_taken_is_reported(monkeypatch):
+    def start():
+        raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
+
+    monkeypatch.setenv("TF_CONFIG", _cluster(["a:1", "b:1"]))
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", start)
+    with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG \(Could not start gRPC server\)"):
+        strategies.make_strategy("multi_worker", 8)
 
 
 def test_a_batch_that_cannot_be_shared_is_reported(two_replicas, monkeypatch):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,7 @@ _CLUSTER_EXAMPLE = (
     '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}, '
     "with a different index on each machine"
 )
+_ADDRESS = re.compile(r"([^\s:]+|\[[^\s\]]+\]):\d{1,5}")
 
 
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
@@ -43,23 +45,56 @@ def _make(name: str) -> tf.distribute.Strategy:
             )
         return tf.distribute.MirroredStrategy(devices)
     if name == "multi_worker":
-        _check_cluster(os.environ.get("TF_CONFIG", ""))
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _make_multi_worker(os.environ.get("TF_CONFIG", ""))
     return tf.distribute.get_strategy()
 
 
-def _check_cluster(text: str) -> None:
+def _make_multi_worker(text: str) -> tf.distribute.Strategy:
+    """The strategy for the cluster that `TF_CONFIG` describes; a cluster of one worker is a machine like any other."""
+    if _processes(text) == 1:
+        devices = tf.config.list_logical_devices("GPU")
+        return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"this worker cannot listen at its address in TF_CONFIG ({str(error).splitlines()[0]}): its port may be "
+            f"taken, or the address be another machine's; TF_CONFIG is {text[:200]!r}"
+        ) from error
+
+
+def _processes(text: str) -> int:
+    """The number of processes in the cluster that a text describes.
+
+    Raises:
+        UserError: If it describes no cluster, or no process in it.
+    """
     try:
         described = json.loads(text)
-        workers, task = described["cluster"]["worker"], described["task"]
-        known_types = {"chief", "worker"} >= set(described["cluster"])
-        valid = known_types and workers and task["index"] < len(described["cluster"][task["type"]])
-    except (ValueError, KeyError, TypeError):
-        valid = False
-    if not valid:
+        cluster, task = described["cluster"], described["task"]
+        addresses = [address for addresses in cluster.values() for address in _addresses(addresses)]
+        index, own = task["index"], _addresses(cluster[task["type"]])
+        valid = {"worker"} <= set(cluster) <= {"chief", "worker"} and type(index) is int and 0 <= index < len(own)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        valid, addresses = False, []
+    if not valid or len(set(addresses)) < len(addresses):
         raise UserError(
-            f"--strategy=multi_worker needs the environment variable TF_CONFIG={_CLUSTER_EXAMPLE}; got '{text}'"
+            f"--strategy=multi_worker needs the environment variable TF_CONFIG={_CLUSTER_EXAMPLE}; got {text[:200]!r}"
         )
+    return len(addresses)
+
+
+def _addresses(listed: object) -> list[str]:
+    """The addresses in a list of `host:port`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(listed, list) or not listed:
+        raise ValueError("no list of addresses")
+    if not all(isinstance(each, str) and _ADDRESS.fullmatch(each) for each in listed):
+        raise ValueError("an address is host:port")
+    return listed
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
