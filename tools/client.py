@@ -6,20 +6,23 @@ server.
 
 import argparse
 import base64
+import http.client
 import json
 import os
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from skimage.exposure import rescale_intensity
 from skimage.segmentation import find_boundaries
 
 Outputs = dict[str, np.ndarray]
 _SIGNATURE = "encoded_segmented"
+_TIMEOUT = 60.0  # Seconds without a word from the server.
 # Outlines on a canvas of 64 pixels would be hard to see at its own size.
 _SMALLEST_SHOWN = 256
 _OUTLINE_COLOR = (255, 64, 64)
@@ -30,20 +33,30 @@ def main() -> None:
     arguments = _parse()
     predict = {"rest": predict_rest, "grpc": predict_grpc}[arguments.protocol]
     server = arguments.server or {"rest": "localhost:8501", "grpc": "localhost:8500"}[arguments.protocol]
+    failed = 0
     for path in arguments.images:
         try:
             with open(path, "rb") as file:
                 image_bytes = file.read()
             picture = Image.open(path)
-            outputs = predict(server, arguments.model, image_bytes)
-        except (OSError, UnidentifiedImageError, ValueError) as error:
-            hint = ""
-            if _SIGNATURE in str(error):
-                hint = "; models that find objects and were exported without it must be exported again"
-            sys.exit(f"Error: {path}: {error}{hint}")
-        drawn = f"{os.path.splitext(path)[0]}_objects.png"
-        draw_outlines(picture, outputs["masks"][0]).save(drawn)
-        print(f"{path}: {int(outputs['num_objects'][0])} objects, see {drawn}")
+            picture.load()  # A file that is cut off is found before it is sent.
+            outputs = checked(predict(server, arguments.model, image_bytes), picture)
+            drawn = f"{os.path.splitext(path)[0]}_objects.png"
+            draw_outlines(picture, outputs["masks"][0]).save(drawn)
+        except (OSError, ValueError, http.client.HTTPException, Image.DecompressionBombError) as error:
+            failed += 1
+            print(f"Error: {path}: {_reason(error)}", file=sys.stderr)
+        else:
+            print(f"{path}: {int(outputs['num_objects'][0])} objects, see {drawn}")
+    if failed:
+        sys.exit(f"Error: {failed} of {len(arguments.images)} files failed")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in one line, and what to do if the model lacks the signature that is asked for."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    hint = "; models that find objects and were exported without it must be exported again"
+    return text + (hint if _SIGNATURE in text else "")
 
 
 def _parse() -> argparse.Namespace:
@@ -75,16 +88,48 @@ def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
         "inputs": {"image_bytes": [{"b64": base64.b64encode(image_bytes).decode()}]},
     }
     request = urllib.request.Request(
-        f"http://{server}/v1/models/{model}:predict",
+        f"http://{server}/v1/models/{urllib.parse.quote(model, safe='')}:predict",
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request) as response:
-            answer: dict[str, Any] = json.load(response)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+            answer = _parsed(response.read())
     except urllib.error.HTTPError as error:
-        raise ValueError(json.load(error).get("error", str(error))) from error
-    return {name: np.array(value) for name, value in answer["outputs"].items()}
+        with error:
+            said = _parsed(error.read()).get("error", error)
+        raise ValueError(f"the server answers: {said}") from error
+    outputs = answer.get("outputs")
+    if not isinstance(outputs, dict):
+        raise ValueError("the server's answer has no outputs")
+    return {name: np.array(value) for name, value in outputs.items()}
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object that the server sent; empty if it sent something else."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def checked(outputs: Outputs, picture: Image.Image) -> Outputs:
+    """Checks that outputs are those of a model that finds objects, for a picture.
+
+    Args:
+        outputs: Outputs by name, for a batch of 1.
+        picture: The picture that was sent.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    shapes = {"masks": (1, picture.height, picture.width), "num_objects": (1,)}
+    for name, shape in shapes.items():
+        values = outputs.get(name, np.array(None))
+        if values.shape != shape or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"the server's answer has no {name} of whole numbers for {shape}: another kind of model?")
+    return outputs
 
 
 def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
@@ -111,9 +156,9 @@ def predict_grpc(server: str, model: str, image_bytes: bytes) -> Outputs:
     )
     with grpc.insecure_channel(server) as channel:
         try:
-            response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=60)
+            response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=_TIMEOUT)
         except grpc.RpcError as error:
-            raise ValueError(error.details()) from error
+            raise ValueError(f"the server answers: {error.details()}") from error
     return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
 

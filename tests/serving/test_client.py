@@ -6,7 +6,10 @@ import http.server
 import importlib.util
 import json
 import os
+import re
+import socket
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -119,11 +122,96 @@ def test_a_model_without_masks_is_reported_with_what_to_do(rest_server, encoder,
     monkeypatch.setattr("sys.argv", ["client.py", str(tmp_path / "scene.png"), f"--server={rest_server}"])
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "signatures", {"encoded": encoder.signatures["encoded"]})
-        with pytest.raises(SystemExit, match=r"scene.png: .*encoded_segmented.* exported again$"):
+        with pytest.raises(SystemExit, match="1 of 1 files failed"):
             client.main()
+        assert re.search(r"scene.png: .*encoded_segmented.* exported again\n$", capsys.readouterr().err)
     client.main()
     assert "objects, see" in capsys.readouterr().out
     assert Image.open(tmp_path / "scene_objects.png").size == (264, 264)
+
+
+# Of a picture of 24 x 24 pixels in which there is one object.
+GOOD = {"masks": np.ones((1, 24, 24), int).tolist(), "num_objects": [1], "boxes": [[[0, 0, 1, 1]]]}
+
+
+def _http(body, status="200 OK"):
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (_http(json.dumps({"outputs": GOOD})), None),
+        (_http(json.dumps({"outputs": {**GOOD, "boxes": [[[float("nan"), 0, 1e30, 1]]]}})), None),
+        (_http("null"), "has no outputs"),
+        (_http("[1]"), "has no outputs"),
+        (_http(10_000 * "["), "has no outputs"),
+        (_http("not json"), "has no outputs"),
+        (_http('{"outputs": [1, 2]}'), "has no outputs"),
+        (_http('{"outputs": {"latents": [[[[0.5]]]]}}'), "no masks of whole numbers for .*another kind of model"),
+        (_http(json.dumps({"outputs": {**GOOD, "masks": [[[1]]]}})), "no masks of whole numbers for"),
+        (_http(json.dumps({"outputs": {**GOOD, "num_objects": [0.5]}})), "no num_objects of whole numbers"),
+        (_http(json.dumps({"outputs": {**GOOD, "num_objects": ["many"]}})), "no num_objects of whole numbers"),
+        (_http('{"error": "no\\nsuch model"}', "404 Not Found"), "the server answers: no such model"),
+        (_http("<html>", "502 Bad Gateway"), "the server answers: HTTP Error 502"),
+        (b"hello\r\n\r\n", "hello"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", "IncompleteRead"),
+        (b"", "closed connection without response"),
+        (None, "timed out"),
+    ],
+)
+def test_whatever_a_server_answers_is_one_line(tmp_path, monkeypatch, capsys, answer, message):
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "scene.png")
+    with socket.socket() as listening:
+        listening.bind(("localhost", 0))
+        listening.listen()
+        server = f"localhost:{listening.getsockname()[1]}"
+        monkeypatch.setattr("sys.argv", ["client.py", str(tmp_path / "scene.png"), f"--server={server}"])
+        monkeypatch.setattr(client, "_TIMEOUT", 0.5 if answer is None else 10.0)
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(2**20)
+                if answer is None:
+                    time.sleep(1.0)
+                else:
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        if message is None:
+            client.main()
+            assert "scene.png: 1 objects, see" in capsys.readouterr().out
+        else:
+            with pytest.raises(SystemExit, match="1 of 1 files failed"):
+                client.main()
+            (line,) = capsys.readouterr().err.splitlines()
+            assert re.search(rf"^Error: .*scene\.png: .*{message}", line)
+        thread.join()
+
+
+def test_other_files_are_done_where_one_cannot_be_read(rest_server, tmp_path, monkeypatch, capsys):
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(PIXELS[..., 0]).save(tmp_path / name)
+    content = (tmp_path / "b.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(content[: len(content) // 2])
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png", "none.png", "c.png")]
+    monkeypatch.setattr("sys.argv", ["client.py", *paths, f"--server={rest_server}"])
+    with pytest.raises(SystemExit, match="2 of 4 files failed"):
+        client.main()
+    printed = capsys.readouterr()
+    assert printed.out.count("objects, see") == 2
+    assert [line.split(": ")[1] for line in printed.err.splitlines()] == paths[1:3]
+
+
+@pytest.mark.parametrize("flags", [["--server=no such host"], ["--server=localhost:1"], ["--server=a b:c"]])
+def test_a_server_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys, flags):
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "scene.png")
+    monkeypatch.setattr("sys.argv", ["client.py", str(tmp_path / "scene.png"), "--model=my model", *flags])
+    with pytest.raises(SystemExit, match="1 of 1 files failed"):
+        client.main()
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_objects_are_outlined_and_the_picture_stays_as_it_is_elsewhere():
