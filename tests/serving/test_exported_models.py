@@ -248,6 +248,15 @@ def test_bad_descriptions_are_answered_too(exported):
     for of_scene in ("levels", "background"):
         if of_scene in good:
             bad.append(("serving_default", {**good, of_scene: good[of_scene][:3]}, f"{of_scene} must have as many"))
+    if "presence" in good:
+        for presence in (-1.0, 0.5, 2.0, 100.0):
+            odd = {**good, "presence": np.where(good["presence"] > 0, presence, 0.0).astype(np.float32)}
+            bad.append(("serving_default", odd, "presence must be 0 or 1"))
+    for name, words in (("sizes", "be above 0 where there is an object"), ("scale", "be above 0")):
+        if name in good:
+            bad += [
+                ("serving_default", {**good, name: factor * good[name]}, f"{name} must {words}") for factor in (0, -1)
+            ]
     if "category" in good:
         bad.append(("serving_default", {**good, "category": good["category"] + 99}, "category must have values from"))
     for signature, inputs, message in bad:

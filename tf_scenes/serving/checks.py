@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import by_object, field
+from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, by_object, field, is_present
 from tf_scenes.models.scene_model import SMALLEST_SIDE
 
 
@@ -78,6 +78,13 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
         if field(name).categorical:
             words = f"have values from 0 to {num_categories - 1}"
             conditions[words] = tf.reduce_all((value >= 0) & (value < num_categories))
+        if name == PRESENCE:
+            conditions["be 0 or 1"] = tf.reduce_all((value == 0.0) | (value == 1.0))
+        if name == SIZES:
+            absent = ~is_present(description)[..., tf.newaxis]
+            conditions["be above 0 where there is an object"] = tf.reduce_all(absent | (value > 0.0))
+        if name == SCALE:
+            conditions["be above 0"] = tf.reduce_all(value > 0.0)
         result[name] = checked(name, value, value.shape, conditions)
     return result
 
