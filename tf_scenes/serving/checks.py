@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, by_object, field, is_present
+from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, by_object, field
 from tf_scenes.models.scene_model import SMALLEST_SIDE
 
 
@@ -81,12 +81,19 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
         if name == PRESENCE:
             conditions["be 0 or 1"] = tf.reduce_all((value == 0.0) | (value == 1.0))
         if name == SIZES:
-            absent = ~is_present(description)[..., tf.newaxis]
-            conditions["be above 0 where there is an object"] = tf.reduce_all(absent | (value > 0.0))
+            conditions["be above 0 where there is an object"] = _positive_where_present(value, description[PRESENCE])
         if name == SCALE:
             conditions["be above 0"] = tf.reduce_all(value > 0.0)
         result[name] = checked(name, value, value.shape, conditions)
     return result
+
+
+def _positive_where_present(sizes: tf.Tensor, presence: tf.Tensor) -> tf.Tensor:
+    """Whether all sizes of objects are positive; true for other numbers of objects, which another check refuses."""
+    alike = tf.reduce_all(tf.shape(sizes)[:2] == tf.shape(presence))
+    return tf.cond(
+        alike, lambda: tf.reduce_all((presence[..., tf.newaxis] == 0.0) | (sizes > 0.0)), lambda: tf.constant(True)
+    )
 
 
 def checked_image_size(image_size: tf.Tensor, scenes: tf.Tensor, largest_side: int) -> tuple[tf.Tensor, tf.Tensor]:
