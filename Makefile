@@ -22,8 +22,9 @@ setup: $(READY)
 $(READY): requirements.lock setup.cfg pyproject.toml
 	@if [ -n "$$(ls -A "$(VENV)" 2>/dev/null)" ] && [ ! -e "$(MADE_BY_MAKE)" ]; then \
 		"$(VENV)/bin/python" -c "import importlib.metadata as m; m.version('tf_scenes')" 2>/dev/null || { \
-			echo "$(VENV) was not made by make, and tf_scenes is not installed in it: install it there, delete that" \
-				"folder, or name another one: make VENV=folder ..." >&2; exit 1; }; \
+			echo "$(VENV) was not made by make, and tf_scenes is not installed in it: install it there (pip install -r" \
+				"requirements.lock, then pip install --no-deps --no-build-isolation -e .), delete that folder, or name" \
+				"another one: make VENV=folder ..." >&2; exit 1; }; \
 	else \
 		python=$$(sh tools/find_python.sh "$(PYTHON)") || exit 1; \
 		echo "Setting up $(VENV) with $$($$python --version) ..."; \

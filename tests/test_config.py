@@ -77,6 +77,18 @@ def test_a_data_set_of_files_needs_their_path_to_be_loaded(make_config, dataset,
             check()
 
 
+def test_flags_in_python_are_a_list_of_flags(make_config):
+    with pytest.raises(UserError, match=r"flags must be a list of texts, such as \['--seed=1'\]"):
+        config.config_of("--seed=1")
+    with pytest.raises(UserError, match="unknown argument 'stray': only --flags are accepted"):
+        make_config("--seed=1", "stray")
+
+
+def test_exports_may_be_in_the_run_s_folder(make_config):
+    made = make_config("--run_dir=runs/mine/", "--export_dir={run_dir}/exported")
+    assert made.job.export_dir == "runs/mine/exported"
+
+
 def test_every_flag_has_a_help_text():
     values = flags.FlagValues()
     config.define_flags(values)

@@ -45,7 +45,8 @@ class JobOptions(Options, affects_training=False):
     )
     export_dir: Optional[str] = option(
         None,
-        "Folder for the exported encoder and decoder. Default: exports/<name of the run's folder>.",
+        "Folder for the exported encoder and decoder, in which {run_dir} stands for the run's folder. Default: "
+        "exports/<name of the run's folder>.",
     )
     compare_runs: Optional[str] = option(
         None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
@@ -214,7 +215,11 @@ def config_of(arguments: Sequence[str]) -> Config:
     """
     values = flags.FlagValues()
     define_flags(values)
-    parse_flags(["main.py", *arguments], values)
+    if isinstance(arguments, str):
+        raise UserError(f"flags must be a list of texts, such as [{arguments!r}]")
+    stray = parse_flags(["main.py", *arguments], values)[1:]
+    if stray:
+        raise UserError(f"unknown argument '{stray[0]}': only --flags are accepted")
     return config_from_flags(values, list(arguments))
 
 
@@ -254,6 +259,8 @@ def flag_differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
             must change nothing.
         wanted: Values by flag, as of today.
     """
+    if "model" in kept and kept["model"] != wanted.get("model"):  # The flags of another model are of no interest.
+        return [f"--model={wanted.get('model')} (there: {kept['model']})"]
     kept = {**{name: value for name, value in flag_defaults().items() if name in wanted}, **kept}
     names = sorted(name for name in {*kept, *wanted} if kept.get(name) != wanted.get(name))
     return [f"--{name}={wanted.get(name)} (there: {kept.get(name)})" for name in names]
@@ -274,10 +281,22 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
     values = {name: flag_values[name].value for name in ("model", *flag_defaults())}
     values["run_dir"] = values["run_dir"] or os.path.join("runs", _run_name(values, arguments))
     run = os.path.normpath(values["run_dir"])
-    values["export_dir"] = values["export_dir"] or os.path.join("exports", os.path.basename(run))
+    export_dir = values["export_dir"] or os.path.join("exports", os.path.basename(run))
+    values["export_dir"] = export_dir.replace("{run_dir}", run)
     if values["mode"] != "train" and _uses_run(*(values[name] for name in ("mode", "predict_models", "edit_models"))):
-        values.update({name: kept for name, kept in flags_of_run(run).items() if not _is_given(flag_values, name)})
+        given = {name for name in values if _is_given(flag_values, name)}
+        kept = {**flags_of_run(run), **_paths_of_run(run, given)}
+        values.update({name: value for name, value in kept.items() if name not in given})
     return config_of_values(values)
+
+
+def _paths_of_run(folder: str, given: set[str]) -> dict[str, str]:
+    """Where a run's data was, by flag, as far as it goes together with the flags that are given."""
+    paths = read_json(os.path.join(folder, RUN_MODEL)).get("paths", {})
+    if "images_path" in given:  # All of them are about other images.
+        return {}
+    others = {"validation_path", "test_path", "masks_path"}
+    return {name: path for name, path in paths.items() if name not in others or not given & others}
 
 
 def _uses_run(mode: str, predict_models: Optional[str], edit_models: Optional[str]) -> bool:

@@ -1,6 +1,7 @@
 """Trained runs and exported models in Python: NumPy in, NumPy out."""
 
 import abc
+import glob
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
@@ -37,9 +38,11 @@ def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
         return _Exported(folder)
     if os.path.exists(os.path.join(folder, RUN_FLAGS)):
         return _Trained(folder)
+    inside = sorted(each.split(os.sep)[-3] for each in glob.glob(os.path.join(folder, "*", "encoder", "")))
+    hint = f"; folders in it are: {', '.join(inside)}" if inside else ""
     raise UserError(
         f"{folder} is neither the folder of a run, with flags.json and checkpoints/, nor that of an exported model, "
-        "with encoder/ and decoder/"
+        f"with encoder/ and decoder/{hint}"
     )
 
 
@@ -102,6 +105,8 @@ class LoadedModel(abc.ABC):
         if (height is None) != (width is None):
             raise UserError("decode takes both height and width, or neither")
         size = None if height is None else (height, width)
+        if size and min(size) < SMALLEST_SIDE:
+            raise UserError(f"images must be at least {SMALLEST_SIDE} pixels high and wide, not {height} x {width}")
         drawn = {name: scene[name] for name in self._decoded_fields}
         return _in_turns(lambda part: {"images": self._draw(part, size)}, drawn)["images"]
 

@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from matplotlib.figure import Figure
 
+from tf_scenes.data import registry
 from tf_scenes.data.datasets import Dataset, load_bundled_dataset
 from tf_scenes.descriptions import MASKS, NUM_OBJECTS
 from tf_scenes.editing.edit_script import Edit
@@ -93,8 +94,12 @@ def _about(report: Mapping[str, Any]) -> str:
         for name, label, form in (PHOTOGRAPH_MEASURES if "classical" in report else SCENE_MEASURES)
         if split and report[split].get(name) is not None
     ]
-    data = report.get("data", {}).get("images_path", report["flags"]["dataset"])
-    return f"Trained on {data} without labels{''.join(f'; {number}' for number in numbers)} on held-out images."
+    dataset = report["flags"]["dataset"]
+    data = report.get("data", {}).get("images_path", dataset)
+    measured = f"; on held-out images {', '.join(numbers)}" if numbers else ""
+    replaced = registry.entry(dataset).bundled
+    note = " Shown here are scikit-learn's digits, on which it was not trained: they need no download."
+    return f"Trained on {data} without labels{measured}.{note if replaced else ''}"
 
 
 def _show(folder: str, report: Mapping[str, Any], path: str) -> str:

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tf_scenes.app.run_folder import check_folder, read_report
@@ -92,3 +94,27 @@ def test_a_report_is_read_if_it_is_one(tmp_path):
         write_json(path, damaged)
         with pytest.raises(UserError, match=r"report\.json is damaged: it is no report of a run; delete it"):
             read_report(path)
+
+
+def test_a_run_knows_where_its_data_was_as_far_as_it_goes_with_what_is_given(make_config, tmp_path):
+    images = ("--dataset=images", "--images_path=pictures", "--masks_path=outlines", "--test_path=tested")
+    trained = make_config(*images)
+    write_json(str(tmp_path / "flags.json"), trained.training_flags())
+    write_json(str(tmp_path / "model.json"), {"paths": trained.data.absolute_paths()})
+    _save_checkpoint(tmp_path)
+
+    def paths(*flags):
+        data = make_config("--mode=evaluate", f"--run_dir={tmp_path}", *flags).data
+        return [path and os.path.basename(path) for path in (data.images_path, data.masks_path, data.test_path)]
+
+    assert paths() == ["pictures", "outlines", "tested"]
+    assert paths("--test_path=others") == ["pictures", None, "others"]
+    assert paths("--images_path=others") == ["others", None, None]
+    assert os.path.isabs(make_config("--mode=export", f"--run_dir={tmp_path}").data.images_path)
+
+
+def test_an_exported_model_in_the_place_of_a_run_is_named(make_config, tmp_path):
+    (tmp_path / "encoder" / "1").mkdir(parents=True)
+    for mode in ("evaluate", "generate"):
+        with pytest.raises(UserError, match="holds an exported model, not a run: name it by --predict_models"):
+            check_folder(make_config(f"--mode={mode}", f"--run_dir={tmp_path}"))

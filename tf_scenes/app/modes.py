@@ -58,6 +58,9 @@ def run_mode(config: Config) -> None:
     else:
         run = Run(config, tf.distribute.get_strategy())
         run.require_training()
+        if mode == "evaluate":
+            for note in run.dataset.notes:
+                print(note)
         if mode in EXPERIMENTS:
             _experiment(run, mode)
         else:

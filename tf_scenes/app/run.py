@@ -171,7 +171,11 @@ class Run:
             if self.dataset.training_checksum is not None:
                 write_json(os.path.join(self.folder, _IMAGES), {"checksum": self.dataset.training_checksum})
         write_json(os.path.join(self.folder, RUN_FLAGS), self.config.training_flags())
-        about = {"image_shape": list(self.dataset.image_shape), "inference_flags": self.config.inference_flags()}
+        about = {
+            "image_shape": list(self.dataset.image_shape),
+            "inference_flags": self.config.inference_flags(),
+            "paths": self.config.data.absolute_paths(),
+        }
         write_json(os.path.join(self.folder, RUN_MODEL), about)
 
     def _write_flags(self) -> None:

@@ -80,6 +80,10 @@ def check_folder(config: Config) -> None:
         if differences:
             raise UserError(f"--run_dir={folder} belongs to a run with other flags: {', '.join(differences)}")
         return
+    if not trains and os.path.isdir(os.path.join(folder, "encoder")):
+        raise UserError(
+            f"--run_dir={folder} holds an exported model, not a run: name it by --predict_models or --edit_models"
+        )
     if mode == "predict":
         raise UserError(
             f"--run_dir={folder} holds no run: train first (--mode=train with the same flags), or name an exported "

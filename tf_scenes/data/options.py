@@ -130,6 +130,11 @@ class DataOptions(Options):
         if flag and getattr(self, flag) is None:
             raise UserError(f"--dataset={self.dataset} needs --{flag}")
 
+    def absolute_paths(self) -> dict[str, str]:
+        """Where the data is, by flag, whatever the working folder is; for a run's own folder."""
+        names = [name for name, _ in self.flags() if name.endswith("_path") and getattr(self, name)]
+        return {name: os.path.abspath(getattr(self, name)) for name in names}
+
     def portable_paths(self) -> dict[str, str]:
         """Where the data is, by flag, relative to the working folder; empty if any of it lies outside of that folder.
 

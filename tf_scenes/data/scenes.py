@@ -127,7 +127,8 @@ class SceneGenerator:
                 return self._with_ground_truth(image, chosen, corners, split.max_objects)
         raise UserError(
             f"{count} objects of up to {int(self.bank.frame_sizes.max())} pixels do not fit on a canvas of "
-            f"{self.height} x {self.width} with --spacing={self._spacing}: use a larger canvas or fewer objects"
+            f"{self.height} x {self.width} with --spacing={self._spacing}: use a larger canvas "
+            "(--image_size, --canvas_sizes) or fewer objects (--max_objects, --many_objects, --canvas_objects)"
         )
 
     def mask(self, scene: Scene) -> np.ndarray:
