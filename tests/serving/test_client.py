@@ -177,6 +177,9 @@ def test_whatever_a_server_answers_is_one_line(tmp_path, monkeypatch, capsys, an
                     time.sleep(1.0)
                 else:
                     connection.sendall(answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(2**20):  # What is left of the request: closed before, it would be reset.
+                        pass
 
         thread = threading.Thread(target=serve)
         thread.start()
