@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy import stats
+
+from tf_scenes.errors import UserError
 
 
 def _images(dataset, count):
@@ -60,3 +63,9 @@ def test_evaluation_batches_hold_the_ground_truth_in_order(small_scenes):
 def test_masks_are_drawn_for_held_out_scenes_only(small_scenes):
     for name, split in small_scenes.splits.items():
         assert ("masks" in small_scenes.examples(split, range(2))) == (name != "train")
+
+
+@pytest.mark.parametrize("name", ["train", "tset"])
+def test_a_split_that_is_not_held_out_is_named(small_scenes, name):
+    with pytest.raises(UserError, match=f"'{name}' is no held-out split of this data set: test, test_7"):
+        small_scenes.evaluation_batches(name, 3)

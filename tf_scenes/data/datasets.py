@@ -140,7 +140,12 @@ class Dataset(abc.ABC):
 
         Returns:
             Data set of dictionaries with `images`, as in training, and the ground truth.
+
+        Raises:
+            UserError: If there is no such held-out split.
         """
+        if split_name not in self.held_out:
+            raise UserError(f"'{split_name}' is no held-out split of this data set: {', '.join(self.held_out)}")
         split = self.splits[split_name]
         size = split.size if limit is None else min(limit, split.size)
         indices = self._index_batches(split, size, batch_size)
