@@ -53,7 +53,8 @@ def write_results(
             hparams=[hparams.HParam(name) for name in columns],
             metrics=[hparams.Metric(f"results/{split}_{name}") for split in names for name in _MEASURES],
         )
-        hparams.hparams(values)
+        # TensorBoard averages the measures of runs with the same flags, unless it is told that they are others.
+        hparams.hparams(values, trial_id=os.path.abspath(log_dir))
         for tag, value in measured.items():
             tf.summary.scalar(tag, value)
 
