@@ -33,24 +33,8 @@ def _count(function):
     return float_operations(function.get_concrete_function(tf.TensorSpec([2, 8, 8, 3])).graph)
 
 
-def test_a_forward_pass_is_counted_layer_by_layer(network):
-    assert _count(tf.function(lambda images: network(images))) == FORWARD
-
-
-def test_a_step_within_a_function_that_calls_functions_is_counted_once(network):
-    @tf.function
-    def step(images):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(network(images) ** 2)
-        return tape.gradient(loss, network.trainable_variables)
-
-    assert _count(step) == STEP
-    assert _count(tf.function(lambda images: step(images))) == STEP
-    assert _count(tf.function(lambda images: (step(images), step(images)))) == 2 * STEP
-
-
-def test_gradients_through_a_function_are_counted(network):
-    forward = tf.function(lambda images: network(images))
+def _step(network, forward):
+    """A function that returns the gradients of a loss on what `forward` makes of images."""
 
     @tf.function
     def step(images):
@@ -58,7 +42,22 @@ def test_gradients_through_a_function_are_counted(network):
             loss = tf.reduce_sum(forward(images) ** 2)
         return tape.gradient(loss, network.trainable_variables)
 
+    return step
+
+
+def test_a_forward_pass_is_counted_layer_by_layer(network):
+    assert _count(tf.function(lambda images: network(images))) == FORWARD
+
+
+def test_a_step_within_a_function_that_calls_functions_is_counted_once(network):
+    step = _step(network, network)
     assert _count(step) == STEP
+    assert _count(tf.function(lambda images: step(images))) == STEP
+    assert _count(tf.function(lambda images: (step(images), step(images)))) == 2 * STEP
+
+
+def test_gradients_through_a_function_are_counted(network):
+    assert _count(_step(network, tf.function(lambda images: network(images)))) == STEP
 
 
 def test_products_of_transposed_matrices_are_counted(network):

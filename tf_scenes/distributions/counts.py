@@ -36,9 +36,12 @@ class CountPrior(keras.layers.Layer):
         """
         if max_objects is None or max_objects == self._max_objects:
             return self._distribution(tf.identity(self._logits))
-        return uniform_count(max_objects)
+        return _uniform(max_objects)
+
+    def for_samples(self, max_objects: Optional[int]) -> tfd.Categorical:
+        """The numbers of objects in drawn scenes: those of the learned prior, or uniform up to `max_objects`."""
+        return self.for_range(None) if max_objects is None else _uniform(max_objects)
 
 
-def uniform_count(max_objects: int) -> tfd.Categorical:
-    """Every number of objects from 0 to `max_objects`, with the same probability."""
+def _uniform(max_objects: int) -> tfd.Categorical:
     return tfd.Categorical(logits=tf.zeros([max_objects + 1]))

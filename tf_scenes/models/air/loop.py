@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tf_scenes.descriptions import LOCATIONS, PRESENCE, SIZES, WHERE, by_object, describe, only_present
-from tf_scenes.distributions.counts import CountPrior, uniform_count
+from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.presence import (
     geometric_presence,
     presence_logits_of_counts,
@@ -508,8 +508,7 @@ class AttendInferRepeat(SceneModel):
     ) -> dict[str, tf.Tensor]:
         count_seed, where_seed, latent_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects
-        prior = self.count_prior.for_range(None) if max_objects is None else uniform_count(max_objects)
-        counts = prior.sample(num_scenes, seed=count_seed)
+        counts = self.count_prior.for_samples(max_objects).sample(num_scenes, seed=count_seed)
         where = self.attention.prior().sample([num_scenes, slots], seed=where_seed)
         latents = {
             name: tf.reshape(value, tf.concat([[num_scenes, slots], tf.shape(value)[1:]], axis=0))

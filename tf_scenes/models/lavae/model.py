@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tf_scenes.descriptions import APPEARANCE, BACKGROUND, BOXES, LEVELS, LOCATIONS, PRESENCE, SCALE, describe
-from tf_scenes.distributions.counts import CountPrior, uniform_count
+from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers import levels as picture_levels
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
@@ -570,8 +570,7 @@ class LAVAE(SceneModel):
     ) -> dict[str, tf.Tensor]:
         count_seed, location_seed, appearance_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects
-        prior = self.count_prior.for_range(None) if max_objects is None else uniform_count(max_objects)
-        count = prior.sample(num_scenes, seed=count_seed)
+        count = self.count_prior.for_samples(max_objects).sample(num_scenes, seed=count_seed)
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
         appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
