@@ -24,6 +24,7 @@ from tf_scenes.distributions.presence import (
 )
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.affine import Affine, scale_and_translation
+from tf_scenes.layers.neighborhoods import largest_around
 from tf_scenes.layers.spatial_transformer import SpatialTransformer
 from tf_scenes.models.air.attention import Localization, Located, Refinement, Where
 from tf_scenes.models.air.options import AttentionOptions
@@ -263,7 +264,7 @@ class AttendInferRepeat(SceneModel):
     def _seen(self, images: tf.Tensor, canvas: tf.Tensor) -> _Seen:
         if self.attention_options.looks_at == "difference":
             return _Seen(images - canvas, images)
-        left = tf.nn.relu(images - tf.nn.max_pool2d(canvas, 2 * _WIDENING + 1, 1, "SAME"))
+        left = tf.nn.relu(images - largest_around(canvas, 2 * _WIDENING + 1))
         return _Seen(left, left)
 
     def _explain(self, images: tf.Tensor, located: Located, sampling: SamplingOptions) -> _Explanation:

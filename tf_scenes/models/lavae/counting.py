@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_scenes.layers.neighborhoods import largest_around
+
 
 def local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:
     """Where a map has local maxima above a threshold.
@@ -19,15 +21,9 @@ def local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Ten
     """
     shape = tf.shape(values)
     index = tf.cast(tf.reshape(tf.range(1, shape[1] * shape[2] + 1), [1, shape[1], shape[2]]), values.dtype)
-    is_maximum = tf.equal(values, _window_maximum(values, window)) & (values > threshold)
+    is_maximum = tf.equal(values, largest_around(values[..., None], window)[..., 0]) & (values > threshold)
     rank = tf.where(is_maximum, index, tf.zeros_like(values))
-    return is_maximum & tf.equal(rank, _window_maximum(rank, window))
-
-
-def _window_maximum(values: tf.Tensor, window: int) -> tf.Tensor:
-    """Highest value in the square around each pixel; pooling columns, then rows, takes 2 window reads, not window^2."""
-    rows = tf.nn.max_pool2d(values[..., None], [window, 1], strides=1, padding="SAME")
-    return tf.nn.max_pool2d(rows, [1, window], strides=1, padding="SAME")[..., 0]
+    return is_maximum & tf.equal(rank, largest_around(rank[..., None], window)[..., 0])
 
 
 def count_local_maxima(values: tf.Tensor, window: int, threshold: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ from typing import Union
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_scenes.layers.neighborhoods import largest_around
 from tf_scenes.models.lavae.options import LavaeOptions
 from tf_scenes.stack import keras
 
@@ -70,7 +71,7 @@ def _largest_nearby(values: tf.Tensor) -> tf.Tensor:
     """Largest value of any channel around each pixel: `[..., height, width, channels]` -> `[..., height, width, 1]`."""
     shape = tf.shape(values)
     maps = tf.reduce_max(tf.reshape(values, tf.concat([[-1], shape[-3:]], axis=0)), axis=-1, keepdims=True)
-    largest = tf.nn.max_pool2d(maps, 2 * _NEARBY + 1, 1, "SAME")
+    largest = largest_around(maps, 2 * _NEARBY + 1)
     return tf.reshape(largest, tf.concat([shape[:-1], [1]], axis=0))
 
 
