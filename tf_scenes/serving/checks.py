@@ -43,9 +43,7 @@ def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: in
     sides = tf.shape(images)[1:3]
     conditions = {
         "hold at least one image": tf.shape(images)[0] > 0,
-        f"have a height and width of {SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
-            (sides >= SMALLEST_SIDE) & (sides <= largest_side)
-        ),
+        words_on_sides(largest_side): sides_are_allowed(sides, largest_side),
     }
     if images.dtype == tf.uint8:
         images = checked(name, images, images.shape, conditions)
@@ -53,6 +51,25 @@ def checked_images(name: str, images: tf.Tensor, channels: int, largest_side: in
     # The comparisons reject NaN too, since any comparison with NaN is false.
     conditions["have values from 0 to 1, none NaN"] = tf.reduce_all((images >= 0.0) & (images <= 1.0))
     return checked(name, images, images.shape, conditions)
+
+
+def words_on_sides(largest_side: int) -> str:
+    """What is said of images of other sizes than those allowed, for `checked`.
+
+    Args:
+        largest_side: Largest height and width allowed, in pixels.
+    """
+    return f"have a height and width of {SMALLEST_SIDE} to {largest_side} pixels"
+
+
+def sides_are_allowed(sides: tf.Tensor, largest_side: int) -> tf.Tensor:
+    """Whether all heights and widths are allowed, scalar bool.
+
+    Args:
+        sides: Heights and widths in pixels, of any integer type and shape.
+        largest_side: Largest height and width allowed, in pixels.
+    """
+    return tf.reduce_all((sides >= SMALLEST_SIDE) & (sides <= largest_side))
 
 
 def checked_description(description: Mapping[str, tf.Tensor], num_categories: int) -> dict[str, tf.Tensor]:

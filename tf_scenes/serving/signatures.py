@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_scenes.descriptions import MASKS, decoded, field
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import checks
+from tf_scenes.serving.picture_files import decoded_pictures
 
 Signatures = dict[str, tf.types.experimental.ConcreteFunction]
 # From checked images to the outputs of a signature.
@@ -65,7 +66,7 @@ def encoder_signatures(model: SceneModel, channels: int, limits: Limits) -> Sign
 
     def from_bytes(answer: Answer) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         def decode_and_answer(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            images = _decoded(image_bytes, channels)
+            images = decoded_pictures(image_bytes, channels, limits.largest_side)
             return answer(checks.checked_images("image_bytes", images, channels, limits.largest_side))
 
         return decode_and_answer
@@ -143,24 +144,3 @@ def decoder_signatures(
 
 def _traced(function: Callable, *inputs: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
     return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
-
-
-def _decoded(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes image files of the same size to uint8 `[batch, height, width, channels]`."""
-    conditions = {"hold at least one image": tf.shape(image_bytes)[0] > 0}
-    image_bytes = checks.checked("image_bytes", image_bytes, [None], conditions)
-
-    def decode(file: tf.Tensor) -> tf.Tensor:
-        # TensorFlow's error messages show the name of the operation.
-        name = "image_bytes_must_be_PNG_JPEG_GIF_or_BMP_files"
-        return tf.io.decode_image(file, channels=channels, expand_animations=False, name=name)
-
-    first = tf.shape(decode(image_bytes[0]))
-
-    def decode_same_size(file: tf.Tensor) -> tf.Tensor:
-        image = decode(file)
-        same_size = {"hold images of one size": tf.reduce_all(tf.shape(image) == first)}
-        return checks.checked("image_bytes", image, [None, None, channels], same_size)
-
-    spec = tf.TensorSpec([None, None, channels], tf.uint8)
-    return tf.map_fn(decode_same_size, image_bytes, fn_output_signature=spec)
