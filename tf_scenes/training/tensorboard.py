@@ -104,14 +104,15 @@ class PicturesToTensorBoard(keras.callbacks.Callback):
         self._weights.flush()
 
 
-def make_writer(log_dir: str, name: str) -> tf.summary.SummaryWriter:
+def make_writer(log_dir: str, name: str, suffix: str = "") -> tf.summary.SummaryWriter:
     """A writer of the logs of training or of validation, whose file is made when something is written.
 
     Args:
         log_dir: Folder of the run's logs.
         name: `TRAIN` or `VALIDATION`.
+        suffix: How the file's name ends, to tell it from others.
     """
-    return tf.summary.create_file_writer(os.path.join(log_dir, name))
+    return tf.summary.create_file_writer(os.path.join(log_dir, name), filename_suffix=suffix or None)
 
 
 def weights_by_part(model: keras.Model) -> dict[str, np.ndarray]:

@@ -230,21 +230,22 @@ def edit_sheet(
     return plots.numbered_rows(images, inferred[LOCATIONS], inferred[PRESENCE], pictures[rows], labels)
 
 
-def write_figures(model: SceneModel, dataset: Dataset, folder: str, seed: int) -> list[str]:
+def write_figures(model: SceneModel, dataset: Dataset, split_names: Sequence[str], folder: str, seed: int) -> list[str]:
     """Writes all figures of a model as PNG files.
 
     Args:
         model: Trained model.
         dataset: Data set.
+        split_names: Names of the held-out splits whose images are shown.
         folder: Folder for the figures.
         seed: Seed of the samples from the prior.
 
     Returns:
         Paths of the files.
     """
-    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in dataset.test_splits}
+    sheets = {f"reconstructions_{name}": reconstruction_sheet(model, dataset, name) for name in split_names}
     if model.num_categories:
-        sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in dataset.test_splits})
+        sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in split_names})
     if model.num_attributes:
         sheets["attributes"] = attribute_sheet(model, 28)
     sheets["prior_samples"] = generated_sheet(*sample_scenes(model, 32, *dataset.image_shape[:2], seed))

@@ -1,5 +1,6 @@
 """What an evaluated run shows in TensorBoard: its flags beside its measures, and its objects in the projector."""
 
+import glob
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from tf_scenes.training.tensorboard import VALIDATION, make_writer
 _OBJECTS, _SPRITE = 1_000, 32
 # In the table of TensorBoard's HPARAMS, for splits that all runs have and for those that were measured.
 _SPLITS = ("validation", "test")
+_RESULTS = ".results"  # How the name of the file ends that holds them.
 _MEASURES = ("elbo", "count_accuracy", "correspondence", "ap_50", "foreground_iou", "mse")
 
 
@@ -30,7 +32,7 @@ def write_results(
     splits: Mapping[str, Mapping[str, Any]],
     step: int,
 ) -> None:
-    """Writes a run's flags and the measures of its splits, for the tab HPARAMS.
+    """Writes a run's flags and the measures of its splits, for the tab HPARAMS, in place of those of an earlier call.
 
     Args:
         log_dir: Folder of the run's logs.
@@ -48,7 +50,9 @@ def write_results(
         if measures.get(name) is not None
     }
     names = dict.fromkeys((*_SPLITS, *splits))
-    with make_writer(log_dir, VALIDATION).as_default(step=step):
+    for earlier in glob.glob(os.path.join(glob.escape(log_dir), VALIDATION, f"*{_RESULTS}")):
+        os.remove(earlier)  # Points of the same step would be drawn twice.
+    with make_writer(log_dir, VALIDATION, _RESULTS).as_default(step=step):
         hparams.hparams_config(
             hparams=[hparams.HParam(name) for name in columns],
             metrics=[hparams.Metric(f"results/{split}_{name}") for split in names for name in _MEASURES],
