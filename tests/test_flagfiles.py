@@ -50,6 +50,18 @@ def test_the_path_may_be_a_word_of_its_own(folder, words):
     assert flagfiles.expand(words_in_file) == ["--seed=1", "--batch_size=8", "--seed=5"]
 
 
+def test_a_flagfile_that_is_not_there_is_told_from_one_that_is_meant(folder):
+    for path in ("configs/smok.cfg", folder / "smoke_.cfg"):
+        with pytest.raises(
+            UserError, match=r"cannot read --flagfile=.*: No such file or directory; did you mean smoke"
+        ):
+            flagfiles.expand([f"--flagfile={path}"])
+    with pytest.raises(UserError, match=r"No such file or directory; did you mean run\.cfg"):
+        flagfiles.expand([f"--flagfile={folder / 'runs' / 'rum.cfg'}"])
+    with pytest.raises(UserError, match=r"No such file or directory$"):
+        flagfiles.expand([f"--flagfile={folder / 'q_q_q.cfg'}"])
+
+
 def test_of_a_flag_given_twice_the_last_one_counts(folder, make_config):
     path = f"--flagfile={folder / 'runs' / 'run.cfg'}"
     alone, after, before = make_config(path), make_config(path, "--batch_size=4"), make_config("--batch_size=4", path)

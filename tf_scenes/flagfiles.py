@@ -4,12 +4,13 @@ absl resolves a `--flagfile` line relative to the working directory, so that a f
 in one directory only.
 """
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from tf_scenes.errors import UserError
-from tf_scenes.shipped import find_shipped
+from tf_scenes.shipped import find_shipped, shipped_flagfiles
 
 _PREFIXES = ("--flagfile=", "-flagfile=")
 _WORDS = ("--flagfile", "-flagfile")
@@ -55,10 +56,20 @@ def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
     try:
         with open(path, encoding="utf-8") as file:
             lines = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read --flagfile={path}: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot read --flagfile={path}: {error.strerror}{_meant(path)}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read --flagfile={path}: it is not a text file") from error
     lines = [line for line in lines if line and not line.startswith(("#", "//"))]
     yield from _expanded(lines, os.path.dirname(path), (*including, os.path.realpath(path)))
+
+
+def _meant(path: str) -> str:
+    """The files whose names are most like that of a path, as a question; empty if there are none."""
+    folder, name = os.path.split(path)
+    names = [*shipped_flagfiles(), *(os.listdir(folder or os.curdir) if os.path.isdir(folder or os.curdir) else ())]
+    close = difflib.get_close_matches(name, dict.fromkeys(each for each in names if each.endswith(".cfg")))
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def last_name(arguments: Sequence[str]) -> Optional[str]:

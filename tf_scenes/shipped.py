@@ -16,3 +16,8 @@ def find_shipped(path: str) -> str:
     folder, _, rest = os.path.normpath(path).partition(os.sep)
     shipped = os.path.join(_CONFIGS, rest)
     return shipped if folder == "configs" and not os.path.exists(path) and os.path.isfile(shipped) else path
+
+
+def shipped_flagfiles() -> list[str]:
+    """Names of the flagfiles in `configs`, sorted."""
+    return sorted(name for name in os.listdir(_CONFIGS) if name.endswith(".cfg"))

@@ -15,7 +15,8 @@ from tf_scenes.models import registry
 
 def _flags(text):
     lines = (line for line in text.splitlines() if line.startswith("  --"))
-    return [line.split()[0].split("=")[0] for line in lines if not line.startswith(("  --help=", "  --model="))]
+    flags = [line.split()[0].split("=")[0] for line in lines if not line.startswith("  --help=")]
+    return [flag for flag in flags if flag not in ("--model", "--flagfile")]
 
 
 def _names(*groups):
@@ -41,6 +42,10 @@ def test_words_are_looked_for_in_names_and_texts():
     assert {"--seed", "--batch_size"} <= {*_flags(help_text("seed")), *_flags(help_text("batch"))}
     text = help_text("learning_rate_final")
     assert "A number" in text and _flags(text)[0] == "--learning_rate_final"
+    by_group = help_text("latent").split("\n\n")
+    assert by_group[0].startswith("lavae: Options of LAVAE") and by_group[1].startswith("  --lavae.latent_dim=")
+    assert [part for part in by_group if part.startswith("vae: ")]
+    assert help_text("flagfile").startswith("General flags\n\n  --model=lavae\n")
     with pytest.raises(UserError, match="--help=zebra: no flag has that word; groups of flags are job, data"):
         help_text("zebra")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from absl import app, logging
 
-from tf_scenes import config
+from tf_scenes import __version__, config
 from tf_scenes.app import help as command_help
 from tf_scenes.app.run_folder import check_folder, check_places
 from tf_scenes.errors import UserError
@@ -89,6 +89,9 @@ def _run(arguments: list[str]) -> None:
 def _parse(arguments: list[str]) -> list[str]:
     """Parses a command line, or prints the help that it asks for, and exits."""
     command = _command(arguments[0])
+    if "--version" in arguments[1:]:
+        _print(f"tf_scenes {__version__}")
+        sys.exit(0)
     if not arguments[1:]:  # All defaults: the paper's training, which takes days without a GPU. Nobody means that.
         sys.exit(f"Error: nothing to do without flags: try {command} --flagfile=configs/lavae.cfg, or see --help")
     try:

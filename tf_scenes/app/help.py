@@ -2,7 +2,7 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from tf_scenes.config import flag_groups
@@ -13,6 +13,12 @@ from tf_scenes.options import Options, allowed_values
 _ASKED = ("--help", "-help", "-h", "--helpshort", "-helpshort")
 _ALL = "all"
 _WIDTH = 100
+# Flags that belong to no section of options, each with its default.
+_GENERAL = {
+    "model=lavae": "Model to train or to use. Where a run is used that has been trained, its model by default.",
+    "flagfile": "File with one flag a line, such as those in configs/; it may include another one, relative to its own "
+    "folder. Flags after it on the command line take precedence.",
+}
 
 
 def topic(arguments: Sequence[str]) -> Optional[str]:
@@ -48,20 +54,31 @@ def help_text(about: str = "", command: str = "python main.py") -> str:
     if about in registry.names():
         sections = [options.section for options in registry.entry(about).options]
         return "\n\n".join(_group(name, groups[name]) for name in sections)
-    if about == _ALL or about in groups:
-        return "\n\n".join(_group(name, section) for name, section in groups.items() if about in (_ALL, name))
-    flags = [_flag(*flag) for section in groups.values() for flag in section.flags() if _mentions(flag, about)]
-    if not flags:
+    if about == _ALL:
+        return "\n\n".join((_general(), *(_group(name, section) for name, section in groups.items())))
+    if about in groups:
+        return _group(about, groups[about])
+    return _matches(groups, about)
+
+
+def _matches(groups: Mapping[str, type[Options]], word: str) -> str:
+    """The flags with a word in their names or texts, by group."""
+    general = [_general()] if any(word in f"{name} {text}".lower() for name, text in _GENERAL.items()) else []
+    found = {name: [flag for flag in section.flags() if _mentions(flag, word)] for name, section in groups.items()}
+    texts = ["\n".join([f"{_title(name, groups[name])}", *map(_flag, flags)]) for name, flags in found.items() if flags]
+    if not general and not texts:
         names = ", ".join((*groups, *(name for name in registry.names() if name not in groups), _ALL))
-        raise UserError(f"--help={about}: no flag has that word; groups of flags are {names}")
-    return "\n".join(flags)
+        raise UserError(f"--help={word}: no flag has that word; groups of flags are {names}")
+    return "\n\n".join(general + texts)
 
 
 def _overview(groups: dict[str, type[Options]], command: str) -> str:
     lines = [
         f"{command} --flagfile=configs/NAME.cfg [--FLAG=VALUE ...]",
         "",
-        "--model chooses the model, lavae by default:",
+        _general(),
+        "",
+        "Models:",
         "",
         *(_model(name) for name in registry.names()),
         "",
@@ -69,7 +86,7 @@ def _overview(groups: dict[str, type[Options]], command: str) -> str:
         "",
         *(f"  --help={name:<14} {_subject(section)}" for name, section in groups.items()),
         "",
-        f"--help={_ALL} shows all of them, --help=WORD those with a word in their name or text.",
+        f"--help={_ALL} shows all of them, --help=WORD those with a word in their name or text; --version the version.",
     ]
     return "\n".join(lines)
 
@@ -83,20 +100,33 @@ def _model(name: str) -> str:
     )
 
 
+def _general() -> str:
+    """The flags of no group."""
+    return "\n".join(["General flags", *(_paragraph(name, text) for name, text in _GENERAL.items())])
+
+
 def _group(name: str, section: type[Options]) -> str:
-    return "\n".join([f"{name}: {_subject(section)}", *(_flag(*flag) for flag in section.flags())])
+    return "\n".join([_title(name, section), *map(_flag, section.flags())])
+
+
+def _title(name: str, section: type[Options]) -> str:
+    return f"{name}: {_subject(section)}"
 
 
 def _subject(section: type[Options]) -> str:
     return (section.__doc__ or "").splitlines()[0]
 
 
-def _flag(name: str, field: dataclasses.Field[Any]) -> str:
+def _flag(flag: tuple[str, dataclasses.Field[Any]]) -> str:
+    name, field = flag
     default = "" if field.default is None else f"={str(field.default).lower() if field.type is bool else field.default}"
     text = f"{field.metadata['help']} {allowed_values(field)}".strip()
-    return "\n".join(
-        ["", f"  --{name}{default}", *textwrap.wrap(text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)]
-    )
+    return _paragraph(f"{name}{default}", text)
+
+
+def _paragraph(flag: str, text: str) -> str:
+    indented = textwrap.wrap(text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(["", f"  --{flag}", *indented])
 
 
 def _mentions(flag: tuple[str, dataclasses.Field[Any]], word: str) -> bool:

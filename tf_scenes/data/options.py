@@ -73,8 +73,8 @@ class DataOptions(Options):
     flip_crops: bool = option(
         True, "Whether training crops are also mirrored and turned by multiples of 90 degrees at random."
     )
-    image_size: int = option(64, "Side of the square canvas in pixels. Paper: 64.", lower=8, upper=4096)
-    sprite_size: int = option(18, "Side of the largest object in pixels. Paper: 18.", lower=8, upper=1024)
+    image_size: int = option(64, "Side of the square canvas in pixels. LAVAE's paper: 64.", lower=8, upper=4096)
+    sprite_size: int = option(18, "Side of the largest object in pixels. LAVAE's paper: 18.", lower=8, upper=1024)
     spacing: Optional[str] = option(
         None,
         "How close objects of a scene may be. frames: square frames around objects do not overlap; pixels: frames may, "
@@ -83,10 +83,12 @@ class DataOptions(Options):
         "frames, and sums for multi_mnist_observations.",
         choices=SPACINGS,
     )
-    train_size: int = option(190_000, "Number of training scenes. Paper: 190,000.", lower=1, upper=1_000_000_000)
+    train_size: int = option(
+        190_000, "Number of training scenes. LAVAE's paper: 190,000.", lower=1, upper=1_000_000_000
+    )
     test_size: int = option(
         10_000,
-        "Number of scenes in each test split, the one of --many_objects included. Paper: 10,000.",
+        "Number of scenes in each test split, the one of --many_objects included. LAVAE's paper: 10,000.",
         lower=1,
         upper=1_000_000_000,
     )
@@ -99,10 +101,10 @@ class DataOptions(Options):
         affects_training=False,
     )
     min_objects: int = option(
-        0, "Minimum number of objects in a training or test scene. Paper: 0.", lower=0, upper=1_000
+        0, "Minimum number of objects in a training or test scene. LAVAE's paper: 0.", lower=0, upper=1_000
     )
     max_objects: int = option(
-        3, "Maximum number of objects in a training or test scene. Paper: 3.", lower=1, upper=1_000
+        3, "Maximum number of objects in a training or test scene. LAVAE's paper: 3.", lower=1, upper=1_000
     )
     many_objects: int = option(
         7,

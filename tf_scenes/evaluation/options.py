@@ -43,7 +43,7 @@ class EvaluationOptions(Options, affects_training=False):
     )
     importance_samples: int = option(
         100,
-        "Number of samples of the importance-weighted bound of --mode=likelihood. Paper: 100.",
+        "Number of samples of the importance-weighted bound of --mode=likelihood. LAVAE's paper: 100.",
         lower=1,
         upper=1_000_000,
     )

@@ -14,7 +14,7 @@ class TrainingOptions(Options):
 
     train_steps: int = option(200_000, "Number of optimisation steps of training.", lower=1)
     batch_size: int = option(
-        64, "Number of images per training step, over all devices together. Paper: 64.", lower=1, upper=65_536
+        64, "Number of images per training step, over all devices together. LAVAE's paper: 64.", lower=1, upper=65_536
     )
     learning_rate: float = option(
         1e-3,
@@ -35,7 +35,7 @@ class TrainingOptions(Options):
     )
     gradient_clip_norm: float = option(
         0.0,
-        "Global norm to which the gradients of each optimiser are clipped; 0 for no clipping. Paper: 0.",
+        "Global norm to which the gradients of each optimiser are clipped; 0 for no clipping. LAVAE's paper: 0.",
         lower=0.0,
     )
     steps_per_report: int = option(

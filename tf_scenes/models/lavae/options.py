@@ -93,7 +93,8 @@ class LavaeOptions(Options, section="lavae"):
     )
     temperature_steps: int = option(
         100_000,
-        "Number of steps over which the Gumbel-softmax temperature of locations falls exponentially. Paper: 100,000.",
+        "Number of steps over which the Gumbel-softmax temperature of locations falls exponentially, from "
+        "--lavae.temperature to --lavae.temperature_final. Paper: 100,000.",
         lower=1,
     )
     location_learning_rate: float = option(
