@@ -32,6 +32,10 @@ EXPERIMENTS = ("likelihood", "disentanglement", "canvases")
 MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "compare", *EXPERIMENTS)
 
 
+# In --export_dir, it stands for the run's folder.
+_RUN_DIR = "{run_dir}"
+
+
 @dataclasses.dataclass(frozen=True)
 class JobOptions(Options, affects_training=False):
     """The task, the devices it runs on, and the folders of its results."""
@@ -45,8 +49,8 @@ class JobOptions(Options, affects_training=False):
     )
     export_dir: Optional[str] = option(
         None,
-        "Folder for the exported encoder and decoder, in which {run_dir} stands for the run's folder. Default: "
-        "exports/<name of the run's folder>.",
+        "Folder for the exported encoder and decoder, in which {run_dir} stands for the run's folder. Default: the one "
+        "that the run was trained with, or exports/<name of the run's folder>.",
     )
     compare_runs: Optional[str] = option(
         None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
@@ -69,6 +73,13 @@ class JobOptions(Options, affects_training=False):
         "Whether operations give bitwise identical results each time on the same machine. --nodeterministic may be "
         "faster on GPUs.",
     )
+
+    def kept_export_dir(self) -> Optional[str]:
+        """`export_dir` as the run keeps it: with {run_dir} for the run's folder, None if it is the default."""
+        inside = os.path.relpath(self.export_dir, self.run_dir)
+        if not inside.startswith(os.pardir):
+            return os.path.join(_RUN_DIR, inside)
+        return None if self.export_dir == _default_export_dir(self.run_dir) else os.path.abspath(self.export_dir)
 
 
 # The sections that every run has; those of the models follow them.
@@ -182,7 +193,9 @@ def training_flag_names() -> list[str]:
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines an absl flag for every option."""
-    flags.DEFINE_enum("model", "lavae", list(registry.names()), "Model to train or to use.", flag_values=flag_values)
+    flags.DEFINE_enum(
+        "model", "lavae", list(registry.names()), "Model to train or to use; see --help.", flag_values=flag_values
+    )
     for section in flag_groups().values():
         for name, field in section.flags():
             _define_flag(name, field, flag_values)
@@ -281,22 +294,27 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
     values = {name: flag_values[name].value for name in ("model", *flag_defaults())}
     values["run_dir"] = values["run_dir"] or os.path.join("runs", _run_name(values, arguments))
     run = os.path.normpath(values["run_dir"])
-    export_dir = values["export_dir"] or os.path.join("exports", os.path.basename(run))
-    values["export_dir"] = export_dir.replace("{run_dir}", run)
     if values["mode"] != "train" and _uses_run(*(values[name] for name in ("mode", "predict_models", "edit_models"))):
         given = {name for name in values if _is_given(flag_values, name)}
         kept = {**flags_of_run(run), **_paths_of_run(run, given)}
         values.update({name: value for name, value in kept.items() if name not in given})
+    values["export_dir"] = (values["export_dir"] or _default_export_dir(run)).replace(_RUN_DIR, run)
     return config_of_values(values)
 
 
 def _paths_of_run(folder: str, given: set[str]) -> dict[str, str]:
-    """Where a run's data was, by flag, as far as it goes together with the flags that are given."""
-    paths = read_json(os.path.join(folder, RUN_MODEL)).get("paths", {})
-    if "images_path" in given:  # All of them are about other images.
-        return {}
-    others = {"validation_path", "test_path", "masks_path"}
-    return {name: path for name, path in paths.items() if name not in others or not given & others}
+    """Where a run's data was and its exports are, by flag, as far as it goes together with the flags that are given."""
+    model = read_json(os.path.join(folder, RUN_MODEL))
+    kept = {name: model[name] for name in ("export_dir",) if model.get(name)}
+    if "images_path" in given:  # The others are about other images.
+        return kept
+    held_out = {"validation_path", "test_path", "masks_path"}
+    paths = model.get("paths", {})
+    return {**kept, **{name: path for name, path in paths.items() if name not in held_out or not given & held_out}}
+
+
+def _default_export_dir(run_dir: str) -> str:
+    return os.path.join("exports", os.path.basename(os.path.normpath(run_dir)))
 
 
 def _uses_run(mode: str, predict_models: Optional[str], edit_models: Optional[str]) -> bool:

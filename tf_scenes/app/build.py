@@ -12,7 +12,7 @@ from tf_scenes.data.datasets import load_dataset
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
 from tf_scenes.models import registry
-from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel, SceneSpec
 from tf_scenes.serving.half_precision import keep_in_half_precision
 from tf_scenes.stack import keras
 from tf_scenes.training.checkpoints import restore_newest
@@ -25,7 +25,15 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
     Args:
         config: Configuration of the run.
         image_shape: Height, width and channels of the training images.
+
+    Raises:
+        UserError: If these are not three numbers, or images of that shape are too small.
     """
+    if len(image_shape) != 3 or min(image_shape[:2]) < SMALLEST_SIDE or image_shape[2] not in (1, 3):
+        raise UserError(
+            f"image_shape={tuple(image_shape)} must be (height, width, channels), with at least {SMALLEST_SIDE} pixels "
+            "of height and width and 1 or 3 channels"
+        )
     keras.mixed_precision.set_global_policy(config.training.precision)
     scenes = SceneSpec(
         image_shape=image_shape,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_scenes.app import drawing, experiments, prediction
 from tf_scenes.app.build import model_to_export
+from tf_scenes.app.resources import require_memory, shortage_as_user_error
 from tf_scenes.app.run import Run
 from tf_scenes.array_files import write_arrays
 from tf_scenes.config import EXPERIMENTS, Config, training_flag_names
@@ -37,8 +38,13 @@ def run_mode(config: Config) -> None:
         config: Configuration of the run.
 
     Raises:
-        UserError: If the user's input or the run's folder does not allow it.
+        UserError: If the user's input or the run's folder does not allow it, or memory or disk space ran out.
     """
+    with shortage_as_user_error():
+        _run_mode(config)
+
+
+def _run_mode(config: Config) -> None:
     started, mode = time.time(), config.job.mode
     if mode == "compare":
         drawing.compare(config.job.compare_runs.split(","), config.job.run_dir)
@@ -87,7 +93,8 @@ def _evaluate(run: Run) -> None:
     splits = evaluate.evaluate_splits(run.model, run.dataset, run.evaluated_splits, batch_size)
     classical = evaluate_classical(run.dataset, run.evaluated_splits, batch_size)
     write_json(run.report_path, _report(run, splits, classical))
-    pictures = figures.write_figures(run.model, run.dataset, run.results_path("figures"), run.config.job.seed)
+    shown = [name for name in run.evaluated_splits if name in run.dataset.test_splits] or run.evaluated_splits
+    pictures = figures.write_figures(run.model, run.dataset, shown, run.results_path("figures"), run.config.job.seed)
     logs = run.results_path("logs")
     tensorboard.write_results(logs, run.config.training_flags(), training_flag_names(), splits, run.steps_taken)
     tensorboard.write_objects(logs, run.model, run.dataset, run.dataset.report_splits[0], batch_size)
@@ -135,8 +142,9 @@ def _export(run: Run) -> None:
     )
     report = run.read_report()
     if measured_splits(report):
+        report = {**report, "notes": serving.notes()}
         write_json(os.path.join(folder, "report.json"), report)
-        card = model_card(folder, report, run.model.finds_objects, serving.notes())
+        card = model_card(folder, report, run.model.finds_objects)
         write_text(os.path.join(folder, "README.md"), card)
     add_to_server_config(folder)
     for name, version in exported.items():
@@ -157,6 +165,7 @@ def _generate(run: Run) -> None:
     if options.scene_path:
         _generate_scripted(run, options.scene_path, height, width)
         return
+    require_memory(options.num_generated, run.dataset.image_shape, f"--num_generated={options.num_generated:,} scenes")
     description, images = sample_scenes(
         run.model, options.num_generated, height, width, run.config.job.seed, options.generated_max_objects
     )

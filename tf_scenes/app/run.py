@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_scenes import __version__
 from tf_scenes.app.build import build_model
 from tf_scenes.app.pitfalls import hints_before_training, warnings_before_training
+from tf_scenes.app.resources import require_memory
 from tf_scenes.app.run_folder import CHECKPOINTS, check_folder, read_report
 from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config
 from tf_scenes.data.datasets import Dataset, load_dataset
@@ -59,6 +60,9 @@ class Run:
         keras.utils.set_random_seed(config.job.seed)
         self.dataset: Dataset = load_dataset(config.data, config.job.seed)
         self.evaluated_splits = config.evaluation.splits_among(self.dataset.held_out)
+        if config.job.mode == "train":
+            batch_size = config.training.batch_size
+            require_memory(batch_size, self.dataset.image_shape, f"--batch_size={batch_size:,} images")
         with strategy.scope():
             self.model: SceneModel = build_model(config, self.dataset.image_shape)
             self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
@@ -175,6 +179,7 @@ class Run:
             "image_shape": list(self.dataset.image_shape),
             "inference_flags": self.config.inference_flags(),
             "paths": self.config.data.absolute_paths(),
+            "export_dir": self.config.job.kept_export_dir(),
         }
         write_json(os.path.join(self.folder, RUN_MODEL), about)
 

@@ -84,10 +84,6 @@ def check_folder(config: Config) -> None:
         raise UserError(
             f"--run_dir={folder} holds an exported model, not a run: name it by --predict_models or --edit_models"
         )
-    if mode == "predict":
-        raise UserError(
-            f"--run_dir={folder} holds no run: train first (--mode=train with the same flags), or name an exported "
-            "model, such as --predict_models=saved_models/nuclei"
-        )
     if not trains:
-        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags)")
+        exported = ", or name an exported model by --predict_models" if mode == "predict" else ""
+        raise UserError(f"--run_dir={folder} holds no run: train first (--mode=train with the same flags){exported}")

@@ -1,0 +1,58 @@
+"""Memory and disk space: what would never fit is refused before work, and what runs out is said in one line."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from tf_scenes.errors import UserError
+
+# Of each image at least itself, what is drawn of it, and the gradient of that, in float32.
+_BYTES_OF_A_VALUE = 12
+
+
+def require_memory(images: int, image_shape: tuple[int, int, int], words: str) -> None:
+    """Checks that images which are in memory together would fit into it, if there were nothing else.
+
+    Args:
+        images: Number of images.
+        image_shape: Their height, width and number of channels.
+        words: What they are, with the flag that says how many.
+
+    Raises:
+        UserError: If they would not.
+    """
+    height, width, channels = image_shape
+    needed, there = images * height * width * channels * _BYTES_OF_A_VALUE, _memory()
+    if needed > there:
+        raise UserError(
+            f"{words} of {height} x {width} pixels need more than {needed / 1e9:,.1f} GB of memory at once, and this "
+            f"machine has {there / 1e9:,.1f} GB: choose fewer, or smaller ones"
+        )
+
+
+def _memory() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@contextlib.contextmanager
+def shortage_as_user_error() -> Iterator[None]:
+    """Turns what is raised where memory or the disk is full into a `UserError`.
+
+    Raises:
+        UserError: In place of the errors of Python and TensorFlow.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(f"{_TOO_LITTLE}: {error}" if str(error) else _TOO_LITTLE) from error
+    except tf.errors.ResourceExhaustedError as error:
+        reason = error.message.splitlines()[0]
+        raise UserError(f"{_TOO_LITTLE}: {reason}" if "OOM" in reason else reason) from error
+    except tf.errors.PermissionDeniedError as error:
+        raise UserError(error.message.splitlines()[0]) from error
+
+
+_TOO_LITTLE = "there is not enough memory: choose a lower --batch_size or --evaluation_batch_size, or smaller images"
