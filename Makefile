@@ -13,6 +13,10 @@ CONFIG ?= configs/lavae.cfg
 READY := $(VENV)/.ready
 MADE_BY_MAKE := $(VENV)/.made_by_make
 
+ifneq ($(words $(VENV)),1)
+$(error VENV=$(VENV) must be the path of a folder without spaces, which make cannot handle)
+endif
+
 .PHONY: setup train test test-all demo reproduce lint lock
 
 setup: $(READY)
