@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from typing import Optional
 
 import air_steps
 import numpy as np
@@ -50,7 +51,7 @@ _NEEDED = {
 def main() -> None:
     """Prints each implementation's milliseconds a step, round by round, and the factors, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers_python", required=True, help="the interpreter of an environment with what peers need")
+    parser.add_argument("--peers_python", help="the interpreter of an environment with what peers need")
     parser.add_argument("--pyro", help="the folder examples/air of pyro-ppl/pyro")
     parser.add_argument("--attend_infer_repeat_pytorch", help="a clone of addtt/attend-infer-repeat-pytorch")
     parser.add_argument("--rounds", type=int, default=5, help="number of turns that each takes")
@@ -80,8 +81,10 @@ def main() -> None:
     _print_table(times)
 
 
-def _check(python: str, peers: dict[str, str]) -> None:
+def _check(python: Optional[str], peers: dict[str, str]) -> None:
     """Exits with one line if a peer's code or what it needs is not there."""
+    if peers and not python:
+        sys.exit("Error: --peers_python is needed, the interpreter of an environment with what peers need")
     for name, code in peers.items():
         file, packages = _NEEDED[name]
         if not os.path.exists(os.path.join(code, file)):

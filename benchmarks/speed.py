@@ -13,6 +13,10 @@ import shlex
 import sys
 from typing import Any
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tf_scenes.errors import UserError
+
 CONFIGS = "lavae,vae,air_multi_sprites,air_multi_sprites_nvil,discrete_air_multi_sprites"
 _HEADER = (
     "| model | precision | batch | step, ms | images/s | GFLOP | GFLOP/s | of the matrix product | inference, images/s "
@@ -25,7 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configs", default=CONFIGS, help="names of flagfiles in configs/, separated by commas")
     parser.add_argument("--precisions", default="float32", help="values of --precision, separated by commas")
-    parser.add_argument("--flags", default="", help="further flags of main.py, for all configs")
+    parser.add_argument(
+        "--flags", default="", help="further flags of main.py, for all configs, e.g. --flags=--mnist_path=FOLDER"
+    )
     parser.add_argument("--repeats", type=int, default=10, help="number of timed calls")
     parser.add_argument("--report", help="JSON file to write all measurements to")
     arguments = parser.parse_args()
@@ -38,7 +44,10 @@ def main() -> None:
             flags = [f"--flagfile={flagfile}", f"--precision={precision}", *shlex.split(arguments.flags)]
             # Not forked: each model must have TensorFlow's memory and threads to itself.
             with multiprocessing.get_context("spawn").Pool(1) as process:
-                values = process.apply(_measure, (flags, arguments.repeats))
+                try:
+                    values = process.apply(_measure, (flags, arguments.repeats))
+                except UserError as error:
+                    sys.exit(f"Error: {name}: {error}")
             measured.append({"config": name, "precision": precision, **values})
             print(_row(measured[-1]), flush=True)
     for values in measured:
@@ -72,5 +81,4 @@ def _row(values: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
     main()

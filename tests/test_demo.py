@@ -72,7 +72,9 @@ def test_objects_in_a_user_s_images_are_outlined_and_counted(demo, monkeypatch, 
     monkeypatch.setattr(demo.plots, "save", lambda sheet, path: sheets.append((sheet, path)))
     demo.main()
     page = pathlib.Path("page/index.html").read_text()
-    measured = "on held-out images average precision at an IoU of 0.5 0.812, mean absolute count error 1.25."
+    measured = (
+        "on held-out images it has an average precision (IoU 0.5) of 0.812 and a mean absolute count error of 1.25."
+    )
     assert f"Trained on pictures without labels; {measured} Held-out photographs with the outlines" in page
     assert "<img src='mine.png'" in page and "count accuracy" not in page
     ((sheet, path),) = sheets

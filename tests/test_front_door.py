@@ -40,6 +40,10 @@ def test_every_attribute_exists(name):
     assert getattr(tf_scenes, name).__name__ == name
 
 
+def test_only_what_is_meant_for_users_is_listed():
+    assert dir(tf_scenes) == sorted(tf_scenes.__all__)
+
+
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'train'"):
         tf_scenes.train  # noqa: B018

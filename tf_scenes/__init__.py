@@ -55,4 +55,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Names of all attributes, also of those not yet imported."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

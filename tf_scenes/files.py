@@ -1,6 +1,7 @@
 """Reading and writing text files, and files of any kind so that none is ever incomplete."""
 
 import contextlib
+import glob
 import json
 import os
 import tempfile
@@ -118,3 +119,8 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
         raise UserError(f"cannot read --{flag}={path}: {error}") from error
     split = [(f"line {number} of {path}", line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
     return [(where, words) for where, words in split if words]
+
+
+def folders_holding(folder: str, name: str) -> list[str]:
+    """Names of the folders in `folder` that hold a folder called `name`, sorted."""
+    return sorted(each.split(os.sep)[-3] for each in glob.glob(os.path.join(glob.escape(folder), "*", name, "")))

@@ -1,7 +1,6 @@
 """Trained runs and exported models in Python: NumPy in, NumPy out."""
 
 import abc
-import glob
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
@@ -15,6 +14,7 @@ from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
 from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
 from tf_scenes.errors import UserError
+from tf_scenes.files import folders_holding
 from tf_scenes.models.scene_model import SMALLEST_SIDE
 from tf_scenes.prediction.segmenters import TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
@@ -38,7 +38,7 @@ def load(folder: Union[str, os.PathLike]) -> "LoadedModel":
         return _Exported(folder)
     if os.path.exists(os.path.join(folder, RUN_FLAGS)):
         return _Trained(folder)
-    inside = sorted(each.split(os.sep)[-3] for each in glob.glob(os.path.join(folder, "*", "encoder", "")))
+    inside = folders_holding(folder, PARTS[0])
     hint = f"; folders in it are: {', '.join(inside)}" if inside else ""
     raise UserError(
         f"{folder} is neither the folder of a run, with flags.json and checkpoints/, nor that of an exported model, "
@@ -60,8 +60,8 @@ class LoadedModel(abc.ABC):
 
     channels: int
     finds_objects: bool
-    # Names of the fields that are drawn.
-    _decoded_fields: tuple[str, ...]
+    # What the fields are that are drawn, by name; of each shape only the rank and the size of vectors matter.
+    _decoded_fields: Mapping[str, tf.TensorSpec]
 
     @abc.abstractmethod
     def _describe(self, images: np.ndarray) -> Description:
@@ -77,6 +77,15 @@ class LoadedModel(abc.ABC):
 
     def encode(self, images: np.ndarray) -> Description:
         """The most likely scene of each image.
+
+        Args:
+            images: Images, uint8 or floats in [0, 1] `[batch, height, width, channels]`; without `channels` if grey.
+
+        Returns:
+            Arrays by field, in which slots that hold no object are 0: of models that find objects `num_objects`, int32
+            `[batch]`; `presence`, float32 `[batch, slots]`, 1 where a slot holds an object; `locations`, float32
+            `[batch, slots, 2]`, y and x in pixels; `boxes`, float32 `[batch, slots, 4]`, as parts of the image's height
+            and width; and what the model says besides, such as `appearance` or `category`, see docs/serving.md.
 
         Raises:
             UserError: If the images are not of a kind that the model takes.
@@ -94,7 +103,8 @@ class LoadedModel(abc.ABC):
             width: Width of the images in pixels; given if the height is.
 
         Raises:
-            UserError: If a field is missing, or only one of height and width is given.
+            UserError: If a field is missing or of another kind than `encode` returns, or only one of height and width
+                is given.
         """
         missing = [name for name in self._decoded_fields if name not in scene]
         if missing:
@@ -107,7 +117,10 @@ class LoadedModel(abc.ABC):
         size = None if height is None else (height, width)
         if size and min(size) < SMALLEST_SIDE:
             raise UserError(f"images must be at least {SMALLEST_SIDE} pixels high and wide, not {height} x {width}")
-        drawn = {name: scene[name] for name in self._decoded_fields}
+        drawn = {name: _as_field(name, scene[name], spec) for name, spec in self._decoded_fields.items()}
+        if len({len(values) for values in drawn.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(values)}" for name, values in drawn.items())
+            raise UserError(f"the fields of the scene are of different numbers of images: {lengths}")
         return _in_turns(lambda part: {"images": self._draw(part, size)}, drawn)["images"]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
@@ -190,7 +203,8 @@ class _Trained(LoadedModel):
         self.channels, self.finds_objects = shape[-1], model.finds_objects
         self._model, self._segmenter, self._size = model, TrainedSegmenter(model, shape[-1]), shape[:2]
         example = model.sample_description(1, *shape[:2], tf.constant([0, 0]))
-        self._decoded_fields = tuple(sorted(decoded(example)))
+        fields = sorted(decoded(example).items())
+        self._decoded_fields = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in fields}
 
         # One graph for images of all sizes.
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, shape[-1]])], autograph=False)
@@ -211,6 +225,23 @@ class _Trained(LoadedModel):
     @override
     def _draw(self, scene: Description, size: Optional[tuple[int, int]]) -> np.ndarray:
         return self._model.decode(scene, *(size or self._size)).numpy()
+
+
+def _as_field(name: str, values: Any, spec: tf.TensorSpec) -> np.ndarray:
+    """A field of a scene as the decoder takes it.
+
+    Raises:
+        UserError: If it has another rank, vectors of another size, or values of another kind.
+    """
+    values, wanted = np.asarray(values), spec.dtype.as_numpy_dtype
+    vectors = spec.shape[-1] if spec.shape.rank > 2 else None
+    fits = values.ndim == spec.shape.rank and (vectors is None or values.shape[-1] == vectors)
+    if not fits or not np.can_cast(values.dtype, wanted, "same_kind"):
+        raise UserError(
+            f"the scene's {name} must be as encode returns it, {spec.dtype.name} with {spec.shape.rank} axes"
+            f"{f' and {vectors} values in the last' if vectors else ''}: it is {values.dtype} {list(values.shape)}"
+        )
+    return values.astype(wanted)
 
 
 def _in_turns(function: Callable[[Any], Description], values: Any) -> Description:

@@ -1,42 +1,48 @@
-"""Loads an exported encoder and decoder with plain TensorFlow and runs both: python tools/check_export.py FOLDER."""
+"""Loads an exported encoder and decoder, and runs both: python tools/check_export.py FOLDER."""
 
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf
+import numpy as np
 
-from tf_scenes.serving.versions import PARTS, newest
+from tf_scenes.descriptions import MASKS, PRESENCE
+from tf_scenes.errors import UserError
+from tf_scenes.serving.exported import ExportedModel
 
 
 def main(folder: str) -> None:
-    """Encodes and decodes noise of two sizes, and prints what the encoder returns, masks included if it has them."""
-    paths = [newest(os.path.join(folder, part)) for part in PARTS]
-    if None in paths:
-        sys.exit(f"Error: {folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
-    encoder, decoder = (tf.saved_model.load(path) for path in paths)
-    encode, decode = encoder.signatures["serving_default"], decoder.signatures["resized"]
-    if "presence" in encode.structured_outputs and "segmented" not in encoder.signatures:
-        sys.exit(f"Error: {folder} was exported without the signature 'segmented': export it again (--mode=export)")
-    encode = encoder.signatures.get("segmented", encode)
-    channels = encode.structured_input_signature[1]["images"].shape[-1]
-    wanted = decode.structured_input_signature[1].keys() - {"image_size"}
+    """Encodes and decodes noise of two sizes, and prints what the encoder returns.
+
+    Args:
+        folder: Folder of the exported model.
+
+    Raises:
+        UserError: If it cannot be loaded, or what it returns is not as it should be.
+    """
+    model = ExportedModel(folder)
+    if model.finds_objects:
+        model.require_masks()
     for side in (48, 71):
-        description = encode(images=tf.random.stateless_uniform([3, side, side, channels], [0, side]))
-        print({name: (value.dtype.name, value.shape.as_list()) for name, value in description.items()})
-        inputs = {name: description[name] for name in wanted}
-        masks = description.get("masks", tf.zeros([3, side, side], tf.int32))
-        slots = description["presence"].shape[1] if "presence" in description else 0
-        if masks.shape != (3, side, side) or not bool(tf.reduce_all((masks >= 0) & (masks <= slots))):
-            sys.exit(f"Error: the encoder gave masks of shape {masks.shape} or values outside 0 to {slots}")
-        images = decode(**inputs, image_size=tf.fill([3, 2], side))["images"]
-        if images.shape[:3] != (3, side, side) or not bool(tf.reduce_all((images >= 0.0) & (images <= 1.0))):
-            sys.exit(f"Error: the decoder gave {images.shape} or values outside [0, 1]")
+        images = np.random.RandomState(side).uniform(size=(3, side, side, model.channels)).astype(np.float32)
+        description = model.segment(images) if model.finds_objects else model.encode(images)
+        print({name: (value.dtype.name, list(value.shape)) for name, value in description.items()})
+        if model.finds_objects:
+            _require(folder, "masks", description[MASKS], (3, side, side), description[PRESENCE].shape[1])
+        _require(folder, "images", model.decode(description, side, side), images.shape, 1)
     print(f"Reloaded {folder}: encoder and decoder work.")
+
+
+def _require(folder: str, name: str, values: np.ndarray, shape: tuple[int, ...], largest: int) -> None:
+    if values.shape != shape or not ((values >= 0) & (values <= largest)).all():
+        raise UserError(f"{folder} gives {name} of shape {values.shape}, or values outside of 0 to {largest}")
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("Usage: python tools/check_export.py FOLDER")
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except UserError as error:
+        sys.exit(f"Error: {error}")

@@ -9,7 +9,7 @@ import argparse
 import html
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,10 +31,10 @@ from tf_scenes.visualization.figures import edit_sheet, outline_sheet
 
 NUM_IMAGES, NUM_PHOTOGRAPHS = 6, 5
 # Measures that the page names: name in the report, label, format.
-SCENE_MEASURES = (("count_accuracy", "count accuracy", ".4f"),)
+SCENE_MEASURES = (("count_accuracy", "a count accuracy of", ".4f"),)
 PHOTOGRAPH_MEASURES = (
-    ("ap_50", "average precision at an IoU of 0.5", ".3f"),
-    ("count_error", "mean absolute count error", ".2f"),
+    ("ap_50", "an average precision (IoU 0.5) of", ".3f"),
+    ("count_error", "a mean absolute count error of", ".2f"),
 )
 # What each picture shows: edits of the first two objects, each applied to what was inferred.
 EDITS = (
@@ -96,7 +96,7 @@ def _about(report: Mapping[str, Any]) -> str:
     ]
     dataset = report["flags"]["dataset"]
     data = report.get("data", {}).get("images_path", dataset)
-    measured = f"; on held-out images {', '.join(numbers)}" if numbers else ""
+    measured = f"; on held-out images it has {' and '.join(numbers)}" if numbers else ""
     replaced = registry.entry(dataset).bundled
     note = " Shown here are scikit-learn's digits, on which it was not trained: they need no download."
     return f"Trained on {data} without labels{measured}.{note if replaced else ''}"
@@ -110,11 +110,14 @@ def _show(folder: str, report: Mapping[str, Any], path: str) -> str:
     if counts is None:
         sheet, shown = _reconstructed_sheet(model, images[:NUM_IMAGES]), "Above, held-out images; below, redrawn."
     elif dataset.black_background:
-        sheet = _edited_sheet(model, images, counts)
+        edits = EDITS if (counts >= 2).any() else ()
+        sheet = _edited_sheet(model, images[counts >= 2 * bool(edits)], edits)
         shown = (
             "First row: held-out images, with the objects numbered as they were found. Second row: the scenes drawn "
-            "from their descriptions. Below: the same scenes, drawn after the edit that stands beside each row."
+            "from their descriptions."
         )
+        if edits:
+            shown += " Below: the same scenes, drawn after the edit that stands beside each row."
     else:
         sheet = _outlined_sheet(model, dataset)
         shown = "Held-out photographs with the outlines that the model found, and below with those that people drew."
@@ -138,10 +141,9 @@ def _outlined_sheet(model: ExportedModel, dataset: Dataset) -> Figure:
     return outline_sheet([image[0] for image in images], masks, true_masks)
 
 
-def _edited_sheet(model: ExportedModel, images: np.ndarray, counts: np.ndarray) -> Figure:
-    """Scenes of two or more objects, edited; only reconstructions if no image has two."""
-    edits = EDITS if (counts >= 2).any() else ()
-    images = images[counts >= 2 * bool(edits)][:NUM_IMAGES]
+def _edited_sheet(model: ExportedModel, images: np.ndarray, edits: Sequence[Edit]) -> Figure:
+    """The first scenes, reconstructed and edited."""
+    images = images[:NUM_IMAGES]
     inferred, _, pictures = edit_images(model, images, edits)
     return edit_sheet(images, inferred, edits, pictures)
 

@@ -1,5 +1,9 @@
+import os
+
 import pytest
 
+from tests.conftest import ROOT
+from tf_scenes.files import read_json
 from tf_scenes.serving.model_card import measured_splits, model_card
 
 REPORT = {
@@ -23,7 +27,7 @@ def test_a_card_says_what_it_was_trained_on_what_it_reaches_and_its_limits(model
     card = model_card("my/run", {**REPORT, "flags": {**REPORT["flags"], "model": model}}, finds_objects=model != "vae")
     assert card.startswith("# run\n")
     assert "`multi_sprites`, 90,000 scenes of 64 x 64 pixels with 0 to 3 objects, seed 3" in card
-    assert "8,000 steps of 64 images, 1,597,868 parameters, 36 minutes on A processor (2 cores)" in card
+    assert "8,000 steps of 64 images, 1,597,868 parameters, 36 minutes on A processor (2 cores; other programs " in card
     assert "| count accuracy | 0.9843 | 0.9155 |" in card
     assert "| squared error per pixel | 0.0011 | 0.005 |" in card
     assert "correspondence |" not in card and "elbo" not in card.lower()  # What was not measured is left out.
@@ -46,9 +50,18 @@ def test_a_card_says_what_categories_turned_out_to_be():
 def test_a_card_says_what_is_to_know_of_the_export(make_config):
     flags = ("--export_note=The median of three seeds.", "--export_weights=float16")
     notes = make_config("--model=vae", *flags).serving.notes()
-    training = model_card("my/run", REPORT, finds_objects=True, notes=notes).split("## Training")[1].split("##")[0]
+    card = model_card("my/run", {**REPORT, "notes": notes}, finds_objects=True)
+    training = card.split("## Training")[1].split("##")[0]
     assert "\n- The median of three seeds.\n- Exported weights are kept in float16; " in training
     assert make_config("--model=vae").serving.notes() == []
+
+
+@pytest.mark.parametrize("name", ["air_multi_sprites", "discrete_air_multi_sprites", "lavae", "nuclei", "vae"])
+def test_cards_of_shipped_models_are_those_of_their_reports(name):
+    folder = os.path.join("saved_models", name)
+    report = read_json(os.path.join(ROOT, folder, "report.json"))
+    with open(os.path.join(ROOT, folder, "README.md"), encoding="utf-8") as file:
+        assert file.read() == model_card(folder, report, finds_objects=name != "vae")
 
 
 def _photographed(**lavae):

@@ -44,6 +44,8 @@ class ModelEntry:
         largest_object: Function that takes a `Config` with this model, and returns the flag that limits the size of
             objects and the side in pixels of the largest object; None if there is no limit. A warning says so if
             objects look larger.
+        faster_in_bfloat16: Whether the model trains faster in bfloat16 on processors that have instructions for it; a
+            hint says so.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ModelEntry:
     check: Callable[[Any], None] = _accepts_everything
     schedule_ends: Callable[[Any], Mapping[str, int]] = _without_schedules
     largest_object: Callable[[Any], Optional[tuple[str, int]]] = _of_any_size
+    faster_in_bfloat16: bool = False
 
     def limits_of(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
         """The limits of a model that was trained with certain flags, by name, as a report holds them."""

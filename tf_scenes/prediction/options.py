@@ -6,6 +6,7 @@ import os
 from typing import Optional
 
 from tf_scenes.errors import UserError
+from tf_scenes.files import folders_holding
 from tf_scenes.options import Options, option
 
 
@@ -58,7 +59,7 @@ class PredictionOptions(Options, affects_training=False):
         if not os.path.exists(pictures) and not glob.glob(pictures, recursive=True):
             raise UserError(f"--predict_images={pictures} does not exist: a folder, a glob or a picture is needed")
         if models and not os.path.isdir(os.path.join(models, "encoder")):
-            inside = sorted(each.split(os.sep)[-3] for each in glob.glob(os.path.join(models, "*", "encoder", "")))
+            inside = folders_holding(models, "encoder")
             raise UserError(
                 f"--predict_models={models} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed"
                 + (f"; folders in it have one: {', '.join(inside)}" if inside else "")

@@ -94,9 +94,9 @@ class _Prediction:
     def warn_of_full_slots(self) -> None:
         if self._full:
             _say(
-                f"Warning: in {self._full} image{'s' if self._full > 1 else ''} the model found as many objects as it "
-                f"looks for, {self._slots}, and may have missed others: give a higher --max_inferred_objects, here "
-                "with a run, or when the model is exported"
+                f"Warning: in {self._full} image{'s' if self._full > 1 else ''} the model found {self._slots} objects, "
+                "the most that it looks for; there may be more. Raise --max_inferred_objects; an exported model has to "
+                "be exported again with it"
             )
 
     def _size(self, page: _Page) -> str:

@@ -98,9 +98,9 @@ class ExportedModel(Codec):
             return as_arrays(self._encoder.signatures[signature](images=tf.constant(images)))
 
     @property
-    def decoded_fields(self) -> tuple[str, ...]:
-        """Names of the fields that the decoder takes."""
-        return tuple(sorted(self._decoder.signatures["serving_default"].structured_input_signature[1]))
+    def decoded_fields(self) -> dict[str, tf.TensorSpec]:
+        """What the decoder takes, by the names of fields."""
+        return dict(sorted(self._decoder.signatures["serving_default"].structured_input_signature[1].items()))
 
     @override
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:

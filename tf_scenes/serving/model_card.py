@@ -33,14 +33,14 @@ def measured_splits(report: Report) -> list[str]:
     return tests or [name for name in ("validation",) if name in report]
 
 
-def model_card(folder: str, report: Report, finds_objects: bool, notes: Sequence[str] = ()) -> str:
+def model_card(folder: str, report: Report, finds_objects: bool) -> str:
     """The model card in Markdown.
 
     Args:
         folder: Folder of the export, by whose name the model is called.
-        report: Report of the run, the contents of `report.json`, with at least one of `measured_splits`.
+        report: Report of the export, the contents of its `report.json`: that of the run, with at least one of
+            `measured_splits`, and under `notes` sentences on how it was trained or exported.
         finds_objects: Whether the model finds objects.
-        notes: Sentences on how it was trained or exported.
     """
     flags, splits = report["flags"], measured_splits(report)
     folder = os.path.normpath(folder)
@@ -55,7 +55,7 @@ descriptions) and `decoder/` (scene descriptions to images), each with its versi
 
 - {_data(report)}
 - {_training(report)}
-{_lines(notes)}- All flags are in `report.json`.
+{_lines(report.get("notes", ()))}- All flags are in `report.json`.
 
 ## Numbers
 
@@ -133,8 +133,8 @@ def _training(report: Report) -> str:
     time = f"{minutes} minute{'s' if minutes != 1 else ''}"
     return (
         f"{report['train_steps']:,} steps of {flags['batch_size']} images, {report['parameters']:,} parameters, "
-        f"{time} on {machine['processor']} ({machine['cores']} cores), TensorFlow "
-        f"{report['versions']['tensorflow']}."
+        f"{time} on {machine['processor']} ({machine['cores']} cores; other programs may have run beside it), "
+        f"TensorFlow {report['versions']['tensorflow']}."
     )
 
 

@@ -23,7 +23,9 @@ class ServingOptions(Options, affects_training=False):
         "compute in does not change.",
         choices=("float32", "float16"),
     )
-    export_note: Optional[str] = option(None, "A sentence about the model for the card that is exported with it.")
+    export_note: Optional[str] = option(
+        None, "A sentence about the model, which is exported with it as part of its card."
+    )
     warm_up_images: Optional[int] = option(
         None,
         "Number of images in the warm-up requests exported with a model for TensorFlow Serving; 0 for no requests. "

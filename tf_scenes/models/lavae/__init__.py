@@ -12,4 +12,5 @@ ENTRY = ModelEntry(
     check=check,
     schedule_ends=schedule_ends,
     largest_object=largest_object,
+    faster_in_bfloat16=True,
 )

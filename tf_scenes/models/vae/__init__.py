@@ -11,4 +11,5 @@ ENTRY = ModelEntry(
     limits=("It does not find objects.", "Images are padded to multiples of 8 pixels."),
     check=check,
     schedule_ends=schedule_ends,
+    faster_in_bfloat16=True,
 )
