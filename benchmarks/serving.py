@@ -14,10 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
-from tf_scenes import config
 from tf_scenes.app.build import build_model
+from tf_scenes.config import config_of_values
 from tf_scenes.data import registry
 from tf_scenes.data.datasets import load_bundled_dataset
 from tf_scenes.files import read_json
@@ -54,13 +53,13 @@ def _measure(folder: str) -> list[str]:
     loaded = tf.saved_model.load(path)
     exported = loaded.signatures["serving_default"]
     channels = exported.structured_input_signature[1]["images"].shape[-1]
-    values = read_json(os.path.join(folder, "report.json"))["flags"]
-    settings = _config(values)
+    report = read_json(os.path.join(folder, "report.json"))
+    settings = config_of_values({**report["flags"], **report["inference_flags"]})
     side = settings.data.image_size
     model = build_model(settings, (side, side, channels))
     slots = exported.structured_outputs["boxes"].shape[1] if "boxes" in exported.structured_outputs else None
     python = _from_python(model, slots)
-    scenes = load_bundled_dataset(values)
+    scenes = load_bundled_dataset(report["flags"])
     one, many = (next(iter(scenes.evaluation_batches("test", count)))["images"] for count in (1, _BATCH))
     latency = _seconds([lambda: exported(images=one), lambda: python(one)], _LATENCY_CALLS)
     throughput = _seconds([lambda: exported(images=many), lambda: python(many)], _THROUGHPUT_CALLS)
@@ -94,14 +93,6 @@ def _seconds(calls: list[Callable[[], dict[str, tf.Tensor]]], repeats: int) -> n
             if repeat >= 0:
                 times[number, repeat] = time.perf_counter() - start
     return times
-
-
-def _config(values: dict) -> config.Config:
-    parsed = flags.FlagValues()
-    config.define_flags(parsed)
-    arguments = [f"--{name}={value}" for name, value in values.items() if value is not None]
-    parsed(["main.py", *arguments])
-    return config.config_from_flags(parsed, arguments)
 
 
 if __name__ == "__main__":

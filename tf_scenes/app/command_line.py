@@ -78,7 +78,7 @@ def _run(arguments: list[str]) -> None:
     try:
         main(arguments)
     except UserError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(_one_line(error))
     except KeyboardInterrupt:
         print("\nInterrupted: started again, a run goes on from its last checkpoint.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
@@ -100,8 +100,13 @@ def _parse(arguments: list[str]) -> list[str]:
             return config.parse_flags(arguments)
         _print(command_help.help_text(topic, command))
     except UserError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(_one_line(error))
     sys.exit(0)
+
+
+def _one_line(error: UserError) -> str:
+    """What is printed of an error; a user's text that it repeats may have several lines."""
+    return f"Error: {' '.join(str(error).splitlines())}"
 
 
 def _command(program: str) -> str:

@@ -1,0 +1,117 @@
+"""The command line itself: whatever is wrong is one line, a status that is not 0, and a folder as it was."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, SMOKE, WITH_PACKAGE
+
+MAIN = os.path.join(ROOT, "main.py")
+TINY = (f"--flagfile={SMOKE}", "--train_steps=2", "--steps_per_report=2", "--steps_per_execution=1")
+SHIPPED = os.path.join(ROOT, "saved_models", "nuclei")
+PREDICT = ("--mode=predict", f"--predict_models={SHIPPED}", "--predict_dir=found")
+EDIT = ("--mode=edit", "--edit_models=" + os.path.join(ROOT, "saved_models", "lavae"))
+GREEDY = ("--vae.channels=4", "--model=vae", "--image_size=4096", "--sprite_size=8", "--train_size=1", "--test_size=1")
+
+# Arguments, and what the line says.
+BAD = {
+    "no flags": ((), "nothing to do without flags"),
+    "a stray word": (("stray",), "unknown argument 'stray'"),
+    "a flag that does not exist": (("--batchsize=3",), "Did you mean: batch_size"),
+    "a flag without its value": ((*TINY, "--seed"), "seed"),
+    "a text with several lines": ((*TINY, "--mode=a\nb"), "--mode=a"),
+    "an empty name of a flagfile": (("--flagfile=",), "--flagfile="),
+    "a folder as flagfile": (("--flagfile=.",), "cannot read --flagfile=."),
+    "a picture as flagfile": (("--flagfile=picture.png",), "cannot read --flagfile=picture.png"),
+    "a flagfile that includes itself": (("--flagfile=circle.cfg",), "includes itself"),
+    "a run in a file": ((*TINY, "--run_dir=text.txt"), "--run_dir=text.txt cannot be written to"),
+    "a run inside of a file": ((*TINY, "--run_dir=text.txt/run"), "--run_dir=text.txt/run cannot be written to"),
+    "exports in a file": ((*TINY, "--export_dir=text.txt"), "--export_dir=text.txt cannot be written to"),
+    "a run in /proc": ((*TINY, "--run_dir=/proc/run"), "--run_dir=/proc/run cannot be written to"),
+    "a name that is too long": ((*TINY, f"--run_dir={'a' * 300}"), "cannot be written to"),
+    "evaluation without a run": (("--mode=evaluate", "--run_dir=none"), "--run_dir=none holds no run"),
+    "prediction without pictures": ((*PREDICT,), "--mode=predict needs --predict_images"),
+    "pictures that do not exist": ((*PREDICT, "--predict_images=nowhere"), "--predict_images=nowhere does not exist"),
+    "a folder without pictures": ((*PREDICT, "--predict_images=empty"), "empty"),
+    "a model that is none": (
+        ("--mode=predict", "--predict_images=picture.png", "--predict_models=empty"),
+        "--predict_models=empty holds no exported model",
+    ),
+    "a damaged model": (
+        ("--mode=predict", "--predict_images=picture.png", "--predict_models=damaged", "--predict_dir=found"),
+        "damaged",
+    ),
+    "results in a file": (
+        ("--mode=predict", f"--predict_models={SHIPPED}", "--predict_images=picture.png", "--predict_dir=text.txt"),
+        "--predict_dir=text.txt cannot be written to",
+    ),
+    "an edit script that does not exist": ((*EDIT, "--edit_path=none.txt"), "none.txt"),
+    "an edit script of something else": ((*EDIT, "--edit_path=picture.png"), "picture.png"),
+    "images to edit of other channels": (
+        (*EDIT, "--edit_path=edits.txt", "--edit_images=grey.npz", "--run_dir=edited"),
+        "--edit_images=grey.npz holds images with 1 channel",
+    ),
+    "an archive of something else": (
+        (*EDIT, "--edit_path=edits.txt", "--edit_images=text.txt", "--run_dir=edited"),
+        "text.txt is not an .npz archive",
+    ),
+    "images in a folder without any": (
+        ("--model=vae", "--dataset=images", "--images_path=empty", "--run_dir=run", "--export_dir=exported"),
+        "empty",
+    ),
+    "digits that do not exist": (
+        ("--dataset=multi_mnist_1k", "--mnist_path=none", "--run_dir=run", "--export_dir=exported"),
+        "--mnist_path=none does not exist",
+    ),
+    "sprites of something else": (
+        ("--dataset=multi_custom", "--sprites_path=grey.npz", "--run_dir=run", "--export_dir=exported"),
+        "grey.npz has no array 'sprites'",
+    ),
+    "a run without logs to compare": (
+        ("--mode=compare", "--compare_runs=empty", "--run_dir=compared"),
+        "empty",
+    ),
+    "more memory than there is": (
+        (*GREEDY, "--batch_size=65536", "--run_dir=run", "--export_dir=exported"),
+        "--batch_size=65,536 images of 4096 x 4096 pixels need more than",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with files that are not what flags ask for."""
+    path = tmp_path_factory.mktemp("commands")
+    (path / "empty").mkdir()
+    (path / "text.txt").write_text("mine")
+    (path / "edits.txt").write_text("swap 0 1\n")
+    (path / "circle.cfg").write_text("--flagfile=circle.cfg\n")
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(path / "picture.png")
+    np.savez(path / "grey.npz", images=np.zeros((2, 64, 64), np.uint8))
+    shutil.copytree(SHIPPED, path / "damaged")
+    (weights,) = (path / "damaged" / "encoder" / "1" / "variables").glob("*.data*")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return path
+
+
+def _listed(folder):
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_wrong_is_one_line_and_nothing_is_left_behind(what, folder):
+    arguments, words = BAD[what]
+    before = _listed(folder)
+    done = subprocess.run(
+        [sys.executable, MAIN, *arguments], capture_output=True, text=True, cwd=folder, env=WITH_PACKAGE, check=False
+    )
+    assert done.returncode in (1, 2)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and words in line
+    assert _listed(folder) == before

@@ -1,0 +1,118 @@
+"""Runs that are killed at any moment, from the first step to the last table: what is there is whole, and goes on."""
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.conftest import ROOT, WITH_PACKAGE
+from tests.test_main import TINY
+from tf_scenes.serving.exported import ExportedModel
+
+KILLS = 6
+
+
+def _start(*arguments):
+    command = [sys.executable, os.path.join(ROOT, "main.py"), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=WITH_PACKAGE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def _finish(*arguments):
+    began, process = time.monotonic(), _start(*arguments)
+    output = process.communicate()[0].decode()
+    assert process.returncode == 0, output
+    return time.monotonic() - began
+
+
+def _kill(seconds, *arguments):
+    process = _start(*arguments)
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+
+
+def _assert_whole(folder):
+    """Every file of results that has its final name can be read to its end."""
+    for path in folder.rglob("*"):
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".png":
+            with Image.open(path) as image:
+                image.load()
+        elif path.suffix == ".npz":
+            with np.load(path) as arrays:
+                assert all(arrays[name].size >= 0 for name in arrays)
+        elif path.suffix == ".csv":
+            rows = list(csv.reader(path.read_text().splitlines()))
+            assert len({len(row) for row in rows}) == 1
+        elif path.name == "saved_model.pb" and path.parent.name.isdecimal():
+            tf.saved_model.load(str(path.parent))
+
+
+def _names(folder):
+    """Names of all files of results; those of TensorBoard tell times and processes."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "tfevents" not in path.name}
+
+
+def _weights(folder):
+    reader = tf.train.load_checkpoint(str(folder / "run" / "checkpoints"))
+    names = [name for name in reader.get_variable_to_shape_map() if "train_seconds" not in name and "GRAPH" not in name]
+    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
+
+
+def _job(path):
+    return (*TINY, f"--run_dir={path / 'run'}", f"--export_dir={path / 'saved'}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a job that ran without interruption, and the seconds that it took."""
+    path = tmp_path_factory.mktemp("whole")
+    return path, _finish(*_job(path))
+
+
+@pytest.mark.slow
+def test_a_job_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(whole, tmp_path):
+    expected, seconds = whole
+    moments = random.Random(0)
+    for _ in range(KILLS):
+        _kill(moments.uniform(0.15, 1.0) * seconds, *_job(tmp_path))
+        _assert_whole(tmp_path)
+    _finish(*_job(tmp_path))
+    _assert_whole(tmp_path)
+    assert _names(tmp_path / "run") == _names(expected / "run")
+    assert not [name for name in _names(tmp_path) if "unfinished" in name or "_temp" in name or name.endswith(".tmp")]
+    values, wanted = _weights(tmp_path), _weights(expected)
+    assert values.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(values[name], value, err_msg=name)
+    ours, theirs = (json.loads((path / "run" / "report.json").read_text()) for path in (tmp_path, expected))
+    assert {**ours, "train_seconds": 0} == {**theirs, "train_seconds": 0}
+    ExportedModel(str(tmp_path / "saved"))
+
+
+@pytest.mark.slow
+def test_a_prediction_that_is_killed_at_any_moment_is_made_again(whole, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for number in range(12):
+        pixels = np.random.RandomState(number).uniform(size=(64, 80)) > 0.95
+        Image.fromarray(pixels.astype(np.uint8) * 255).save(tmp_path / "pictures" / f"{number}.png")
+    pictures = ("--mode=predict", f"--predict_images={tmp_path / 'pictures'}", f"--predict_models={whole[0] / 'saved'}")
+    seconds = _finish(*pictures, f"--predict_dir={tmp_path / 'whole'}")
+    moments = random.Random(1)
+    for _ in range(KILLS // 2):
+        _kill(moments.uniform(0.3, 1.0) * seconds, *pictures, f"--predict_dir={tmp_path / 'killed'}")
+        if (tmp_path / "killed").exists():
+            _assert_whole(tmp_path / "killed")
+    _finish(*pictures, f"--predict_dir={tmp_path / 'killed'}")
+    assert _names(tmp_path / "killed") == _names(tmp_path / "whole")
+    for table in ("counts.csv", "objects.csv", "instances.json"):
+        assert (tmp_path / "killed" / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
