@@ -73,7 +73,11 @@ def _measure(folder: str) -> list[str]:
 
 
 def _from_python(model: SceneModel, slots: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """What a user of the package would call. Its weights are not the trained ones, which does not affect the time."""
+    """What a user of the package would call.
+
+    Its weights are not the trained ones. That affects the time of AIR and Discrete-AIR, which look for objects until
+    none is left, so that only LAVAE's and the VAE's times can be compared with the export's.
+    """
 
     @tf.function
     def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:

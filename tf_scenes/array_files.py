@@ -4,6 +4,7 @@ import lzma
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,9 @@ _MEMBER = ".npy"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # What Python's libraries raise for archives and arrays that are damaged, encrypted or compressed in unknown ways.
 _DAMAGED = (
-    *(OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError),
+    *(OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(SyntaxError, tokenize.TokenError),  # NumPy reads the header of an array as Python.
 )
 
 
@@ -61,7 +63,8 @@ def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()
     except MemoryError as error:
         raise UserError(f"{path} holds larger arrays than this machine has memory for") from error
     except _DAMAGED as error:
-        raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {error}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {reason}") from error
 
 
 def _read_member(archive: zipfile.ZipFile, member: str, what: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tf_scenes.errors import UserError
 
-# The same examples each time: what a campaign found stays found. Files and requests take longer than Hypothesis expects.
+# The same examples each time: what was found stays found. Files and requests take longer than Hypothesis expects.
 CAMPAIGN = hypothesis.settings(
     derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )

@@ -44,7 +44,7 @@ BAD = {
     ),
     "a damaged model": (
         ("--mode=predict", "--predict_images=picture.png", "--predict_models=damaged", "--predict_dir=found"),
-        "damaged",
+        "damaged/encoder/1 cannot be loaded as a SavedModel",
     ),
     "results in a file": (
         ("--mode=predict", f"--predict_models={SHIPPED}", "--predict_images=picture.png", "--predict_dir=text.txt"),

@@ -29,7 +29,9 @@ def _not_allowed(field):
     above = LARGEST[kind] if upper is None else upper
     if kind is int:
         outside = [st.integers(min_value=above + 1), *([] if lower is None else [st.integers(max_value=lower - 1)])]
-        return st.one_of(st.sampled_from((*NO_NUMBERS, "nan", "inf", "1.5", "1e3")), *(each.map(str) for each in outside))
+        return st.one_of(
+            st.sampled_from((*NO_NUMBERS, "nan", "inf", "1.5", "1e3")), *(each.map(str) for each in outside)
+        )
     outside = [st.floats(min_value=math.nextafter(above, math.inf), allow_infinity=False)]
     outside += [] if lower is None else [st.floats(max_value=math.nextafter(lower, -math.inf), allow_infinity=False)]
     not_finite = ("nan", "-nan", "inf", "-inf", "infinity", "1e400", "-1e400")

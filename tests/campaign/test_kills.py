@@ -59,7 +59,9 @@ def _assert_whole(folder):
 
 def _names(folder):
     """Names of all files of results; those of TensorBoard tell times and processes."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "tfevents" not in path.name}
+    return {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "tfevents" not in path.name
+    }
 
 
 def _weights(folder):

@@ -69,7 +69,9 @@ def test_images_of_any_size_and_values(served, batch, height, width, changes):
 
 def _pictures():
     random = np.random.RandomState(0)
-    files = [_saved(random.randint(0, 256, (16, 20, 3)).astype(np.uint8), kind) for kind in ("PNG", "JPEG", "BMP", "GIF")]
+    files = [
+        _saved(random.randint(0, 256, (16, 20, 3)).astype(np.uint8), kind) for kind in ("PNG", "JPEG", "BMP", "GIF")
+    ]
     with_alpha = Image.fromarray(random.randint(0, 256, (16, 20, 4)).astype(np.uint8), "RGBA")
     return [*files, _saved(np.asarray(with_alpha), "PNG")]
 

@@ -24,6 +24,8 @@ _PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 _ORIENTATION = 274
 # Pillow takes pictures of over 89 megapixels for attacks. A user's own may be larger; this is a bound all the same.
 _MOST_PIXELS = 2**30
+# What a TIFF file says it holds is believed up to so many bytes, and up to so many times its own size.
+_HARMLESS, _HIGHEST_COMPRESSION = 2**26, 2_000
 
 
 class Pixels(NamedTuple):
@@ -134,8 +136,11 @@ def _stored(file: tifffile.TiffFile, page: tifffile.TiffPage) -> Optional[np.nda
         return None
     # Some writers of stacks describe only the first plane as a page. OME's may continue in other files: each its own.
     stack = len(file.pages) == 1 and not file.is_ome and file.series[0].size > page.size
+    held = file.series[0] if stack else page
+    if held.nbytes > max(_HARMLESS, _HIGHEST_COMPRESSION * file.filehandle.size):
+        raise ValueError(f"it says that it holds {held.nbytes:,} bytes of pixels, which a file of its size cannot")
     try:
-        values = (file.series[0] if stack else page).asarray()
+        values = held.asarray()
     except Exception as error:
         if any(words in str(error) for words in _UNDECODED):
             return None

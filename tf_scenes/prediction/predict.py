@@ -73,6 +73,9 @@ class _Prediction:
             # Most of these errors name the file.
             self._skip(file.name, str(error) if file.path in str(error) else f"{file.path}: {error}")
             return
+        except MemoryError:
+            self._skip(file.name, f"{file.path} is too large for this machine's memory")
+            return
         if picture.transparent:
             self._say_once("Note: transparent pixels, as in {}, are drawn over black", file.name)
         for page in _pages(picture.pages, file, names):

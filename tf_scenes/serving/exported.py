@@ -153,5 +153,6 @@ def _load_newest(folder: str) -> tf.Module:
         raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
     try:
         return tf.saved_model.load(path)
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{path} cannot be loaded as a SavedModel: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # A damaged SavedModel makes TensorFlow fail in any way.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path} cannot be loaded as a SavedModel: {reason}") from error
