@@ -9,6 +9,7 @@ from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
+from tf_scenes.serving import export as export_module
 from tf_scenes.serving.export import export
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.signatures import Limits
@@ -75,3 +76,14 @@ def test_pictures_that_are_too_large_are_refused_by_both_halves(exports):
     scene = model.encode(np.zeros((1, 24, 24, 1), np.float32))
     with pytest.raises(UserError, match="the exported decoder refuses it: input image_size must be from 8 to 64"):
         model.decode(scene, 24, 65)
+
+
+def test_nothing_is_left_of_an_export_that_fails(exports, make_config, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(export_module, "write_json", full)
+    model = build_model(make_config(*COMMON, *MODELS["vae"]), SHAPE)
+    with pytest.raises(OSError, match="No space left"):
+        export(model, SHAPE, str(tmp_path), Limits(max_objects=3, largest_side=64), keep_versions=1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -49,10 +50,15 @@ def shortage_as_user_error() -> Iterator[None]:
     except MemoryError as error:
         raise UserError(f"{_TOO_LITTLE}: {error}" if str(error) else _TOO_LITTLE) from error
     except tf.errors.ResourceExhaustedError as error:
-        reason = error.message.splitlines()[0]
+        reason = _reason(error)
         raise UserError(f"{_TOO_LITTLE}: {reason}" if "OOM" in reason else reason) from error
     except tf.errors.PermissionDeniedError as error:
-        raise UserError(error.message.splitlines()[0]) from error
+        raise UserError(_reason(error)) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """The first line of what TensorFlow says, without the names of its functions."""
+    return re.sub(r"\{\{.*?\}\} ?", "", error.message.splitlines()[0])
 
 
 _TOO_LITTLE = "there is not enough memory: choose a lower --batch_size or --evaluation_batch_size, or smaller images"

@@ -1,5 +1,6 @@
 """A run: its data, its model, its folder, and the state of its training."""
 
+import contextlib
 import functools
 import os
 import platform
@@ -133,13 +134,17 @@ class Run:
             self.config.evaluation.evaluation_batch_size,
             limit=self.config.training.report_size,
         )
-        with strategies.lost_worker_as_user_error():
+        used = self._callbacks(manager)
+        with contextlib.ExitStack() as ending, strategies.lost_worker_as_user_error():
+            for bar in used:
+                if isinstance(bar, callbacks.ProgressBar):
+                    ending.callback(bar.close)
             self.model.fit(
                 strategies.distribute(self._strategy, self._worker_batches),
                 epochs=(last_step - self.steps_taken) // steps_per_epoch,
                 steps_per_epoch=steps_per_epoch,
                 validation_data=strategies.shared_by_batches(held_out),
-                callbacks=self._callbacks(manager),
+                callbacks=used,
                 verbose=0,
             )
 

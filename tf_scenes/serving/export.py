@@ -1,8 +1,10 @@
 """Export of a trained model as two SavedModels, which TensorFlow (Serving) can load without this package."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Optional
 
 import numpy as np
@@ -46,21 +48,34 @@ def export(
     signatures = {"encoder": encoder, "decoder": decoder_signatures(model, encoder, image_shape, limits)}
     version = 1 + max((number for part in PARTS for number in versions(os.path.join(folder, part))), default=0)
     finished = {part: os.path.join(folder, part, str(version)) for part in PARTS}
+    with _unfinished_folders(folder) as unfinished:
+        for part in PARTS:
+            _save(signatures[part], unfinished[part])
+        identity = _identity(model)
+        for part in PARTS:
+            write_json(os.path.join(unfinished[part], IDENTITY), {"part": part, "model": identity})
+        if warm_up_images is not None:
+            for part, requests in warmup.requests(encoder, signatures["decoder"], warm_up_images).items():
+                warmup.write(requests, part, unfinished[part])
+        for part in PARTS:
+            os.rename(unfinished[part], finished[part])
     for part in PARTS:
-        unfinished = os.path.join(folder, part, _UNFINISHED)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        _save(signatures[part], unfinished)
-    identity = _identity(model)
-    for part in PARTS:
-        write_json(os.path.join(folder, part, _UNFINISHED, IDENTITY), {"part": part, "model": identity})
-    if warm_up_images is not None:
-        for part, requests in warmup.requests(encoder, signatures["decoder"], warm_up_images).items():
-            warmup.write(requests, part, os.path.join(folder, part, _UNFINISHED))
-    for part in PARTS:
-        os.rename(os.path.join(folder, part, _UNFINISHED), finished[part])
         for old in versions(os.path.join(folder, part))[:-keep_versions]:
             shutil.rmtree(os.path.join(folder, part, str(old)))
     return finished
+
+
+@contextlib.contextmanager
+def _unfinished_folders(folder: str) -> Iterator[dict[str, str]]:
+    """Temporary folders for both halves; what is left in them, now or from an export that was killed, is removed."""
+    unfinished = {part: os.path.join(folder, part, _UNFINISHED) for part in PARTS}
+    for path in unfinished.values():
+        shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield unfinished
+    finally:
+        for path in unfinished.values():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _identity(model: SceneModel) -> str:

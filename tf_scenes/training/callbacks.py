@@ -105,7 +105,12 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs: object = None) -> None:
         """Closes the bar."""
-        self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Closes the bar if it is shown, so that what is printed next has a line of its own."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class TrainingTime(keras.callbacks.Callback):
