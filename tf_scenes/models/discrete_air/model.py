@@ -311,14 +311,16 @@ class DiscreteAIR(AttendInferRepeat):
         if self.attribute_normalization is not None:
             self.attribute_normalization.update(loss_inputs["attribute_means"], loss_inputs["categories"], weights)
         glimpses = tf.stop_gradient(loss_inputs["glimpses"])
-        weight = schedules["matching_weight"]
-        matching, use = tf.cond(
-            weight > 0.0,
-            lambda: self._matching_loss(glimpses, loss_inputs, weights, schedules["matching_noise"], matching_seed),
-            lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
-        )
-        self.matching.balance(use, _BALANCE_RATE)
-        total = tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
+        total = tf.zeros_like(slots[0].presence)
+        if self.options.matching_weight:
+            weight = schedules["matching_weight"]
+            matching, use = tf.cond(
+                weight > 0.0,
+                lambda: self._matching_loss(glimpses, loss_inputs, weights, schedules["matching_noise"], matching_seed),
+                lambda: (tf.zeros_like(weights), tf.zeros([self.num_categories])),
+            )
+            self.matching.balance(use, _BALANCE_RATE)
+            total += tf.reduce_sum(tf.reshape(weight * weights * matching, [len(slots), -1]), axis=0)
         if self.clustering is None:
             return total, schedules
         is_object = weights > 0.5
