@@ -1,4 +1,4 @@
-"""The flagfiles: each describes a model that takes a step of training as it is traced for users, here in a small size."""
+"""The flagfiles: each describes a model that takes a step of training, traced as for users, here in a small size."""
 
 import glob
 import os
