@@ -71,6 +71,7 @@ def test_vae_against_the_sum_over_a_grid_of_latents(build):
     _assert_rises_to(model, exact, most=300, tolerance=0.05)
 
 
+@pytest.mark.slow
 def test_lavae_against_the_sum_over_locations_and_a_grid_of_appearances(build):
     """With one object: LAVAE's posterior knows one number of objects, so the bound meets log p(x, n)."""
     model = build("lavae", "--lavae.latent_dim=1", "--max_objects=1")

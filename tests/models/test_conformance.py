@@ -103,6 +103,7 @@ def _trained(by_precision, build, name, precision):
     return by_precision[name, precision]
 
 
+@pytest.mark.slow_for(*LARGE)
 def test_training_lowers_the_loss_on_a_fixed_batch(by_precision, build, name):
     losses = _trained(by_precision, build, name, "float32").losses
     assert np.isfinite(losses).all()

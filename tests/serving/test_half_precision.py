@@ -16,7 +16,7 @@ SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=3, largest_side=64)
 
 
-@pytest.mark.slow_for("lavae", *LARGE)
+@pytest.mark.slow_for("lavae", "air", *LARGE)
 @pytest.mark.parametrize("name", MODELS)
 def test_it_answers_as_the_model_with_rounded_weights_and_takes_less_space(name, make_config, tmp_path):
     keras.utils.set_random_seed(0)
