@@ -1,6 +1,6 @@
 """Trains LAVAE in Python, and draws what it sees: python examples/train_in_python.py [STEPS].
 
-The 6,000 steps of its recipe take about 15 minutes on two cores. `main.py` does the same, with checkpoints,
+The 6,000 steps of its recipe take about 14 minutes on two idle cores. `main.py` does the same, with checkpoints,
 TensorBoard, evaluation and export.
 """
 
