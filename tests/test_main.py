@@ -425,6 +425,16 @@ def test_bad_input_is_reported_without_a_traceback(tmp_path, arguments, message)
 
 
 @pytest.mark.slow
+def test_a_finished_run_is_extended_by_any_number_of_steps(tmp_path):
+    vae = ("--model=vae", "--vae.channels=4", "--dataset=multi_digits", "--steps_per_report=20", "--report_size=4")
+    for steps in (10, 15, 40, 41, 95):
+        _run_here(*TINY, *_folders(tmp_path), *vae, "--steps_per_execution=1", f"--train_steps={steps}")
+        assert json.loads((tmp_path / "run/report.json").read_text())["train_steps"] == steps
+    with pytest.raises(UserError, match=r"other flags: --train_steps=50 \(there: 95\)"):
+        _run_here(*TINY, *_folders(tmp_path), *vae, "--steps_per_execution=1", "--train_steps=50")
+
+
+@pytest.mark.slow
 def test_a_loss_of_nan_stops_the_run_and_is_not_saved(tmp_path):
     hasty = ("--model=vae", "--vae.channels=4", "--learning_rate=1e9", "--steps_per_execution=1")
     result = _run(*TINY, *_folders(tmp_path), *hasty, check=False)

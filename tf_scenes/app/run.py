@@ -115,10 +115,10 @@ class Run:
             self._write_flags()
         own_folder = strategies.checkpoint_folder(self._strategy, self._checkpoints)
         manager = make_manager(self._checkpoint, own_folder, options.keep_checkpoints)
-        last_full_report = options.train_steps - options.train_steps % options.steps_per_report
-        self._fit(options.steps_per_report, last_full_report, manager)
-        self._fit(options.train_steps - last_full_report, options.train_steps, manager)
-        if self.steps_taken < options.train_steps:
+        for steps_per_epoch, last_step in stretches(self.steps_taken, options.train_steps, options.steps_per_report):
+            if not self.model.stop_training:
+                self._fit(steps_per_epoch, last_step, manager)
+        if self.model.stop_training:
             raise UserError(
                 f"the loss became NaN before step {self.steps_taken + 1}: try a lower --learning_rate, or "
                 "--gradient_clip_norm=1000; the last checkpoint before that is kept"
@@ -127,8 +127,6 @@ class Run:
 
     def _fit(self, steps_per_epoch: int, last_step: int, manager: tf.train.CheckpointManager) -> None:
         """Trains up to a step; the steps between two reports are an epoch to Keras."""
-        if self.steps_taken >= last_step or self.model.stop_training:
-            return
         held_out = self.dataset.elbo_batches(
             self.dataset.report_splits[0],
             self.config.evaluation.evaluation_batch_size,
@@ -292,6 +290,30 @@ class Run:
         about = {"origin": self.dataset.origin, "held_out_checksum": self.dataset.held_out_checksum}
         known = {name: value for name, value in about.items() if value is not None}
         return {**self.config.data.portable_paths(), **known}
+
+
+def stretches(first_step: int, last_step: int, steps_per_report: int) -> list[tuple[int, int]]:
+    """The parts of a training whose reports are equally far apart.
+
+    Reports are made after multiples of `steps_per_report`, and after the last step.
+
+    Args:
+        first_step: Number of steps that have been taken.
+        last_step: Number of steps to take in all.
+        steps_per_report: Number of steps between two reports.
+
+    Returns:
+        For each part the number of steps between its reports, and the step that it ends with.
+    """
+    first_report = min(-(-first_step // steps_per_report) * steps_per_report, last_step)
+    last_multiple = last_step - last_step % steps_per_report
+    ends = [(first_report - first_step, first_report), (steps_per_report, last_multiple)]
+    parts, step = [], first_step
+    for steps, end in (*ends, (last_step - max(last_multiple, first_report), last_step)):
+        if end > step:
+            parts.append((steps, end))
+            step = end
+    return parts
 
 
 def _processor() -> str:
