@@ -1,7 +1,7 @@
 # make train      sets up the environment and runs the main job
 # make test       sets up the environment and runs the tests, but for those that take long
 # make test-all   runs these, too
-# make demo       shows in seconds what the shipped models do
+# make demo       shows in about a minute what the shipped models do
 # make reproduce  makes every experiment of docs/results.md and writes runs/results.md; started again, it resumes
 # make lint       checks style and formatting with ruff
 # make lock       updates requirements.lock (needs uv: pip install uv)

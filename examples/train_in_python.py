@@ -22,7 +22,8 @@ training, validation = scenes.training_batches(batch_size, seed), scenes.evaluat
 
 # A Keras model, compiled with the optimisers of the recipe; compile it again to use others.
 model = tf_scenes.build_model(config, scenes.image_shape)
-model.fit(training, steps_per_epoch=min(steps, 500), epochs=max(1, steps // 500), validation_data=validation)
+# Epochs of up to 500 steps, as many as are needed.
+model.fit(training, steps_per_epoch=min(steps, 500), epochs=-(-steps // 500), validation_data=validation)
 model.calibrate(batch["images"] for batch in training.take(125))  # The threshold of counts, without labels.
 
 images = next(iter(scenes.evaluation_batches("test_7", 8)))["images"]

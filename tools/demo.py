@@ -1,4 +1,4 @@
-"""Shows what the shipped models do, in seconds: python tools/demo.py, or make demo.
+"""Shows what the shipped models do, in about a minute: python tools/demo.py, or make demo.
 
 Each model in saved_models/ infers a few held-out scenes, reconstructs them, and edits an object of each; in photographs
 it outlines and counts the objects. The pictures are in runs/demo/index.html. Only the exported models are used, as any

@@ -28,7 +28,7 @@ def hints_before_training(config: Config) -> list[str]:
     """
     gains = config.training.precision == "float32" and registry.entry(config.model).faster_in_bfloat16
     if gains and not tf.config.list_physical_devices("GPU") and _BFLOAT16 & processor_features():
-        return ["This processor computes in bfloat16: --precision=mixed_bfloat16 trains this model faster."]
+        return ["This processor computes in bfloat16: --precision=mixed_bfloat16 may train this model faster."]
     return []
 
 

@@ -159,4 +159,7 @@ class DataOptions(Options):
         elif self.images_path and self.images_path.endswith(".npz"):
             for name in of_files:
                 if getattr(self, name):
-                    raise UserError(f"--{name} is for image files: an .npz file holds its masks itself")
+                    raise UserError(
+                        f"--{name} is for image files: an .npz file, given by --images_path, holds its splits and masks "
+                        "itself"
+                    )
