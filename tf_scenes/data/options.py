@@ -160,6 +160,6 @@ class DataOptions(Options):
             for name in of_files:
                 if getattr(self, name):
                     raise UserError(
-                        f"--{name} is for image files: an .npz file, given by --images_path, holds its splits and masks "
-                        "itself"
+                        f"--{name} is for image files: an .npz file is given by --images_path, and holds its splits "
+                        "and masks itself"
                     )
