@@ -140,7 +140,7 @@ class Config:
             raise UserError("--mode=edit needs --edit_path, an edit script")
         if self.job.mode == "predict" and not self.prediction.predict_images:
             raise UserError("--mode=predict needs --predict_images, a folder, a glob or a picture")
-        if self.job.mode == "compare" and not self.job.compare_runs:
+        if self.job.mode == "compare" and not all((self.job.compare_runs or "").split(",")):
             raise UserError("--mode=compare needs --compare_runs, a comma-separated list of run folders")
         if self.evaluation.max_inferred_objects < self.data.max_objects:
             raise UserError("--max_inferred_objects must not be below --max_objects")
@@ -257,6 +257,8 @@ def parse_flags(arguments: Sequence[str], flag_values: flags.FlagValues = flags.
 
 def _complaint(message: str) -> str:
     """What absl says of a flag, in the words of `Options` if it is about the value of an option."""
+    if message.endswith("does not take an argument"):
+        return f"{message}: --name for true, --noname for false"
     found = re.match(r"flag --([\w.]+)=(.*?): ", message, flags=re.DOTALL)
     fields = {name: field for section in flag_groups().values() for name, field in section.flags()}
     if found is None or found[1] not in fields:
@@ -304,7 +306,7 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
 
 def _paths_of_run(folder: str, given: set[str]) -> dict[str, str]:
     """Where a run's data was and its exports are, by flag, as far as it goes together with the flags that are given."""
-    model = read_json(os.path.join(folder, RUN_MODEL))
+    model = model_of_run(folder)
     kept = {name: model[name] for name in ("export_dir",) if model.get(name)}
     if "images_path" in given:  # The others are about other images.
         return kept
@@ -344,8 +346,40 @@ def flags_of_run(folder: str) -> dict[str, Any]:
     Raises:
         UserError: If a file in it is damaged.
     """
-    model = read_json(os.path.join(folder, RUN_MODEL))
-    return {**read_json(os.path.join(folder, RUN_FLAGS)), **model.get("inference_flags", {})}
+    values = {**read_json(os.path.join(folder, RUN_FLAGS)), **model_of_run(folder).get("inference_flags", {})}
+    try:
+        config_of_values(values)
+    except UserError as error:
+        raise UserError(
+            f"{os.path.join(folder, RUN_FLAGS)} is damaged, or of another version of tf_scenes: {error}"
+        ) from error
+    return values
+
+
+def model_of_run(folder: str) -> dict[str, Any]:
+    """What a run's model is built and used with, beside its flags; empty if there is no run, or one of old versions.
+
+    Args:
+        folder: Folder of the run.
+
+    Returns:
+        `image_shape`, height, width and channels of its images; `inference_flags` and `paths`, values by flag;
+        `export_dir`, text or None.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    path = os.path.join(folder, RUN_MODEL)
+    model = read_json(path)
+    shape = model.get("image_shape", [8, 8, 1])
+    valid = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
+    valid &= isinstance(model.get("inference_flags", {}), dict) and isinstance(model.get("paths", {}), dict)
+    if valid:
+        texts = [*model.get("paths", {}).values(), model.get("export_dir") or ""]
+        valid = all(isinstance(each, str) for each in texts)
+    if not valid:
+        raise UserError(f"{path} is damaged: it is not what a run writes; delete it")
+    return model
 
 
 def config_of_values(values: Mapping[str, Any]) -> Config:

@@ -1,11 +1,12 @@
 """Reading and writing text files, and files of any kind so that none is ever incomplete."""
 
 import contextlib
+import errno
 import glob
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Callable
 
 from tf_scenes.errors import UserError
@@ -21,17 +22,24 @@ def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        write(file)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
 
 
-def require_writable(folder: str, flag: str) -> None:
+def require_writable(folder: str, flag: str, tries: bool = True) -> None:
     """Checks that files can be written to a folder, which need not exist; leaves everything as it was.
 
     Args:
         folder: Path of the folder.
         flag: Name of the flag that gives the path, for error messages.
+        tries: Whether to make the folder and write a file for a moment, and not only to look whether that is allowed,
+            because other processes do the same.
 
     Raises:
         UserError: If the folder cannot be made, or nothing can be written to it.
@@ -41,6 +49,12 @@ def require_writable(folder: str, flag: str) -> None:
         missing.append(path)
         path = os.path.dirname(path)
     try:
+        if not tries:
+            os.scandir(path).close()
+            missing = []
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -52,6 +66,25 @@ def require_writable(folder: str, flag: str) -> None:
         for made in missing:
             with contextlib.suppress(OSError):  # It could not be made, or another process has put something there.
                 os.rmdir(made)
+
+
+def require_kinds(folder: str, flag: str, folders: Sequence[str], files: Sequence[str]) -> None:
+    """Checks that nothing of another kind is where folders and files will be written.
+
+    Args:
+        folder: Path of a folder, which need not exist.
+        flag: Name of the flag that gives the path, for error messages.
+        folders: Names of the folders in it.
+        files: Names of the files in it.
+
+    Raises:
+        UserError: If there is.
+    """
+    for name in (*folders, *files):
+        path = os.path.join(folder, name)
+        wanted, is_wanted = ("folder", os.path.isdir) if name in folders else ("file", os.path.isfile)
+        if os.path.lexists(path) and not is_wanted(path):
+            raise UserError(f"--{flag}={folder} cannot be written to: {name} in it must be a {wanted}, or not be there")
 
 
 def write_text(path: str, text: str) -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import math
 import numbers
 import typing
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, ClassVar, Optional, Union
 
@@ -125,6 +126,8 @@ def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
     accepted = _ACCEPTED.get(expected, expected)
     if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
         raise UserError(f"--{name}={value!r} must be {requirement(field)}")
+    if expected is str and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
+        raise UserError(f"--{name}={value!r} must be one line of text in UTF-8")
     lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
     if expected is float and not math.isfinite(value):
         raise UserError(f"--{name}={value} must be a finite number")

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Optional
 
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.config import config_of, flag_differences
-from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
 from tf_scenes.visualization.curves import read_curve
 
@@ -225,7 +225,5 @@ def _validation_splits(config: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line_errors():
         main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")

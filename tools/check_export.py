@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.descriptions import MASKS, PRESENCE
 from tf_scenes.errors import UserError
 from tf_scenes.serving.exported import ExportedModel
@@ -42,7 +43,5 @@ def _require(folder: str, name: str, values: np.ndarray, shape: tuple[int, ...],
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("Usage: python tools/check_export.py FOLDER")
-    try:
+    with one_line_errors():
         main(sys.argv[1])
-    except UserError as error:
-        sys.exit(f"Error: {error}")

@@ -17,13 +17,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from matplotlib.figure import Figure
 
+from tf_scenes.app.endings import one_line_errors
+from tf_scenes.app.run_folder import read_report
 from tf_scenes.data import registry
 from tf_scenes.data.datasets import Dataset, load_bundled_dataset
 from tf_scenes.descriptions import MASKS, NUM_OBJECTS
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.editing.interventions import edit_images
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json, write_text
+from tf_scenes.files import require_writable, write_text
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.model_card import measured_splits
 from tf_scenes.visualization import plots
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--models", default="saved_models", help="folder of exported models")
     parser.add_argument("--page", default=os.path.join("runs", "demo"), help="folder of the page")
     arguments = parser.parse_args()
-    os.makedirs(arguments.page, exist_ok=True)
+    require_writable(arguments.page, "page")
     names = sorted(os.listdir(arguments.models)) if os.path.isdir(arguments.models) else []
     names = [name for name in names if os.path.exists(os.path.join(arguments.models, name, "report.json"))]
     if not names:
@@ -77,13 +79,20 @@ def _section(name: str, folder: str, page: str) -> str:
     """A model's section of the page, whose picture is written; without its data or files, a line says why."""
     title = html.escape(name)
     try:
-        report = read_json(os.path.join(folder, "report.json"))
+        report = read_report(os.path.join(folder, "report.json"))
         shown = _show(folder, report, os.path.join(page, f"{name}.png"))
-    except UserError as error:
-        print(f"{name} is not shown: {error}", file=sys.stderr)
-        return f"<h2>{title}</h2><p>Not shown: {html.escape(str(error))}</p>"
-    text = html.escape(f"{_about(report)} {shown}")
+        text = html.escape(f"{_about(report)} {shown}")
+    except (UserError, OSError) as error:
+        return _not_shown(name, str(error))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return _not_shown(name, f"{os.path.join(folder, 'report.json')} is damaged ({error!r})")
     return f"<h2>{title}</h2><p>{text}</p><img src='{title}.png' alt='{html.escape(shown)}' style='max-width: 100%'>"
+
+
+def _not_shown(name: str, reason: str) -> str:
+    """The section of a model that cannot be shown."""
+    print(f"{name} is not shown: {reason}", file=sys.stderr)
+    return f"<h2>{html.escape(name)}</h2><p>Not shown: {html.escape(reason)}</p>"
 
 
 def _about(report: Mapping[str, Any]) -> str:
@@ -149,4 +158,5 @@ def _edited_sheet(model: ExportedModel, images: np.ndarray, edits: Sequence[Edit
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.config import config_of, flag_differences
-from tf_scenes.errors import UserError
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.files import read_json, write_text
 
@@ -228,7 +228,5 @@ def _outdated(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Name
 
 
 if __name__ == "__main__":
-    try:
+    with one_line_errors():
         main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")

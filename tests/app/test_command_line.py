@@ -31,7 +31,7 @@ def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, err
     assert capsys.readouterr().err == line
 
 
-@pytest.mark.parametrize("name", ['a"b', "<b>a|b", "a b", "é", "a\nb"])
+@pytest.mark.parametrize("name", ['a"b', "<b>a|b", "a b", "é"])
 def test_a_name_that_a_server_could_not_use_is_refused_before_training(make_config, tmp_path, name):
     config = make_config(f"--export_dir={tmp_path / name}", f"--run_dir={tmp_path / 'run'}")
     with pytest.raises(UserError, match="must end in a name of letters from A to Z, digits"):

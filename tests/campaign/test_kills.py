@@ -17,7 +17,7 @@ from tests.conftest import ROOT, WITH_PACKAGE
 from tests.test_main import TINY
 from tf_scenes.serving.exported import ExportedModel
 
-KILLS = 6
+KILLS = 4
 
 
 def _start(*arguments):

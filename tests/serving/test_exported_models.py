@@ -204,7 +204,7 @@ def _bad_encoder_requests():
         ("serving_default", {"images": floats + 1.5}, "images must have values from 0 to 1, none NaN"),
         ("serving_default", {"images": np.zeros((1, 65, 24, 1), np.float32)}, "images must have a height and width"),
         ("uint8", {"images": np.zeros((1, 24, 7, 1), np.uint8)}, "images must have a height and width of 8 to 64"),
-        ("encoded", {"image_bytes": tf.constant([b"no image"])}, "image_bytes_must_be_PNG_JPEG"),
+        ("encoded", {"image_bytes": tf.constant([b"no image"])}, "image_bytes must be PNG, JPEG, GIF or BMP files"),
         ("encoded", {"image_bytes": tf.constant([], tf.string)}, "image_bytes must hold at least one image"),
         ("encoded", {"image_bytes": tf.stack(png[:2])}, "image_bytes must hold images of one size"),
         ("encoded", {"image_bytes": tf.stack(png[2:])}, "image_bytes must have a height and width of 8 to 64"),

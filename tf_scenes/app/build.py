@@ -7,10 +7,9 @@ from typing import Optional
 import tensorflow as tf
 
 from tf_scenes.app.run_folder import CHECKPOINTS
-from tf_scenes.config import RUN_MODEL, Config
+from tf_scenes.config import Config, model_of_run
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json
 from tf_scenes.models import registry
 from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel, SceneSpec
 from tf_scenes.serving.half_precision import keep_in_half_precision
@@ -90,6 +89,6 @@ def restored_model(folder: str, config: Config) -> tuple[SceneModel, tuple[int, 
 
 
 def _image_shape(folder: str, config: Config) -> tuple[int, int, int]:
-    shape: Optional[Sequence[int]] = read_json(os.path.join(folder, RUN_MODEL)).get("image_shape")
+    shape: Optional[Sequence[int]] = model_of_run(folder).get("image_shape")
     # Runs of earlier versions did not write it down.
     return load_dataset(config.data, config.job.seed).image_shape if shape is None else tuple(shape)

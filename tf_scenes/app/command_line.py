@@ -10,13 +10,13 @@ from absl import app, logging
 
 from tf_scenes import __version__, config
 from tf_scenes.app import help as command_help
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.app.run_folder import check_folder, check_places
 from tf_scenes.errors import UserError
 
 # TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
 # Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
-_INTERRUPTED = 130  # As shells have it: 128 plus the number of the signal.
 _STDERR = 2  # The process's own, to which C++ code writes.
 _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 
@@ -24,8 +24,9 @@ _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000
 def run() -> None:
     """Runs the command line of this process, and exits."""
     os.environ.setdefault(_LOG_LEVEL, _QUIET)
-    config.define_flags()
-    app.run(_run, flags_parser=_parse)
+    with one_line_errors():
+        config.define_flags()
+        app.run(_run, flags_parser=_parse)
 
 
 def main(arguments: list[str]) -> None:
@@ -75,15 +76,8 @@ def without_greetings() -> Iterator[None]:
 
 
 def _run(arguments: list[str]) -> None:
-    try:
+    with one_line_errors("Interrupted: started again, a run goes on from its last checkpoint."):
         main(arguments)
-    except UserError as error:
-        sys.exit(_one_line(error))
-    except KeyboardInterrupt:
-        print("\nInterrupted: started again, a run goes on from its last checkpoint.", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
-    except OSError as error:  # A full disk, or a file that may not be read or written.
-        sys.exit(f"Error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
 
 
 def _parse(arguments: list[str]) -> list[str]:
@@ -94,19 +88,12 @@ def _parse(arguments: list[str]) -> list[str]:
         sys.exit(0)
     if not arguments[1:]:  # All defaults: the paper's training, which takes days without a GPU. Nobody means that.
         sys.exit(f"Error: nothing to do without flags: try {command} --flagfile=configs/lavae.cfg, or see --help")
-    try:
+    with one_line_errors():
         topic = command_help.topic(arguments[1:])
         if topic is None:
             return config.parse_flags(arguments)
         _print(command_help.help_text(topic, command))
-    except UserError as error:
-        sys.exit(_one_line(error))
     sys.exit(0)
-
-
-def _one_line(error: UserError) -> str:
-    """What is printed of an error; a user's text that it repeats may have several lines."""
-    return f"Error: {' '.join(str(error).splitlines())}"
 
 
 def _command(program: str) -> str:

@@ -132,6 +132,8 @@ def _experiment(run: Run, name: str) -> None:
 def _export(run: Run) -> None:
     """Exports the encoder and the decoder as SavedModels, with the report, a model card and a server configuration."""
     folder, serving, image_shape = run.config.job.export_dir, run.config.serving, run.dataset.image_shape
+    report = {**run.read_report(), "notes": serving.notes()}
+    card = model_card(folder, report, run.model.finds_objects) if measured_splits(report) else None
     exported = export(
         model_to_export(run.config, image_shape, run.model),
         image_shape,
@@ -140,11 +142,8 @@ def _export(run: Run) -> None:
         serving.keep_versions,
         _warm_up_images(run),
     )
-    report = run.read_report()
-    if measured_splits(report):
-        report = {**report, "notes": serving.notes()}
+    if card is not None:
         write_json(os.path.join(folder, "report.json"), report)
-        card = model_card(folder, report, run.model.finds_objects)
         write_text(os.path.join(folder, "README.md"), card)
     add_to_server_config(folder)
     for name, version in exported.items():

@@ -15,7 +15,7 @@ from tf_scenes import __version__
 from tf_scenes.app.build import build_model
 from tf_scenes.app.pitfalls import hints_before_training, warnings_before_training
 from tf_scenes.app.resources import require_memory
-from tf_scenes.app.run_folder import CHECKPOINTS, check_folder, read_report
+from tf_scenes.app.run_folder import CHECKPOINTS, LOGS, check_folder, read_report
 from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config
 from tf_scenes.data.datasets import Dataset, load_dataset
 from tf_scenes.errors import UserError
@@ -28,7 +28,7 @@ from tf_scenes.training.checkpoints import make_manager, restore_newest
 from tf_scenes.visualization import figures, plots
 
 # In a run's folder: the checksum of the images of training, and the TensorBoard logs.
-_IMAGES, _LOGS = "training_images.json", "logs"
+_IMAGES = "training_images.json"
 
 
 class Run:
@@ -68,13 +68,14 @@ class Run:
             self.model: SceneModel = build_model(config, self.dataset.image_shape)
             self._train_seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         self._checkpoint = tf.train.Checkpoint(model=self.model, train_seconds=self._train_seconds)
+        self.read_report()  # If it is damaged, that is said before any work.
         restore_newest(self._checkpoint, self._checkpoints)
         strategies.require_same_step(strategy, self.steps_taken)
 
     @property
     def logs(self) -> str:
         """Folder of the TensorBoard logs."""
-        return os.path.join(self.folder, _LOGS)
+        return os.path.join(self.folder, LOGS)
 
     @property
     def _checkpoints(self) -> str:
@@ -174,7 +175,7 @@ class Run:
     def _claim_folder(self) -> None:
         """Notes in the run's folder, before the first step, which flags and images it is for."""
         if not self.steps_taken:
-            shutil.rmtree(os.path.join(self.folder, _LOGS), ignore_errors=True)  # Of a start that came to nothing.
+            shutil.rmtree(os.path.join(self.folder, LOGS), ignore_errors=True)  # Of a start that came to nothing.
             if self.dataset.training_checksum is not None:
                 write_json(os.path.join(self.folder, _IMAGES), {"checksum": self.dataset.training_checksum})
         write_json(os.path.join(self.folder, RUN_FLAGS), self.config.training_flags())
@@ -248,8 +249,8 @@ class Run:
     def _other_images(self) -> str:
         """A suffix that tells a user's held-out images from those that `report.json` is about; empty for these."""
         images = self.dataset.held_out_checksum
-        reported = read_json(os.path.join(self.folder, "report.json")).get("data", {})
-        if reported.get("held_out_checksum", images) == images:
+        reported = read_report(os.path.join(self.folder, "report.json")).get("data", {})
+        if images is None or reported.get("held_out_checksum", images) == images:
             return ""
         path = self.config.data.test_path or self.config.data.images_path
         name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(os.path.normpath(path)))[0]).strip("_")

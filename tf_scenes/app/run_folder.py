@@ -1,17 +1,18 @@
 """The folder of a run: whose it is. This module does not import TensorFlow, so that bad flags are found at once."""
 
 import glob
-import math
 import os
 import re
 from typing import Any
 
-from tf_scenes.config import RUN_FLAGS, Config, flag_differences
+from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config, flag_differences
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json, require_writable
+from tf_scenes.files import read_json, require_kinds, require_writable
+from tf_scenes.serving.server_config import server_config
+from tf_scenes.serving.versions import PARTS
 
 # In a run's folder.
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, LOGS = "checkpoints", "logs"
 # Entries of a report that are no sections.
 _NUMBERS = ("train_seconds", "train_steps", "parameters")
 
@@ -39,13 +40,13 @@ def check_places(config: Config) -> None:
         UserError: If they cannot.
     """
     job, prediction = config.job, config.prediction
-    if job.strategy == "multi_worker":  # Workers would make and remove the same folders at once.
-        return
+    tries = job.strategy != "multi_worker"  # Workers would make and remove the same folders at once.
     if job.mode == "predict":
         require_writable(prediction.folder(job.run_dir), "predict_dir" if prediction.predict_dir else "run_dir")
         return
     if job.mode != "export":
-        require_writable(job.run_dir, "run_dir")
+        require_writable(job.run_dir, "run_dir", tries)
+        require_kinds(job.run_dir, "run_dir", (CHECKPOINTS, LOGS, "figures"), ("report.json", RUN_FLAGS, RUN_MODEL))
     if job.mode in ("train", "export"):
         name = os.path.basename(os.path.abspath(job.export_dir))
         if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
@@ -53,7 +54,9 @@ def check_places(config: Config) -> None:
                 f"--export_dir={job.export_dir} must end in a name of letters from A to Z, digits, '.', '_' and '-', "
                 "under which the model can be served"
             )
-        require_writable(job.export_dir, "export_dir")
+        require_writable(job.export_dir, "export_dir", tries)
+        require_kinds(job.export_dir, "export_dir", PARTS, ("report.json", "README.md"))
+        server_config(job.export_dir)
 
 
 def check_folder(config: Config) -> None:
@@ -74,7 +77,8 @@ def check_folder(config: Config) -> None:
         return
     if os.path.exists(path):
         kept = read_json(path)
-        if trains and wanted["train_steps"] > kept.get("train_steps", math.inf):
+        steps = kept.get("train_steps")
+        if trains and isinstance(steps, int) and wanted["train_steps"] > steps:
             kept["train_steps"] = wanted["train_steps"]
         differences = flag_differences(kept, wanted)
         if differences:

@@ -14,7 +14,7 @@ from tf_scenes.descriptions import Description, as_arrays, has_objects
 from tf_scenes.editing.interventions import Codec
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
-from tf_scenes.serving.versions import IDENTITY, PARTS, newest
+from tf_scenes.serving.versions import IDENTITY, PARTS, versions
 
 _SEGMENTED = "segmented"
 
@@ -32,7 +32,8 @@ class ExportedModel(Codec):
             UserError: If the folder has no such models, or they are not the two halves of one model.
         """
         self._folder = folder
-        self._encoder, self._decoder = (_load_newest(os.path.join(folder, part)) for part in PARTS)
+        self._paths = _newest_of_both(folder)
+        self._encoder, self._decoder = map(_load, self._paths)
         self._check_halves()
 
     def _check_halves(self) -> None:
@@ -41,7 +42,7 @@ class ExportedModel(Codec):
         wanted = decoder.structured_input_signature[1]
         if set(inputs) != {"images"} or set(decoder.structured_outputs) != {"images"}:
             raise UserError(f"{self._folder} does not hold an encoder in encoder/ and a decoder in decoder/")
-        named = [_identity(os.path.join(self._folder, part)) for part in PARTS]
+        named = [_identity(path) for path in self._paths]
         agree = all(
             name in outputs and spec.dtype == outputs[name].dtype and spec.shape[2:] == outputs[name].shape[2:]
             for name, spec in wanted.items()
@@ -142,15 +143,21 @@ def _refusal_as_user_error(half: str) -> Iterator[None]:
         raise UserError(f"the exported {half} refuses it: {refusal[1]}") from error
 
 
-def _identity(folder: str) -> Optional[str]:
-    """Which model the newest version of an exported encoder or decoder is a half of; None if it does not say so."""
-    return read_json(os.path.join(newest(folder), IDENTITY)).get("model")
+def _identity(path: str) -> Optional[str]:
+    """Which model a version of an exported encoder or decoder is a half of; None if it does not say so."""
+    return read_json(os.path.join(path, IDENTITY)).get("model")
 
 
-def _load_newest(folder: str) -> tf.Module:
-    path = newest(folder)
-    if path is None:
+def _newest_of_both(folder: str) -> tuple[str, str]:
+    """Paths of the newest version that both halves have; an export that was killed may have left one half's alone."""
+    encoder, decoder = (set(versions(os.path.join(folder, part))) for part in PARTS)
+    if not encoder & decoder:
         raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
+    newest = str(max(encoder & decoder))
+    return tuple(os.path.join(folder, part, newest) for part in PARTS)
+
+
+def _load(path: str) -> tf.Module:
     try:
         return tf.saved_model.load(path)
     except Exception as error:  # A damaged SavedModel makes TensorFlow fail in any way.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tf_scenes.errors import UserError
 from tf_scenes.models import registry
 
 Report = Mapping[str, Any]
@@ -41,7 +42,19 @@ def model_card(folder: str, report: Report, finds_objects: bool) -> str:
         report: Report of the export, the contents of its `report.json`: that of the run, with at least one of
             `measured_splits`, and under `notes` sentences on how it was trained or exported.
         finds_objects: Whether the model finds objects.
+
+    Raises:
+        UserError: If the report lacks what a card says, or has it in another form.
     """
+    try:
+        return _model_card(folder, report, finds_objects)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the report for the card of {folder} is damaged ({error!r}): delete it, and evaluate"
+        ) from error
+
+
+def _model_card(folder: str, report: Report, finds_objects: bool) -> str:
     flags, splits = report["flags"], measured_splits(report)
     folder = os.path.normpath(folder)
     entry = registry.entry(flags["model"])

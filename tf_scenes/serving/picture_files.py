@@ -16,6 +16,8 @@ _MUST_BE = "image_bytes_must_be_PNG_JPEG_GIF_or_BMP_files"
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM")
 # Bytes that hold the sizes of all kinds but JPEG.
 _HEAD = 32
+# First byte of an extension in a GIF file.
+_GIF_EXTENSION = 0x21
 # Red, green and blue in brightness, in 65,536ths: ITU-R BT.601, as Pillow has them. Grey stays as it is.
 _BRIGHTNESS = (19_595, 38_470, 7_471)
 
@@ -65,7 +67,7 @@ def _size(file: tf.Tensor) -> tf.Tensor:
     sizes = [
         lambda: tf.stack([_number(head, range(20, 24)), _number(head, range(16, 20))]),
         lambda: tf.cast(tf.io.extract_jpeg_shape(file, name=_MUST_BE)[:2], tf.int64),
-        lambda: tf.stack([_number(head, (9, 8)), _number(head, (7, 6))]),
+        lambda: _size_of_gif(file, head),
         of_bmp,
         lambda: tf.constant([-1, -1], tf.int64),
     ]
@@ -88,7 +90,7 @@ def _picture(file: tf.Tensor, size: tf.Tensor, channels: int) -> tf.Tensor:
     decoders = [
         lambda: _decoded_png(file),
         lambda: tf.cast(tf.io.decode_jpeg(file, channels=3, name=_MUST_BE), tf.int32),
-        lambda: tf.cast(tf.io.decode_image(file, channels=3, expand_animations=False, name=_MUST_BE), tf.int32),
+        lambda: _decoded_gif(file),
         lambda: _decoded_bmp(file),
     ]
     values = tf.switch_case(_kind(file), decoders)  # [height, width, 3 or 4]
@@ -112,8 +114,73 @@ def _decoded_png(file: tf.Tensor) -> tf.Tensor:
     return tf.concat([colors, opacity], axis=-1)
 
 
+def _decoded_gif(file: tf.Tensor) -> tf.Tensor:
+    """Decodes the first picture of a GIF file: int32 `[height, width, 3]`."""
+    values = _with_end(file)
+    data = _after_colors(values, _first_picture(values) + 9, others=0) + 1  # After the size of the codes.
+    # TensorFlow decodes all pictures of a file, whichever it is asked for.
+    first_alone = tf.strings.join([tf.strings.substr(file, 0, _after_blocks(values, data)), b";"])
+    picture = tf.io.decode_image(first_alone, channels=3, expand_animations=False, name=_MUST_BE)
+    return tf.cast(picture, tf.int32)
+
+
+def _size_of_gif(file: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    """Height and width of a GIF file's canvas, or of its first picture where that is larger; int64 `[2]`."""
+    values = _with_end(file)
+    place = _first_picture(values)
+    picture = [_byte(values, place + offset) for offset in (5, 6, 7, 8)]
+    width, height = (picture[low] + 256 * picture[low + 1] for low in (0, 2))
+    canvas = tf.stack([_number(head, (9, 8)), _number(head, (7, 6))])
+    return tf.maximum(canvas, tf.cast(tf.stack([height, width]), tf.int64))
+
+
+def _with_end(file: tf.Tensor) -> tf.Tensor:
+    """The bytes of a file and zeros, int32 `[bytes]`."""
+    return tf.cast(tf.io.decode_raw(tf.strings.join([file, b"\0" * _HEAD]), tf.uint8), tf.int32)
+
+
+def _first_picture(values: tf.Tensor) -> tf.Tensor:
+    """Place of the descriptor of a GIF file's first picture: after its colours and the extensions before it."""
+    start = _after_colors(values, tf.constant(10), others=2)
+    return tf.while_loop(
+        lambda place: _byte(values, place) == _GIF_EXTENSION, lambda place: (_after_blocks(values, place + 2),), [start]
+    )[0]
+
+
+def _after_colors(values: tf.Tensor, place: tf.Tensor, others: int) -> tf.Tensor:
+    """The place after a table of colours, if there is one.
+
+    Args:
+        values: The bytes of a GIF file.
+        place: The place of the byte that says how large the table is.
+        others: Number of other bytes before the table.
+    """
+    flags = _byte(values, place)
+    return place + 1 + others + tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
+
+
+def _after_blocks(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """The place after a chain of blocks, each of which begins with its size, until one of size 0."""
+    last = tf.while_loop(
+        lambda place: _byte(values, place) > 0, lambda place: (place + 1 + _byte(values, place),), [place]
+    )[0]
+    return last + 1
+
+
+def _byte(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """The byte at a place, 0 beyond the end."""
+    return values[tf.minimum(place, tf.shape(values)[0] - 1)]
+
+
 def _decoded_bmp(file: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP file of 8 bits with shades of grey, or of 24 or 32 bits: int32 `[height, width, 3]`."""
+    head = _head(file)
+    bits, start = _number(head, (29, 28)), _number(head, range(13, 9, -1))
+    conditions = {
+        "hold BMP files of 8, 24 or 32 bits": tf.reduce_any(bits == tf.constant([8, 24, 32], tf.int64)),
+        "hold BMP files with pixels where their headers say": start < tf.cast(tf.strings.length(file), tf.int64),
+    }
+    file = checks.checked(_INPUT, file, [], conditions)
     # Of 32 bits the last 8 are mostly not in use, and no opacity.
     values = tf.cast(tf.io.decode_bmp(file, name=_MUST_BE), tf.int32)[..., :3]
 

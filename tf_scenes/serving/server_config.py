@@ -3,7 +3,7 @@
 import os
 
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_text, write_text
+from tf_scenes.files import read_text, require_kinds, write_text
 from tf_scenes.serving.versions import PARTS, versions
 
 # Path of the folder of exported models inside the server's container, as in the docker command of docs/serving.md.
@@ -26,6 +26,24 @@ _MONITORING = """prometheus_config {
 """
 
 
+def server_config(folder: str) -> str:
+    """The contents of the `models.config` beside the folder of an exported model, or what it begins with.
+
+    Args:
+        folder: Folder of the exported model, which need not exist.
+
+    Raises:
+        UserError: If it is no list of models, or no file can be there.
+    """
+    parent = os.path.dirname(os.path.abspath(folder))
+    require_kinds(parent, "export_dir", folders=(), files=("models.config", "batching.config", "monitoring.config"))
+    path = os.path.join(parent, "models.config")
+    models = read_text(path, default=_MODELS)
+    if "}" not in models:
+        raise UserError(f"{path} is not a list of models, model_config_list {{ ... }}: mend it, or delete it")
+    return models
+
+
 def add_to_server_config(folder: str) -> None:
     """Adds exported models to the `models.config` beside their folder; the other two files are written there as well.
 
@@ -42,15 +60,13 @@ def add_to_server_config(folder: str) -> None:
     parent, run = os.path.split(os.path.abspath(folder))
     path = os.path.join(parent, "models.config")
     kept = os.path.exists(path)
-    models = read_text(path, default=_MODELS)
+    models = server_config(folder)
     new = [
         _model(run, part)
         for part in PARTS
         if f'"{run}_{part}"' not in models and not (kept and _has_earlier_versions(os.path.join(folder, part)))
     ]
     head, brace, tail = models.rpartition("}")
-    if not brace:
-        raise UserError(f"{path} is not a list of models, model_config_list {{ ... }}: mend it, or delete it")
     write_text(path, f"{head}{''.join(new)}{brace}{tail}")
     for name, text in (("batching.config", _BATCHING), ("monitoring.config", _MONITORING)):
         if not os.path.exists(os.path.join(parent, name)):

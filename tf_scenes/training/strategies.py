@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
@@ -54,12 +55,35 @@ def _make_multi_worker(text: str) -> tf.distribute.Strategy:
     if _processes(text) == 1:
         devices = tf.config.list_logical_devices("GPU")
         return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+    _require_own_address(text)
+    print(f"Waiting for all {_processes(text)} workers in TF_CONFIG ...", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise UserError(
             f"this worker cannot listen at its address in TF_CONFIG ({str(error).splitlines()[0]}): its port may be "
             f"taken, or the address be another machine's; TF_CONFIG is {text[:200]!r}"
+        ) from error
+
+
+def _require_own_address(text: str) -> None:
+    """Checks that this process can listen at its own address, before TensorFlow waits for the others.
+
+    Raises:
+        UserError: If it cannot.
+    """
+    described = json.loads(text)
+    address = described["cluster"][described["task"]["type"]][described["task"]["index"]]
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+    except OSError as error:
+        raise UserError(
+            f"this worker cannot listen at its address in TF_CONFIG, {address} ({error.strerror}): its port may be "
+            "taken, or the address be another machine's"
         ) from error
 
 
@@ -92,8 +116,9 @@ def _addresses(listed: object) -> list[str]:
     """
     if not isinstance(listed, list) or not listed:
         raise ValueError("no list of addresses")
-    if not all(isinstance(each, str) and _ADDRESS.fullmatch(each) for each in listed):
-        raise ValueError("an address is host:port")
+    for each in listed:
+        if not (isinstance(each, str) and _ADDRESS.fullmatch(each) and 0 < int(each.rpartition(":")[2]) < 2**16):
+            raise ValueError("an address is host:port")
     return listed
 
 

@@ -28,7 +28,9 @@ def read_curve(run_dir: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"{run_dir} holds no TensorBoard logs of a run: {folder} does not exist")
     events = EventAccumulator(folder, size_guidance={TENSORS: 0}).Reload()
     if tag(name) not in events.Tags()["tensors"]:
-        raise UserError(f"the logs in {folder} have no {name}, which needs a data set with ground truth for it")
+        raise UserError(
+            f"the logs in {folder} have no {name}: it needs a data set with ground truth, or the logs are damaged"
+        )
     # A resumed run may have written a step twice; the later value counts.
     values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag(name))}
     steps = sorted(values)
