@@ -29,6 +29,18 @@ BAD = {
     "a folder as flagfile": (("--flagfile=.",), "cannot read --flagfile=."),
     "a picture as flagfile": (("--flagfile=picture.png",), "cannot read --flagfile=picture.png"),
     "a flagfile that includes itself": (("--flagfile=circle.cfg",), "includes itself"),
+    "an empty flagfile": (("--flagfile=empty.cfg",), "--flagfile=empty.cfg holds no flag"),
+    "a file where checkpoints go": (
+        (*TINY, "--run_dir=blocked", "--export_dir=exported"),
+        "--run_dir=blocked cannot be written to: checkpoints in it must be a folder",
+    ),
+    "something else where the server's list of models goes": (
+        (*TINY, "--run_dir=run", "--export_dir=served/mine"),
+        "models.config is not a list of models",
+    ),
+    "a damaged report": (("--mode=export", "--run_dir=reported", "--export_dir=exported"), "report.json is damaged"),
+    "a damaged description of a run": (("--mode=evaluate", "--run_dir=described"), "model.json is damaged"),
+    "a text that is none": ((*TINY, "--run_dir=r\udcff"), "--run_dir='r\\udcff' must be one line of text"),
     "a run in a file": ((*TINY, "--run_dir=text.txt"), "--run_dir=text.txt cannot be written to"),
     "a run inside of a file": ((*TINY, "--run_dir=text.txt/run"), "--run_dir=text.txt/run cannot be written to"),
     "exports in a file": ((*TINY, "--export_dir=text.txt"), "--export_dir=text.txt cannot be written to"),
@@ -90,6 +102,15 @@ def folder(tmp_path_factory):
     (path / "empty").mkdir()
     (path / "text.txt").write_text("mine")
     (path / "edits.txt").write_text("swap 0 1\n")
+    (path / "empty.cfg").write_text("# Nothing yet.\n")
+    for folder, name, text in (
+        ("blocked", "checkpoints", ""),
+        ("served", "models.config", "garbage"),
+        ("reported", "report.json", '{"flags": {}, "data": 5}'),
+        ("described", "model.json", '{"paths": 5}'),
+    ):
+        (path / folder).mkdir()
+        (path / folder / name).write_text(text)
     (path / "circle.cfg").write_text("--flagfile=circle.cfg\n")
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(path / "picture.png")
     np.savez(path / "grey.npz", images=np.zeros((2, 64, 64), np.uint8))

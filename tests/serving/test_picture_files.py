@@ -121,6 +121,13 @@ def _jpeg_with_size():
     return bytes(file)
 
 
+def _gif_with_a_large_picture():
+    """A GIF file whose canvas is small, but not the picture on it."""
+    image = _images()["L"]
+    file, size = _file(image, "GIF"), struct.pack("<HH", *image.size)
+    return file.replace(b"\x2c\0\0\0\0" + size, b"\x2c\0\0\0\0" + struct.pack("<HH", 60_000, 60_000))
+
+
 @pytest.mark.parametrize(
     "file",
     [
@@ -128,8 +135,9 @@ def _jpeg_with_size():
         _with_size("GIF", "L", 6, "<HH"),
         _with_size("BMP", "RGB", 18, "<ii"),
         _jpeg_with_size(),
+        _gif_with_a_large_picture(),
     ],
-    ids=["PNG", "GIF", "BMP", "JPEG"],
+    ids=["PNG", "GIF", "BMP", "JPEG", "GIF with a small canvas"],
 )
 def test_a_large_size_is_refused_before_it_takes_memory(decode, file):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
