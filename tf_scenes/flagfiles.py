@@ -58,8 +58,10 @@ def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
             lines = [line.strip() for line in file]
     except OSError as error:
         raise UserError(f"cannot read --flagfile={path}: {error.strerror}{_meant(path)}") from error
-    except ValueError as error:  # Also of a path that no file can have.
-        raise UserError(f"cannot read --flagfile={path!r}: it is not a text file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read --flagfile={path}: it is not a text file") from error
+    except ValueError as error:
+        raise UserError(f"cannot read --flagfile={path!r}: no file can have that name") from error
     lines = [line for line in lines if line and not line.startswith(("#", "//"))]
     if not lines:
         raise UserError(f"--flagfile={path} holds no flag")

@@ -38,7 +38,6 @@ BAD = {
         (*TINY, "--run_dir=run", "--export_dir=served/mine"),
         "models.config is not a list of models",
     ),
-    "a damaged report": (("--mode=export", "--run_dir=reported", "--export_dir=exported"), "report.json is damaged"),
     "a damaged description of a run": (("--mode=evaluate", "--run_dir=described"), "model.json is damaged"),
     "a text that is none": ((*TINY, "--run_dir=r\udcff"), "--run_dir='r\\udcff' must be one line of text"),
     "a run in a file": ((*TINY, "--run_dir=text.txt"), "--run_dir=text.txt cannot be written to"),
@@ -106,7 +105,6 @@ def folder(tmp_path_factory):
     for folder, name, text in (
         ("blocked", "checkpoints", ""),
         ("served", "models.config", "garbage"),
-        ("reported", "report.json", '{"flags": {}, "data": 5}'),
         ("described", "model.json", '{"paths": 5}'),
     ):
         (path / folder).mkdir()

@@ -122,13 +122,22 @@ def test_a_cluster_of_one_worker_is_one_device(monkeypatch, address):
     assert strategy.num_replicas_in_sync == 1 and strategies.is_chief(strategy)
 
 
-def test_a_port_that_is_taken_is_reported(monkeypatch):
+def test_an_address_at_which_nothing_can_listen_is_reported(monkeypatch):
     def start():
         raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
 
-    monkeypatch.setenv("TF_CONFIG", _cluster(["a:1", "b:1"]))
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", start)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        own = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("TF_CONFIG", _cluster([own, "b:1"]))
+        taken.listen()
+        with pytest.raises(UserError, match=rf"cannot listen at its address in TF_CONFIG, {own} \(Address already"):
+            strategies.make_strategy("multi_worker", 8)
     with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG \(Could not start gRPC server\)"):
+        strategies.make_strategy("multi_worker", 8)
+    monkeypatch.setenv("TF_CONFIG", _cluster(["nosuch.invalid:1", "b:1"]))
+    with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG, nosuch\.invalid:1"):
         strategies.make_strategy("multi_worker", 8)
 
 

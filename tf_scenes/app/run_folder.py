@@ -13,8 +13,8 @@ from tf_scenes.serving.versions import PARTS
 
 # In a run's folder.
 CHECKPOINTS, LOGS = "checkpoints", "logs"
-# Entries of a report that are no sections.
-_NUMBERS = ("train_seconds", "train_steps", "parameters")
+# Entries of a report that are no sections; exported models have notes.
+_NO_SECTIONS = ("train_seconds", "train_steps", "parameters", "notes")
 
 
 def read_report(path: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def read_report(path: str) -> dict[str, Any]:
         UserError: If the file is damaged, or is no report.
     """
     report = read_json(path)
-    sections = {name: section for name, section in report.items() if name not in _NUMBERS}
+    sections = {name: section for name, section in report.items() if name not in _NO_SECTIONS}
     if report and not ("flags" in report and all(isinstance(section, dict) for section in sections.values())):
         raise UserError(f"{path} is damaged: it is no report of a run; delete it")
     return report
