@@ -307,7 +307,7 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
 def _paths_of_run(folder: str, given: set[str]) -> dict[str, str]:
     """Where a run's data was and its exports are, by flag, as far as it goes together with the flags that are given."""
     model = model_of_run(folder)
-    kept = {name: model[name] for name in ("export_dir",) if model.get(name)}
+    kept = {"export_dir": model["export_dir"]} if model.get("export_dir") else {}
     if "images_path" in given:  # The others are about other images.
         return kept
     held_out = {"validation_path", "test_path", "masks_path"}

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, WITH_PACKAGE
 from tests.test_main import TINY
+from tests.training.test_resume import checkpoint_values
 from tf_scenes.serving.exported import ExportedModel
 
 KILLS = 4
@@ -64,12 +65,6 @@ def _names(folder):
     }
 
 
-def _weights(folder):
-    reader = tf.train.load_checkpoint(str(folder / "run" / "checkpoints"))
-    names = [name for name in reader.get_variable_to_shape_map() if "train_seconds" not in name and "GRAPH" not in name]
-    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
-
-
 def _job(path):
     return (*TINY, f"--run_dir={path / 'run'}", f"--export_dir={path / 'saved'}")
 
@@ -92,7 +87,7 @@ def test_a_job_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(whole, tm
     _assert_whole(tmp_path)
     assert _names(tmp_path / "run") == _names(expected / "run")
     assert not [name for name in _names(tmp_path) if "unfinished" in name or "_temp" in name or name.endswith(".tmp")]
-    values, wanted = _weights(tmp_path), _weights(expected)
+    values, wanted = checkpoint_values(tmp_path / "run"), checkpoint_values(expected / "run")
     assert values.keys() == wanted.keys()
     for name, value in wanted.items():
         np.testing.assert_array_equal(values[name], value, err_msg=name)

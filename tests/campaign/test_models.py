@@ -29,10 +29,8 @@ def _damaged_file(folder):
     return st.sampled_from(files).flatmap(lambda path: st.tuples(st.just(path), damaged(path.read_bytes())))
 
 
-@pytest.mark.slow
-def test_damaged_exports(model, tmp_path):
-    whole, copy = tmp_path / "whole", tmp_path / "copy"
-    export(model, SHAPE, str(whole), Limits(max_objects=3, largest_side=64), keep_versions=1)
+def _load_damaged(whole, copy, load):
+    """Loads copies of a folder with one damaged file each: what is said of a copy is one line that names it."""
 
     @hypothesis.settings(CAMPAIGN, max_examples=60)
     @hypothesis.given(_damaged_file(whole))
@@ -41,26 +39,20 @@ def test_damaged_exports(model, tmp_path):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(whole, copy)
         (copy / path.relative_to(whole)).write_bytes(content)
-        said = answer(ExportedModel, str(copy))
+        said = answer(load, str(copy))
         assert said is None or (str(copy) in said and "\n" not in said)
 
     check()
+
+
+@pytest.mark.slow
+def test_damaged_exports(model, tmp_path):
+    export(model, SHAPE, str(tmp_path / "whole"), Limits(max_objects=3, largest_side=64), keep_versions=1)
+    _load_damaged(tmp_path / "whole", tmp_path / "copy", ExportedModel)
 
 
 @pytest.mark.slow
 def test_damaged_checkpoints(model, tmp_path):
-    whole, copy = tmp_path / "whole", tmp_path / "copy"
     checkpoint = tf.train.Checkpoint(model=model)
-    make_manager(checkpoint, str(whole), keep=2).save(checkpoint_number=1)
-
-    @hypothesis.settings(CAMPAIGN, max_examples=60)
-    @hypothesis.given(_damaged_file(whole))
-    def check(change):
-        path, content = change
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(whole, copy)
-        (copy / path.relative_to(whole)).write_bytes(content)
-        said = answer(restore_newest, checkpoint, str(copy))
-        assert said is None or (str(copy) in said and "\n" not in said)
-
-    check()
+    make_manager(checkpoint, str(tmp_path / "whole"), keep=2).save(checkpoint_number=1)
+    _load_damaged(tmp_path / "whole", tmp_path / "copy", lambda folder: restore_newest(checkpoint, folder))

@@ -63,7 +63,8 @@ def _kill_after(path, new_files, more_seconds):
     process.communicate()
 
 
-def _values(path):
+def checkpoint_values(path):
+    """The values in a run's newest checkpoint that must not depend on interruptions, by name."""
     reader = tf.train.load_checkpoint(os.path.join(path, "checkpoints"))
     names = [name for name in reader.get_variable_to_shape_map() if "train_seconds" not in name and "GRAPH" not in name]
     return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
@@ -78,7 +79,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     _kill_after(killed, 1, 0.0)  # While a checkpoint is being written.
     assert "Going on from step" in _stop_at_the_end(_start(killed), killed)
     _stop_at_the_end(uninterrupted, whole)
-    expected, values = _values(whole), _values(killed)
+    expected, values = checkpoint_values(whole), checkpoint_values(killed)
     assert expected.keys() == values.keys()
     assert len(expected) > 20
     for name, value in expected.items():

@@ -88,11 +88,10 @@ def _parse(arguments: list[str]) -> list[str]:
         sys.exit(0)
     if not arguments[1:]:  # All defaults: the paper's training, which takes days without a GPU. Nobody means that.
         sys.exit(f"Error: nothing to do without flags: try {command} --flagfile=configs/lavae.cfg, or see --help")
-    with one_line_errors():
-        topic = command_help.topic(arguments[1:])
-        if topic is None:
-            return config.parse_flags(arguments)
-        _print(command_help.help_text(topic, command))
+    topic = command_help.topic(arguments[1:])
+    if topic is None:
+        return config.parse_flags(arguments)
+    _print(command_help.help_text(topic, command))
     sys.exit(0)
 
 

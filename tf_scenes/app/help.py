@@ -65,7 +65,7 @@ def _matches(groups: Mapping[str, type[Options]], word: str) -> str:
     """The flags with a word in their names or texts, by group."""
     general = [_general()] if any(word in f"{name} {text}".lower() for name, text in _GENERAL.items()) else []
     found = {name: [flag for flag in section.flags() if _mentions(flag, word)] for name, section in groups.items()}
-    texts = ["\n".join([f"{_title(name, groups[name])}", *map(_flag, flags)]) for name, flags in found.items() if flags]
+    texts = ["\n".join([_title(name, groups[name]), *map(_flag, flags)]) for name, flags in found.items() if flags]
     if not general and not texts:
         names = ", ".join((*groups, *(name for name in registry.names() if name not in groups), _ALL))
         raise UserError(f"--help={word}: no flag has that word; groups of flags are {names}")

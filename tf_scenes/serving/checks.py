@@ -128,9 +128,7 @@ def checked_image_size(image_size: tf.Tensor, scenes: tf.Tensor, largest_side: i
     conditions = {
         "have as many rows as there are scenes": tf.shape(image_size)[0] == scenes,
         "be the same height and width in every row": tf.reduce_all(image_size == image_size[:1]),
-        f"be from {SMALLEST_SIDE} to {largest_side} pixels": tf.reduce_all(
-            (image_size >= SMALLEST_SIDE) & (image_size <= largest_side)
-        ),
+        f"be from {SMALLEST_SIDE} to {largest_side} pixels": sides_are_allowed(image_size, largest_side),
     }
     height, width = tf.unstack(checked("image_size", image_size, [None, 2], conditions)[0])
     return height, width

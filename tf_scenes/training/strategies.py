@@ -52,11 +52,12 @@ def _make(name: str) -> tf.distribute.Strategy:
 
 def _make_multi_worker(text: str) -> tf.distribute.Strategy:
     """The strategy for the cluster that `TF_CONFIG` describes; a cluster of one worker is a machine like any other."""
-    if _processes(text) == 1:
+    processes = _processes(text)
+    if processes == 1:
         devices = tf.config.list_logical_devices("GPU")
         return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
     _require_own_address(text)
-    print(f"Waiting for all {_processes(text)} workers in TF_CONFIG ...", flush=True)
+    print(f"Waiting for all {processes} workers in TF_CONFIG ...", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
