@@ -7,7 +7,7 @@ import pytest
 
 from tf_scenes.array_files import read_arrays, write_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json, read_lines, write_json, write_text, write_whole
+from tf_scenes.files import read_json, read_lines, require_writable, write_json, write_text, write_whole
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path):
@@ -155,3 +155,14 @@ def test_lines_that_say_something_are_read_with_their_place(tmp_path):
     ]
     with pytest.raises(UserError, match=r"--edit_path=.*none\.txt"):
         read_lines(str(tmp_path / "none.txt"), "edit_path")
+
+
+@pytest.mark.parametrize("tries", [True, False])
+def test_where_files_can_be_written_is_found_without_a_trace(tmp_path, tries):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path, tmp_path / "new" / "in" / "new"):
+        require_writable(str(folder), "run_dir", tries)
+    for folder in (tmp_path / "file", tmp_path / "file" / "in" / "it"):
+        with pytest.raises(UserError, match=r"--run_dir=.*file.* cannot be written to \(.*\): a folder, or the name"):
+            require_writable(str(folder), "run_dir", tries)
+    assert os.listdir(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "mine"

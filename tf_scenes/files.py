@@ -49,23 +49,33 @@ def require_writable(folder: str, flag: str, tries: bool = True) -> None:
         missing.append(path)
         path = os.path.dirname(path)
     try:
-        if not tries:
-            os.scandir(path).close()
-            missing = []
-            if not os.access(path, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            return
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        if tries:
+            _try_writing(folder, missing)
+        else:
+            _require_permission(path)
     except OSError as error:
         raise UserError(
             f"--{flag}={folder} cannot be written to ({error.strerror}): a folder, or the name of a new one, is needed"
         ) from error
+
+
+def _try_writing(folder: str, missing: Sequence[str]) -> None:
+    """Writes a file to a folder for a moment; removes the folders that are missing for that, the innermost first."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     finally:
         for made in missing:
             with contextlib.suppress(OSError):  # It could not be made, or another process has put something there.
                 os.rmdir(made)
+
+
+def _require_permission(path: str) -> None:
+    """Looks whether something that exists is a folder in which this process may make others."""
+    os.scandir(path).close()
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def require_kinds(folder: str, flag: str, folders: Sequence[str], files: Sequence[str]) -> None:
