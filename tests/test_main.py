@@ -238,7 +238,7 @@ def test_what_cannot_be_loaded_or_inferred_is_one_line(trained, tmp_path):
     path, _ = trained
     with pytest.raises(UserError, match="is neither the folder of a run"):
         tf_scenes.load(tmp_path)
-    model = tf_scenes.load(path / "run")
+    model, exported = (tf_scenes.load(path / folder) for folder in ("run", "saved"))
     shapes = (2, 32, 32, 3), (2, 4, 32, 1), (32, 32), (2, 32, 32, 1, 1)
     for images in (*map(np.zeros, shapes), np.zeros((2, 32, 32, 1), int)):
         with pytest.raises(UserError, match="images must be"):
@@ -253,14 +253,14 @@ def test_what_cannot_be_loaded_or_inferred_is_one_line(trained, tmp_path):
         "locations": (scene["locations"][..., :1], r"locations must .* 3 axes and 2 values in the last: .*12, 1\]"),
         "appearance": (scene["appearance"].astype(str), "appearance must be as encode returns it, float32"),
     }
-    for each in (model, tf_scenes.load(path / "saved")):
+    for each in (model, exported):
         for name, (values, message) in wrong.items():
             with pytest.raises(UserError, match=message):
                 each.decode({**scene, name: values})
         with pytest.raises(UserError, match=r"of different numbers of images: .*presence 2"):
             each.decode({**scene, "presence": np.repeat(scene["presence"], 2, axis=0)})
     del scene["locations"]
-    for each in (model, tf_scenes.load(path / "saved")):
+    for each in (model, exported):
         with pytest.raises(UserError, match=r"the scene lacks locations: .* appearance, locations, presence"):
             each.decode(scene)
 

@@ -42,7 +42,7 @@ class Nuclei(Dataset):
         return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
 
-@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_nuclei_are_segmented_as_their_readme_says(inverted):
     measured = evaluate_classical(Nuclei(inverted), ["validation", "test", "unlabelled"], batch_size=1)
     rows = {

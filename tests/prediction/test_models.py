@@ -22,7 +22,7 @@ from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.stack import keras
 
-pytestmark = pytest.mark.slow_for(*LARGE)
+pytestmark = pytest.mark.slow_for("air", *LARGE)
 
 
 @pytest.fixture(scope="module")
