@@ -35,9 +35,8 @@ $(READY): requirements.lock setup.cfg pyproject.toml
 		rm -rf "$(VENV)" && mkdir -p "$(VENV)" && touch "$(MADE_BY_MAKE)" && $$python -m venv "$(VENV)" && \
 		"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
 		"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
-		echo "Ready: $(VENV)" || exit 1; \
-	fi; \
-	touch "$@"
+		touch "$@" && echo "Ready: $(VENV)" || exit 1; \
+	fi
 
 train: setup
 	"$(VENV)/bin/python" main.py --flagfile=$(CONFIG)

@@ -1,10 +1,12 @@
 """What does not fit, and what runs out."""
 
+import math
 import os
 
 import pytest
 import tensorflow as tf
 
+from tf_scenes.app.build import build_model
 from tf_scenes.app.resources import require_memory, shortage_as_user_error
 from tf_scenes.errors import UserError
 
@@ -16,6 +18,18 @@ def test_what_would_fit_is_accepted_and_what_never_would_is_not(monkeypatch):
     require_memory(333, (32, 32, 1), "--batch_size=333 images")
     with pytest.raises(UserError, match=r"--batch_size=334 images of 32 x 32 pixels need more than 0\.0 GB of memory"):
         require_memory(334, (32, 32, 1), "--batch_size=334 images")
+
+
+def test_networks_that_would_never_fit_are_refused_before_they_are_made(monkeypatch, make_config):
+    config = make_config("--model=vae", "--vae.channels=4", "--image_size=24", "--sprite_size=8")
+    model = build_model(config, (24, 24, 1))
+    there = {"SC_PAGE_SIZE": 12, "SC_PHYS_PAGES": sum(math.prod(weight.shape) for weight in model.weights)}
+    monkeypatch.setattr(os, "sysconf", there.__getitem__)
+    there["SC_PHYS_PAGES"] += 100  # There are counters, too.
+    build_model(config, (24, 24, 1))
+    there["SC_PHYS_PAGES"] -= 110
+    with pytest.raises(UserError, match=r"^the networks' weights .* need more than 0\.0 GB .* choose fewer units"):
+        build_model(config, (24, 24, 1))
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,24 @@ BAD = {
 }
 
 
+# The same for other commands than main.py: their arguments, the variable of the environment, and what the line says.
+NOT_MAIN = {
+    "a cluster that is none": (("main.py", *TINY, "--strategy=multi_worker"), "{}", "TF_CONFIG"),
+    "a client without a server": (("tools/client.py", "picture.png", "--server=localhost:1"), "", "picture.png: "),
+    "a client without a picture": (("tools/client.py", "none.png"), "", "none.png"),
+    "a client with a text": (("tools/client.py", "text.txt"), "", "text.txt"),
+    "an export that does not exist": (("tools/check_export.py", "none"), "", "none holds no exported model"),
+    "an export that is damaged": (("tools/check_export.py", "damaged"), "", "damaged/encoder/1 cannot be loaded"),
+    "a demo without models": (("tools/demo.py", "--models=empty", "--page=page"), "", "empty"),
+    "a demo of models with a damaged report": (
+        ("tools/demo.py", "--models=reported", "--page=page"),
+        "",
+        "report.json",
+    ),
+    "a demo in a file": (("tools/demo.py", f"--models={os.path.dirname(SHIPPED)}", "--page=text.txt"), "", "text.txt"),
+}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with files that are not what flags ask for."""
@@ -126,9 +144,21 @@ def _listed(folder):
 @pytest.mark.parametrize("what", BAD)
 def test_what_is_wrong_is_one_line_and_nothing_is_left_behind(what, folder):
     arguments, words = BAD[what]
+    _assert_one_line(folder, [MAIN, *arguments], WITH_PACKAGE, words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", NOT_MAIN)
+def test_so_it_is_with_other_commands(what, folder):
+    (script, *arguments), cluster, words = NOT_MAIN[what]
+    environment = {**WITH_PACKAGE, **({"TF_CONFIG": cluster} if cluster else {})}
+    _assert_one_line(folder, [os.path.join(ROOT, script), *arguments], environment, words)
+
+
+def _assert_one_line(folder, command, environment, words):
     before = _listed(folder)
     done = subprocess.run(
-        [sys.executable, MAIN, *arguments], capture_output=True, text=True, cwd=folder, env=WITH_PACKAGE, check=False
+        [sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment, check=False
     )
     assert done.returncode in (1, 2)
     (line,) = done.stderr.splitlines()

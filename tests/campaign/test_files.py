@@ -15,7 +15,7 @@ from PIL import Image
 from tests.campaign.answers import CAMPAIGN, answer, damaged
 from tf_scenes.app.run_folder import read_report
 from tf_scenes.array_files import read_arrays
-from tf_scenes.config import config_of, flags_of_run
+from tf_scenes.config import config_of, flags_of_run, model_of_run
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.data.image_files import read_picture
 from tf_scenes.data.label_images import as_label_image, read_label_pages
@@ -54,6 +54,7 @@ def _idx(values):
 
 
 DIGITS = RANDOM.randint(0, 256, (12, 28, 28)).astype(np.uint8)
+MODEL = {"image_shape": [64, 64, 1], "inference_flags": {"seed": 1}, "paths": {"mnist_path": "a"}, "export_dir": "b"}
 REPORT = {"flags": {"model": "lavae", "seed": 0}, "test": {"images": 10, "elbo": -1.0}, "train_steps": 10}
 SCENE = b"square 20 20 12 0  # comment\n1 40 30 10 45 0.5\n"
 
@@ -91,6 +92,7 @@ FILES = {
     "sprites.npz": (_npz(sprites=1 + DIGITS // 2, labels=np.arange(12)), from_file),
     "t10k-images-idx3-ubyte.gz": (_idx(DIGITS), load_mnist),
     "flags.json": (json.dumps({"model": "vae", "vae.channels": 8, "seed": 3}).encode(), None),
+    "model.json": (json.dumps(MODEL).encode(), None),
     "report.json": (json.dumps(REPORT).encode(), read_report),
     "edits.txt": (b"move 0 3 -2\nswap 0 1  # comment\nreset\n", read_script),
     "scene.txt": (SCENE, _scene_in),
@@ -106,7 +108,8 @@ def folder(tmp_path_factory):
 
 
 def _reader(name, folder):
-    return (lambda path: flags_of_run(str(folder))) if name == "flags.json" else FILES[name][1]
+    of_run = {"flags.json": flags_of_run, "model.json": model_of_run}
+    return (lambda path: of_run[name](str(folder))) if name in of_run else FILES[name][1]
 
 
 @pytest.mark.parametrize("name", FILES)

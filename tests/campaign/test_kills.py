@@ -1,9 +1,10 @@
-"""Runs that are killed at any moment, from the first step to the last table: what is there is whole, and goes on."""
+"""Runs that are stopped at any moment, from the first step to the last table: what is there is whole, and goes on."""
 
 import csv
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.training.test_resume import checkpoint_values
 from tf_scenes.serving.exported import ExportedModel
 
 KILLS = 4
+INTERRUPTIONS = 3
 
 
 def _start(*arguments):
@@ -38,6 +40,16 @@ def _kill(seconds, *arguments):
     time.sleep(seconds)
     process.kill()
     process.communicate()
+
+
+def _interrupt(seconds, *arguments):
+    """Ctrl-C, as a terminal sends it, but for the second in which Python itself starts; it is answered in one line."""
+    process = _start(*arguments)
+    time.sleep(max(1.0, seconds))
+    process.send_signal(signal.SIGINT)
+    *_, last = process.communicate()[0].decode().splitlines()
+    assert process.returncode == 130
+    assert last.startswith("Interrupted") and "Traceback" not in last
 
 
 def _assert_whole(folder):
@@ -77,11 +89,14 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_job_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(whole, tmp_path):
+def test_a_job_that_is_stopped_at_any_moment_ends_as_if_it_had_not_been(whole, tmp_path):
     expected, seconds = whole
     moments = random.Random(0)
     for _ in range(KILLS):
         _kill(moments.uniform(0.15, 1.0) * seconds, *_job(tmp_path))
+        _assert_whole(tmp_path)
+    for _ in range(INTERRUPTIONS):
+        _interrupt(moments.uniform(0.0, 0.8) * seconds, *_job(tmp_path))
         _assert_whole(tmp_path)
     _finish(*_job(tmp_path))
     _assert_whole(tmp_path)

@@ -132,12 +132,12 @@ def test_an_address_at_which_nothing_can_listen_is_reported(monkeypatch):
         own = f"127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("TF_CONFIG", _cluster([own, "b:1"]))
         taken.listen()
-        with pytest.raises(UserError, match=rf"cannot listen at its address in TF_CONFIG, {own} \(Address already"):
+        with pytest.raises(UserError, match=rf"cannot listen at its address in TF_CONFIG, '{own}' \(Address already"):
             strategies.make_strategy("multi_worker", 8)
     with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG \(Could not start gRPC server\)"):
         strategies.make_strategy("multi_worker", 8)
     monkeypatch.setenv("TF_CONFIG", _cluster(["nosuch.invalid:1", "b:1"]))
-    with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG, nosuch\.invalid:1"):
+    with pytest.raises(UserError, match=r"cannot listen at its address in TF_CONFIG, 'nosuch\.invalid:1"):
         strategies.make_strategy("multi_worker", 8)
 
 

@@ -6,6 +6,7 @@ from typing import Optional
 
 import tensorflow as tf
 
+from tf_scenes.app.resources import weights_within_memory
 from tf_scenes.app.run_folder import CHECKPOINTS
 from tf_scenes.config import Config, model_of_run
 from tf_scenes.data.datasets import load_dataset
@@ -26,7 +27,8 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
         image_shape: Height, width and channels of the training images.
 
     Raises:
-        UserError: If these are not three numbers, or images of that shape are too small.
+        UserError: If these are not three numbers, images of that shape are too small, or the model would not fit into
+            memory.
     """
     if len(image_shape) != 3 or min(image_shape[:2]) < SMALLEST_SIDE or image_shape[2] not in (1, 3):
         raise UserError(
@@ -40,10 +42,11 @@ def build_model(config: Config, image_shape: tuple[int, int, int]) -> SceneModel
         max_inferred_objects=config.evaluation.max_inferred_objects,
         seed=config.job.seed,
     )
-    model = registry.entry(config.model).model_class()(*config.own_model_options(), scenes)
-    optimizer = GroupedOptimizer(model.make_optimizers(config.training), model.variable_groups)
-    model.compile(optimizer, steps_per_execution=config.training.steps_per_execution)
-    model.build((None, *image_shape))
+    with weights_within_memory():
+        model = registry.entry(config.model).model_class()(*config.own_model_options(), scenes)
+        optimizer = GroupedOptimizer(model.make_optimizers(config.training), model.variable_groups)
+        model.compile(optimizer, steps_per_execution=config.training.steps_per_execution)
+        model.build((None, *image_shape))
     return model
 
 

@@ -1,9 +1,11 @@
 """Memory and disk space: what would never fit is refused before work, and what runs out is said in one line."""
 
 import contextlib
+import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,6 +13,8 @@ from tf_scenes.errors import UserError
 
 # Of each image at least itself, what is drawn of it, and the gradient of that, in float32.
 _BYTES_OF_A_VALUE = 12
+# Itself, the means of its gradient and of the gradient's square, in float32.
+_BYTES_OF_A_WEIGHT = 12
 
 
 def require_memory(images: int, image_shape: tuple[int, int, int], words: str) -> None:
@@ -31,6 +35,33 @@ def require_memory(images: int, image_shape: tuple[int, int, int], words: str) -
             f"{words} of {height} x {width} pixels need more than {needed / 1e9:,.1f} GB of memory at once, and this "
             f"machine has {there / 1e9:,.1f} GB: choose fewer, or smaller ones"
         )
+
+
+@contextlib.contextmanager
+def weights_within_memory() -> Iterator[None]:
+    """Checks that the weights that are created within would fit into memory, each before it is.
+
+    Raises:
+        UserError: If they would not, with what an optimiser keeps of them.
+    """
+    needed, there = 0, _memory()
+
+    def creator(create: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
+        nonlocal needed
+        shape = tf.TensorShape(arguments.get("shape"))  # Of other variables than weights none is told.
+        needed += math.prod(shape) * _BYTES_OF_A_WEIGHT if shape.is_fully_defined() else 0
+        if needed > there:
+            raise MemoryError  # Of which Keras makes one with more words.
+        return create(**arguments)
+
+    try:
+        with tf.variable_creator_scope(creator):
+            yield
+    except MemoryError as error:
+        raise UserError(
+            f"the networks' weights and what an optimiser keeps of them need more than {needed / 1e9:,.1f} GB of "
+            f"memory, and this machine has {there / 1e9:,.1f} GB: choose fewer units, channels or blocks"
+        ) from error
 
 
 def _memory() -> int:

@@ -81,9 +81,10 @@ def _require_own_address(text: str) -> None:
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(place)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # Not every text can be a host's name.
+        reason = getattr(error, "strerror", None) or "no name of a host"
         raise UserError(
-            f"this worker cannot listen at its address in TF_CONFIG, {address} ({error.strerror}): its port may be "
+            f"this worker cannot listen at its address in TF_CONFIG, {address!r} ({reason}): its port may be "
             "taken, or the address be another machine's"
         ) from error
 
