@@ -21,18 +21,18 @@ endif
 
 setup: $(READY)
 
-# An environment that make did not make is never cleared: it is taken as it is if tf_scenes is installed in it. What
-# make began, or an empty folder, it makes anew.
+# An environment that make did not make for this folder is never cleared: it is taken as it is if tf_scenes is installed
+# in it. What make began here, or an empty folder, it makes anew.
 $(READY): requirements.lock setup.cfg pyproject.toml
-	@if [ -n "$$(ls -A "$(VENV)" 2>/dev/null)" ] && [ ! -e "$(MADE_BY_MAKE)" ]; then \
+	@if [ -n "$$(ls -A "$(VENV)" 2>/dev/null)" ] && [ "$$(cat "$(MADE_BY_MAKE)" 2>/dev/null)" != "$(CURDIR)" ]; then \
 		"$(VENV)/bin/python" -c "import importlib.metadata as m; m.version('tf_scenes')" 2>/dev/null || { \
-			echo "$(VENV) was not made by make, and tf_scenes is not installed in it: install it there (pip install -r" \
+			echo "$(VENV) was not made by make in this folder, and tf_scenes is not installed in it: install it there (pip install -r" \
 				"requirements.lock, then pip install --no-deps --no-build-isolation -e .), delete that folder, or name" \
 				"another one: make VENV=folder ..." >&2; exit 1; }; \
 	else \
 		python=$$(sh tools/find_python.sh "$(PYTHON)") || exit 1; \
 		echo "Setting up $(VENV) with $$($$python --version) ..."; \
-		rm -rf "$(VENV)" && mkdir -p "$(VENV)" && touch "$(MADE_BY_MAKE)" && $$python -m venv "$(VENV)" && \
+		rm -rf "$(VENV)" && mkdir -p "$(VENV)" && echo "$(CURDIR)" >"$(MADE_BY_MAKE)" && $$python -m venv "$(VENV)" && \
 		"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
 		"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
 		touch "$@" && echo "Ready: $(VENV)" || exit 1; \

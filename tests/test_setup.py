@@ -63,8 +63,11 @@ def test_what_is_missing_is_one_line(tmp_path, interpreters, message):
 def test_make_never_clears_a_folder_that_it_did_not_make(tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
     done = _make(f"VENV={tmp_path}")
-    assert f"{tmp_path} was not made by make, and tf_scenes is not installed in it" in done.stderr
+    assert f"{tmp_path} was not made by make in this folder, and tf_scenes is not installed in it" in done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / ".made_by_make").write_text("/another/clone\n")  # Newer files here are no reason to make it anew.
+    assert "was not made by make in this folder" in _make(f"VENV={tmp_path}").stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".made_by_make", "mine.txt"]
 
 
 def test_make_refuses_a_folder_whose_name_it_cannot_handle(tmp_path):
