@@ -30,6 +30,14 @@ class DataOptions(Options):
         "[0, 1]) and optionally 'labels'.",
         affects_training=False,
     )
+    tfrecords_path: Optional[str] = option(
+        None,
+        "Scenes for --dataset=tfrecords: a .tfrecords file of DeepMind's multi_object_datasets (Multi-dSprites, "
+        "Tetrominoes, Objects Room, CLEVR with masks), a folder of its parts, or a glob in quotes. The first "
+        "--test_size scenes are the split test, the next --validation_size validation, and up to --train_size of the "
+        "others are trained on.",
+        affects_training=False,
+    )
     images_path: Optional[str] = option(
         None,
         "Images for --dataset=images: a folder, searched with all folders in it, a glob in quotes, or one file; PNG, "

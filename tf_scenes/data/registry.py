@@ -52,6 +52,12 @@ _ENTRIES = {
         ),
         DatasetEntry("multi_digits_air", "scikit-learn's digits, grey", f"{_SCENES}:multi_digits_air"),
         DatasetEntry("multi_custom", "sprites of --sprites_path", f"{_SCENES}:multi_custom", "sprites_path"),
+        DatasetEntry(
+            "tfrecords",
+            "scenes of DeepMind's multi_object_datasets in --tfrecords_path",
+            "tf_scenes.data.tfrecords:tfrecords",
+            "tfrecords_path",
+        ),
         DatasetEntry("images", "the images of --images_path", "tf_scenes.data.image_dataset:images", "images_path"),
     )
 }
