@@ -8,6 +8,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -30,13 +31,16 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: str, required: Sequence[str], optional: Sequence[str] = (), aliases: Optional[Mapping[str, str]] = None
+) -> dict[str, np.ndarray]:
     """Reads named arrays from an `.npz` file; pickled objects are refused.
 
     Args:
         path: Path of the file.
         required: Names of arrays that the file must have.
         optional: Names of further arrays to read if the file has them.
+        aliases: Other names that arrays may have in the file instead, by name.
 
     Returns:
         Arrays by name.
@@ -52,6 +56,9 @@ def read_arrays(path: str, required: Sequence[str], optional: Sequence[str] = ()
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name[: -len(_MEMBER)]: name for name in archive.namelist() if name.endswith(_MEMBER)}
+            for name, alias in (aliases or {}).items():
+                if name not in members and alias in members:
+                    members[name] = members.pop(alias)
             missing = [name for name in required if name not in members]
             if missing:
                 found = ", ".join(members) or "nothing"

@@ -83,6 +83,14 @@ def test_own_grey_float_images_without_counts(tmp_path):
     assert set(next(iter(dataset.evaluation_batches("test", 6)))) == {"images"}
 
 
+def test_files_of_the_package_multiobject_are_read_without_their_pickles(tmp_path):
+    labels = {"n_obj": np.arange(400) % 3, "shape": [np.arange(number % 3) for number in range(400)]}
+    np.savez_compressed(tmp_path / "multi.npz", x=_own_images(), labels=labels)
+    dataset = _load(tmp_path / "multi.npz")
+    both = {image.tobytes() for name in ("train", "test") for image in _all_images(dataset, name)}
+    assert both == {image.tobytes() for image in _own_images()} and dataset.ground_truth == ()
+
+
 def test_masks_in_an_npz_are_those_of_their_images_and_give_counts(tmp_path):
     pairs = [_blobs(seed=seed) for seed in range(120)]
     images, masks = (np.stack(arrays) for arrays in zip(*pairs))

@@ -69,13 +69,13 @@ def read_npz(options: DataOptions) -> ImageSplits:
     Args:
         options: Options whose `images_path` is an `.npz` with `images` (uint8 in [0, 255] or float in [0, 1]; N x H x
             W, or N x H x W x C with C 1 or 3), and optionally `counts` (N whole numbers) and `masks` (N x H x W label
-            images). Pickled objects are never loaded.
+            images). Pickled objects are never loaded. A file of the package multiobject has its images in `x`.
 
     Raises:
         UserError: If the file has another format, or too few different images for both splits.
     """
     path = options.images_path
-    arrays = read_arrays(path, required=("images",), optional=("counts", "masks"))
+    arrays = read_arrays(path, required=("images",), optional=("counts", "masks"), aliases={"images": "x"})
     images = user_arrays.as_uint8_images(arrays["images"], f"images in {path}")
     counts, masks = None, arrays.get("masks")
     if "counts" in arrays:

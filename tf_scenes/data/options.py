@@ -43,7 +43,8 @@ class DataOptions(Options):
         "Images for --dataset=images: a folder, searched with all folders in it, a glob in quotes, or one file; PNG, "
         "JPEG, BMP or TIFF. A folder may hold train/, validation/ and test/, and each folder images/ and masks/; "
         "without test/ a tenth of the images is held out. Or an .npz file with an array 'images' (N x H x W [x C], "
-        "uint8 or float in [0, 1]) and optionally 'counts', the number of objects in each, and 'masks' (N x H x W).",
+        "uint8 or float in [0, 1]; or 'x', as the package multiobject has it) and optionally 'counts', the number of "
+        "objects in each, and 'masks' (N x H x W).",
         affects_training=False,
     )
     validation_path: Optional[str] = option(
