@@ -1,10 +1,12 @@
 """Compares ways to place sprites, forward and backward: python benchmarks/placing.py."""
 
+import argparse
 import time
 from typing import Callable
 
 import tensorflow as tf
 
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.models.lavae.placing import convolve_sprites
 
 _BATCH, _OBJECTS, _SIDE, _SPRITE, _CHANNELS = 32, 3, 64, 21, 3
@@ -40,6 +42,7 @@ def seconds(place: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *inputs: tf.Tens
 
 def main() -> None:
     """Checks that all ways agree, and prints the milliseconds that each one takes."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     logits = tf.random.stateless_normal([_BATCH, _OBJECTS, _SIDE**2], [0, 1])
     locations = tf.reshape(tf.nn.softmax(logits), [_BATCH, _OBJECTS, _SIDE, _SIDE])
     sprites = tf.random.stateless_uniform([_BATCH, _OBJECTS, _SPRITE, _SPRITE, _CHANNELS], [0, 2])
@@ -49,4 +52,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -15,7 +15,8 @@ import time
 
 from absl import app, flags
 
-from tf_scenes import config, flagfiles
+from tf_scenes import config
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.errors import UserError
 from tf_scenes.stack import keras
 
@@ -28,8 +29,17 @@ _LATENCY = flags.DEFINE_float(
 _SHAPES = "TF_SCENES_GRADIENT_SHAPES"
 
 
-def main(_: list[str]) -> None:
-    """Prints the table, in Markdown."""
+def main(arguments: list[str]) -> None:
+    """Prints the table, in Markdown.
+
+    Args:
+        arguments: The command line without its flags.
+
+    Raises:
+        UserError: If there are any but the program's name.
+    """
+    if len(arguments) > 1:
+        raise UserError(f"unknown argument '{arguments[1]}': only --flags are accepted")
     import tensorflow as tf
 
     from tf_scenes.app.build import build_model
@@ -120,9 +130,6 @@ if __name__ == "__main__":
     if _SHAPES in os.environ:
         _worker()
     else:
-        config.define_flags()
-        try:
-            command_line = flagfiles.expand(sys.argv)
-        except UserError as error:
-            sys.exit(f"Error: {error}")
-        app.run(main, argv=command_line)
+        with one_line_errors():
+            config.define_flags()
+            app.run(main, flags_parser=config.parse_flags)

@@ -16,10 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scenes.app.build import build_model
+from tf_scenes.app.endings import one_line_errors
+from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import config_of_values
 from tf_scenes.data import registry
 from tf_scenes.data.datasets import load_bundled_dataset
-from tf_scenes.files import read_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.versions import newest
 
@@ -31,6 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="saved_models", help="folder of exported models")
     folder = parser.parse_args().models
+    if not os.path.isdir(folder):
+        sys.exit(f"Error: --models={folder} is no folder of exported models")
     runs = [name for name in sorted(os.listdir(folder)) if _draws_its_scenes(os.path.join(folder, name))]
     if not runs:
         sys.exit(f"Error: {folder} holds no exported model of drawn scenes with a report.json")
@@ -42,7 +45,7 @@ def main() -> None:
 
 def _draws_its_scenes(folder: str) -> bool:
     """Whether a model has a report, and its scenes are drawn; a user's images have other sizes, and other times."""
-    report = read_json(os.path.join(folder, "report.json"))
+    report = read_report(os.path.join(folder, "report.json"))
     return bool(report) and registry.entry(report["flags"]["dataset"]).required_flag is None
 
 
@@ -53,7 +56,7 @@ def _measure(folder: str) -> list[str]:
     loaded = tf.saved_model.load(path)
     exported = loaded.signatures["serving_default"]
     channels = exported.structured_input_signature[1]["images"].shape[-1]
-    report = read_json(os.path.join(folder, "report.json"))
+    report = read_report(os.path.join(folder, "report.json"))
     settings = config_of_values({**report["flags"], **report["inference_flags"]})
     side = settings.data.image_size
     model = build_model(settings, (side, side, channels))
@@ -100,4 +103,5 @@ def _seconds(calls: list[Callable[[], dict[str, tf.Tensor]]], repeats: int) -> n
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
+from tf_scenes.app.endings import one_line_errors
 from tf_scenes.errors import UserError
 
 CONFIGS = "lavae,vae,air_multi_sprites,air_multi_sprites_nvil,discrete_air_multi_sprites"
@@ -81,4 +82,5 @@ def _row(values: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -1,13 +1,17 @@
+import errno
 import os
 import struct
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
+from tests.conftest import WITH_PACKAGE
 from tf_scenes.array_files import read_arrays, write_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json, read_lines, require_writable, write_json, write_text, write_whole
+from tf_scenes.files import in_use, read_json, read_lines, require_writable, write_json, write_text, write_whole
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path):
@@ -31,6 +35,51 @@ def test_a_damaged_report_is_named(tmp_path, text):
 def test_a_folder_in_the_place_of_a_report_is_named(tmp_path):
     with pytest.raises(UserError, match=f"cannot read {tmp_path}: Is a directory"):
         read_json(str(tmp_path))
+
+
+def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "report.json")
+    with pytest.raises(UserError, match=r"cannot read .*report\.json: it is a pipe or a device, and no file"):
+        read_json(str(tmp_path / "report.json"))
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
+    path = str(tmp_path / (251 * "a" + ".txt"))
+    write_text(path, "whole")
+    assert os.listdir(tmp_path) == [os.path.basename(path)]
+    with pytest.raises(OSError, match="too long") as error:
+        write_text(f"{path}t", "too long")
+    assert error.value.errno == errno.ENAMETOOLONG
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    def fill_the_disk(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="space") as error:
+        write_whole(str(tmp_path / "notes.txt"), fill_the_disk)
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "notes.txt"))
+
+
+def test_a_folder_is_in_use_until_its_process_ends_however_that_is(tmp_path):
+    holds = (
+        "import sys, time; from tf_scenes.files import in_use\n"
+        "with in_use(sys.argv[1], 'run_dir'): print(1, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holds, str(tmp_path / "run")], env=WITH_PACKAGE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"1\n"
+    with (
+        pytest.raises(UserError, match=r"--run_dir=.*run is in use by another process"),
+        in_use(str(tmp_path / "run"), "run_dir"),
+    ):
+        pass
+    process.kill()
+    process.communicate()
+    for _ in range(2):
+        with in_use(str(tmp_path / "run"), "run_dir"):
+            pass
 
 
 def test_a_file_stays_as_it_was_when_its_writer_fails(tmp_path):

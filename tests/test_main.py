@@ -259,6 +259,23 @@ def test_what_cannot_be_loaded_or_inferred_is_one_line(trained, tmp_path):
                 each.decode({**scene, name: values})
         with pytest.raises(UserError, match=r"of different numbers of images: .*presence 2"):
             each.decode({**scene, "presence": np.repeat(scene["presence"], 2, axis=0)})
+        for name, values, message in (
+            ("presence", scene["presence"] + np.nan, "input presence must have values from -1,000,000 to 1,000,000"),
+            ("presence", scene["presence"] + 2, "input presence must be 0 or 1"),
+            ("locations", scene["locations"][:, :5], "must have as many scenes and slots as"),
+            ("appearance", scene["appearance"] + np.float32(1e38), "input appearance must have values from"),
+        ):
+            with pytest.raises(UserError, match=message):
+                each.decode({**scene, name: values})
+        for size, message in (
+            ((7, 32), "height=7 must be from 8 to 65,536 pixels"),
+            ((32, 10**19), "width=1"),
+            ((32, 32.5), "width=32.5 must be a whole number"),
+            (("32", "32"), "height='32' must be a whole number"),
+            ((60_000, 60_000), "need more than"),
+        ):
+            with pytest.raises(UserError, match=message):
+                each.decode(scene, *size)
     del scene["locations"]
     for each in (model, exported):
         with pytest.raises(UserError, match=r"the scene lacks locations: .* appearance, locations, presence"):

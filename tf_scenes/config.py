@@ -375,8 +375,9 @@ def model_of_run(folder: str) -> dict[str, Any]:
     valid = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
     valid &= isinstance(model.get("inference_flags", {}), dict) and isinstance(model.get("paths", {}), dict)
     if valid:
-        texts = [*model.get("paths", {}).values(), model.get("export_dir") or ""]
-        valid = all(isinstance(each, str) for each in texts)
+        paths = model.get("paths", {})
+        texts = [*paths.values(), model.get("export_dir") or ""]
+        valid = all(isinstance(each, str) for each in texts) and all(name.endswith("_path") for name in paths)
     if not valid:
         raise UserError(f"{path} is damaged: it is not what a run writes; delete it")
     return model

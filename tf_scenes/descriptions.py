@@ -144,6 +144,11 @@ def as_arrays(description: Mapping[str, tf.Tensor]) -> Description:
     return {name: value.numpy() for name, value in description.items()}
 
 
+def as_tensors(description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    """A description with tensors in place of NumPy arrays."""
+    return {name: tf.constant(value) for name, value in description.items()}
+
+
 def describe(presence: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """A description of objects, with 0 in all fields of empty slots.
 

@@ -2,15 +2,32 @@
 
 import contextlib
 import errno
+import fcntl
 import glob
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Callable
 
 from tf_scenes.errors import UserError
 from tf_scenes.shipped import find_shipped
+
+_LOCK = ".lock"
+
+
+def open_file(path: str) -> BinaryIO:
+    """Opens a file to be read; what is none, such as a pipe, might never end.
+
+    Raises:
+        OSError: If it cannot be opened, or is no file.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # To open a folder is an error already.
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", path)
+    return open(path, "rb")
 
 
 def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
@@ -21,14 +38,17 @@ def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
         write: Function that writes the contents into an open binary file.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f"{path}.tmp"
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{zlib.crc32(os.fsencode(name)):08x}.tmp")  # No longer than any name may be.
     try:
         with open(temporary, "wb") as file:
             write(file)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, os.strerror(error.errno), path) from error
         raise
 
 
@@ -97,6 +117,28 @@ def require_kinds(folder: str, flag: str, folders: Sequence[str], files: Sequenc
             raise UserError(f"--{flag}={folder} cannot be written to: {name} in it must be a {wanted}, or not be there")
 
 
+@contextlib.contextmanager
+def in_use(folder: str, flag: str) -> Iterator[None]:
+    """Keeps other processes from writing to a folder in the meantime; it is made if there is none.
+
+    The lock is held by the process, not by the file `.lock` that it leaves, and so ends with it, however it ends.
+
+    Args:
+        folder: Path of the folder.
+        flag: Name of the flag that gives the path, for error messages.
+
+    Raises:
+        UserError: If another process is writing to it.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, _LOCK), "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"--{flag}={folder} is in use by another process: wait, or choose another") from error
+        yield
+
+
 def write_text(path: str, text: str) -> None:
     """Writes a text file in UTF-8, as `write_whole` does."""
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
@@ -116,10 +158,12 @@ def read_text(path: str, default: str) -> str:
     if not os.path.exists(path):
         return default
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        with open_file(path) as file:
+            return file.read().decode()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read {path}: it is not a text file") from error
 
 
 def read_json(path: str) -> dict[str, Any]:
@@ -131,7 +175,7 @@ def read_json(path: str) -> dict[str, Any]:
     if not os.path.exists(path):
         return {}
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_file(path) as file:
             contents = json.load(file)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

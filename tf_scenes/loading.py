@@ -1,6 +1,8 @@
 """Trained runs and exported models in Python: NumPy in, NumPy out."""
 
 import abc
+import functools
+import operator
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
@@ -10,14 +12,17 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.app.build import restored_model
+from tf_scenes.app.resources import require_memory
 from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
-from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, decoded
+from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, as_tensors, decoded
 from tf_scenes.errors import UserError
 from tf_scenes.files import folders_holding
-from tf_scenes.models.scene_model import SMALLEST_SIDE
+from tf_scenes.models.scene_model import LARGEST_SIDE, SMALLEST_SIDE
 from tf_scenes.prediction.segmenters import TrainedSegmenter
-from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.serving.checks import checked_description
+from tf_scenes.serving.exported import ExportedModel, refusal_as_user_error
+from tf_scenes.serving.signatures import specs_of_scenes
 from tf_scenes.serving.versions import PARTS
 
 # Images that are inferred at once; more are taken in turns.
@@ -114,13 +119,13 @@ class LoadedModel(abc.ABC):
             )
         if (height is None) != (width is None):
             raise UserError("decode takes both height and width, or neither")
-        size = None if height is None else (height, width)
-        if size and min(size) < SMALLEST_SIDE:
-            raise UserError(f"images must be at least {SMALLEST_SIDE} pixels high and wide, not {height} x {width}")
+        size = None if height is None else (_as_side("height", height), _as_side("width", width))
         drawn = {name: _as_field(name, scene[name], spec) for name, spec in self._decoded_fields.items()}
         if len({len(values) for values in drawn.values()}) > 1:
             lengths = ", ".join(f"{name} {len(values)}" for name, values in drawn.items())
             raise UserError(f"the fields of the scene are of different numbers of images: {lengths}")
+        if size:
+            require_memory(_BATCH, (*size, self.channels), "scenes")
         return _in_turns(lambda part: {"images": self._draw(part, size)}, drawn)["images"]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
@@ -214,6 +219,18 @@ class _Trained(LoadedModel):
 
         self._described = describe
 
+    @functools.cached_property
+    def _drawn(self) -> tf.types.experimental.ConcreteFunction:
+        """One graph for scenes and images of all sizes, with the checks of an exported decoder."""
+        model, side = self._model, tf.TensorSpec([], tf.int32)
+
+        @tf.function(autograph=False)
+        def draw(height: tf.Tensor, width: tf.Tensor, **scene: tf.Tensor) -> tf.Tensor:
+            return model.decode(checked_description(scene, model.num_categories), height, width)
+
+        inferred = self._described.get_concrete_function().structured_outputs
+        return draw.get_concrete_function(height=side, width=side, **specs_of_scenes(inferred))
+
     @override
     def _describe(self, images: np.ndarray) -> Description:
         return as_arrays(self._described(images))
@@ -224,7 +241,24 @@ class _Trained(LoadedModel):
 
     @override
     def _draw(self, scene: Description, size: Optional[tuple[int, int]]) -> np.ndarray:
-        return self._model.decode(scene, *(size or self._size)).numpy()
+        height, width = map(tf.constant, size or self._size)
+        with refusal_as_user_error("model"):
+            return self._drawn(height=height, width=width, **as_tensors(scene)).numpy()
+
+
+def _as_side(name: str, value: Any) -> int:
+    """A height or width as a number.
+
+    Raises:
+        UserError: If it is none, or out of bounds.
+    """
+    try:
+        side = operator.index(value)
+    except TypeError as error:
+        raise UserError(f"{name}={value!r} must be a whole number of pixels") from error
+    if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+        raise UserError(f"{name}={side} must be from {SMALLEST_SIDE} to {LARGEST_SIDE:,} pixels")
+    return side
 
 
 def _as_field(name: str, values: Any, spec: tf.TensorSpec) -> np.ndarray:

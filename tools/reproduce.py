@@ -12,12 +12,12 @@ import subprocess
 import sys
 from typing import Any
 
-import numpy as np
-
 from tf_scenes.app.endings import one_line_errors
+from tf_scenes.app.run_folder import read_report
+from tf_scenes.array_files import read_arrays
 from tf_scenes.config import config_of, flag_differences
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
-from tf_scenes.files import read_json, write_text
+from tf_scenes.files import require_kinds, require_writable, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By config: the default number of seeds, and the experiments besides training and evaluation.
@@ -73,6 +73,10 @@ FIGURES = (
 def main() -> None:
     """Runs the plan and writes the page."""
     arguments = _parse()
+    for flag, folder in (("page", os.path.dirname(arguments.page) or os.curdir), ("keep", arguments.keep)):
+        if folder:
+            require_writable(folder, flag)
+    require_kinds(os.path.dirname(arguments.page), "page", (), (os.path.basename(arguments.page),))
     configs = arguments.configs.split(",") if arguments.configs else list(PLAN)
     unknown = sorted(set(configs) - set(PLAN))
     if unknown:
@@ -110,7 +114,10 @@ def _parse() -> argparse.Namespace:
         "--only_page", action="store_true", help="write the page from the existing reports, without any runs"
     )
     parser.add_argument("--flags", default="", help="further flags of main.py, e.g. '--mnist_path=FOLDER'")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.seeds is not None and arguments.seeds < 1:
+        parser.error(f"--seeds={arguments.seeds} must be at least 1")
+    return arguments
 
 
 def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
@@ -120,7 +127,7 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
 def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run."""
     path = os.path.join(_folder(config, seed, arguments), "report.json")
-    report = read_json(path)
+    report = read_report(path)
     if "test" in report:
         training, inference = _differences(config, seed, report, arguments)
         if training:
@@ -129,7 +136,7 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
             for mode in ("evaluate", *experiments):
                 _run(config, seed, mode, arguments=arguments)
     for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section not in read_json(path):
+        if section not in read_report(path):
             _run(config, seed, mode, arguments=arguments)
 
 
@@ -212,10 +219,13 @@ def _seeds(folder: str) -> list[str]:
 def _report(folder: str) -> dict[str, Any]:
     """A run's report, with the bounds of individual images if they were measured."""
     report, path = (os.path.join(folder, name) for name in _REPORT_FILES)
-    report = read_json(report)
+    report = read_report(report)
     # Without that section, the arrays belong to the model before it was trained further.
     measured = "likelihood" in report and os.path.exists(path)
-    return {**report, LIKELIHOOD_OF_IMAGES: dict(np.load(path))} if measured else report
+    if not measured:
+        return report
+    names = [f"{split}_{measure}" for split in report["likelihood"] for measure in ("bound", "elbo")]
+    return {**report, LIKELIHOOD_OF_IMAGES: read_arrays(path, required=names)}
 
 
 def _outdated(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> list[str]:

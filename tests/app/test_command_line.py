@@ -2,9 +2,12 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import ROOT, WITH_PACKAGE
 from tf_scenes.app import command_line
 from tf_scenes.app.run_folder import check_places
 from tf_scenes.errors import UserError
@@ -29,6 +32,27 @@ def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, err
         command_line._run([])
     assert ended.value.code == status  # A text is printed, with status 1.
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("streams", "status", "said"),
+    [
+        ("", 1, "Error: cannot read --flagfile=\\udcff.cfg: No such file"),  # A name that is no text in UTF-8.
+        (">&-", 1, "Error: "),
+        (">&- 2>&-", 1, ""),
+    ],
+)
+def test_names_that_are_no_text_and_streams_that_are_closed(tmp_path, streams, status, said):
+    main = os.path.join(ROOT, "main.py")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"'{sys.executable}' '{main}' --flagfile=\"$(printf '\\377')\".cfg {streams}"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**WITH_PACKAGE, "PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+    )
+    assert done.returncode == status and b"Traceback" not in done.stderr
+    assert said.encode() in done.stderr and done.stderr.count(b"\n") == bool(said)
 
 
 @pytest.mark.parametrize("name", ['a"b', "<b>a|b", "a b", "é"])

@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from tf_scenes.app.drawing import _require_fitting
+from tf_scenes.app.drawing import _labels, _require_fitting
 from tf_scenes.errors import UserError
 
 
@@ -19,3 +19,16 @@ def test_images_that_a_model_does_not_take_are_refused_before_it_sees_them(shape
     _require_fitting(np.zeros((2, 8, 24, 1), np.uint8), grey, "own.npz")
     with pytest.raises(UserError, match=f"--edit_images={message}"):
         _require_fitting(np.zeros(shape, np.uint8), grey, "own.npz")
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels"),
+    [
+        (["runs/a", "runs/b/"], ["a", "b"]),
+        (["a/seed_0", "b/seed_0", "b/seed_1"], ["a/seed_0", "b/seed_0", "b/seed_1"]),
+        (["a", "./a"], ["a", "a"]),
+        (["x/a/run", "y/a/run"], ["x/a/run", "y/a/run"]),
+    ],
+)
+def test_runs_of_the_same_name_are_told_apart(folders, labels):
+    assert _labels(folders) == labels

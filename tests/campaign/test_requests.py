@@ -14,7 +14,7 @@ from tf_scenes.app.build import build_model
 from tf_scenes.serving.signatures import Limits, decoder_signatures, encoder_signatures
 
 SHAPE, SLOTS, LIMIT = (24, 24, 1), 3, 64
-ODD = (np.nan, np.inf, -np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, 1e30, -1e30)
+ODD = (np.nan, np.inf, -np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, 1e30, -1e30, 1e38, 3.4e38, -3.4e38, 1e6, -1e6)
 KINDS = ("lavae", "discrete_air")
 
 

@@ -1,4 +1,5 @@
 import glob
+import os
 import struct
 import zlib
 
@@ -53,6 +54,23 @@ def pictures(tmp_path):
 def test_a_folder_is_searched_with_all_in_it_in_natural_order(pictures):
     found = _names(find_images(str(pictures), "images_path"), pictures)
     assert found == ["a.jpeg", "B/deep/er/y.TIFF", "b/cell_9.PNG", "b/cell_09.tif", "b/cell_10.png", "b[1]/x.bmp"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("here/a.png", "elsewhere/b.png"):
+        (tmp_path / name).write_bytes(b"")
+    for name, place in (("x", "."), ("y", "."), ("up", ".."), ("linked", "../elsewhere"), ("again", "../elsewhere")):
+        os.symlink(place, tmp_path / "here" / name)
+    found = [os.path.realpath(path) for path in find_images(str(tmp_path / "here"), "predict_images")]
+    assert sorted(found) == [str(tmp_path / "elsewhere" / "b.png"), str(tmp_path / "here" / "a.png")]
+
+
+def test_pipes_are_no_pictures(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"cannot read .*a\.png: it is a pipe or a device, and no file"):
+        read_picture(str(tmp_path / "a.png"))
 
 
 def test_results_of_a_prediction_are_no_pictures(pictures):

@@ -192,6 +192,35 @@ def test_pages_that_the_model_refuses_are_skipped_and_the_others_are_done(tmp_pa
     assert _predict(tmp_path / "pictures", tmp_path / "small", scale=0.5) == []
 
 
+def test_pictures_whose_results_cannot_be_are_skipped_and_the_others_are_done(tmp_path, capfd):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(picture(SQUARES)).save(folder / "a.png")
+    for extension in ("jpg", "png"):  # Results of files of one name get longer ones.
+        Image.fromarray(picture(SQUARES)).save(folder / f"{250 * 'b'}.{extension}")
+    Image.fromarray(picture(SQUARES)).save(folder / "c.png")
+    skipped = _predict(folder, tmp_path / "out")
+    counted = {row["file"] for row in _rows(tmp_path / "out" / "counts.csv")}
+    assert counted == {"a.png", "c.png"} and len(skipped) == 2
+    assert "has too long a name for files of results" in capfd.readouterr().err
+
+
+def test_pictures_that_would_be_resized_to_more_than_any_model_takes_are_skipped(tmp_path, capfd):
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(picture(SQUARES)).save(tmp_path / "pictures" / "a.png")
+    assert _predict(tmp_path / "pictures", tmp_path / "out", scale=10_000.0) == ["a.png"]
+    assert "times 10000, cannot be used: height and width must be at most 65,536 pixels" in capfd.readouterr().err
+
+
+def test_a_picture_that_takes_too_much_memory_is_skipped(pictures, tmp_path, capfd):
+    class Greedy(BrightSpots):
+        def segment(self, images):
+            raise MemoryError
+
+    assert len(_predict(pictures, tmp_path / "out", Greedy())) == len(NAMES) + 1
+    assert "is too large for this machine's memory" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(("channels", "words"), [(1, "grey pictures"), (3, "coloured pictures")])
 def test_other_colours_than_the_model_s_are_said_once(pictures, tmp_path, capfd, channels, words):
     segmenter = BrightSpots(channels)

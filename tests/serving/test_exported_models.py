@@ -233,7 +233,8 @@ def test_bad_descriptions_are_answered_too(exported):
     size = np.full((8, 2), 24, np.int32)
     unequal = size + np.arange(8, dtype=np.int32)[:, None]
     bad = [
-        ("serving_default", {**good, name: good[name] + np.nan}, f"{name} must have no NaN"),
+        ("serving_default", {**good, name: good[name] + np.nan}, f"{name} must have values from"),
+        ("resized", {**good, name: good[name] + np.float32(1e38), "image_size": size}, f"{name} must have values from"),
         ("serving_default", {key: value[:0] for key, value in good.items()}, "must hold at least one scene"),
         ("resized", {**good, "image_size": size[:3]}, "image_size must have as many rows as there are scenes"),
         ("resized", {**good, "image_size": size * 3}, "image_size must be from 8 to 64 pixels"),

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_scenes.app.resources import weights_within_memory
 from tf_scenes.app.run_folder import CHECKPOINTS
-from tf_scenes.config import Config, model_of_run
+from tf_scenes.config import RUN_MODEL, Config, model_of_run
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.errors import UserError
 from tf_scenes.models import registry
@@ -85,7 +85,13 @@ def restored_model(folder: str, config: Config) -> tuple[SceneModel, tuple[int, 
     """
     shape = _image_shape(folder, config)
     model = build_model(config, shape)
-    restore_newest(tf.train.Checkpoint(model=model), os.path.join(folder, CHECKPOINTS))
+    try:
+        restore_newest(tf.train.Checkpoint(model=model), os.path.join(folder, CHECKPOINTS))
+    except UserError as error:
+        raise UserError(
+            f"{folder} cannot be used: its checkpoints are damaged or of another version of tf_scenes, or its "
+            f"{RUN_MODEL} is of another run, with images of {' x '.join(map(str, shape))}"
+        ) from error
     if not model.steps_taken:
         raise UserError(f"{folder} holds no checkpoint: train first")
     return model, shape

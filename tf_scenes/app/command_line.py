@@ -24,9 +24,21 @@ _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000
 def run() -> None:
     """Runs the command line of this process, and exits."""
     os.environ.setdefault(_LOG_LEVEL, _QUIET)
+    _prepare_streams()
     with one_line_errors():
         config.define_flags()
         app.run(_run, flags_parser=_parse)
+
+
+def _prepare_streams() -> None:
+    """Lets names of files be printed that are no text, and lets the process run without stdout or stderr."""
+    for number, name in enumerate(("stdout", "stderr"), start=1):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, os.fdopen(number, "w"))
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: list[str]) -> None:

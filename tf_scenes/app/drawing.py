@@ -38,19 +38,28 @@ def compare(run_dirs: list[str], folder: str) -> None:
     """Plots the count accuracy of several runs during training, like figures 5 and 8 of Discrete-AIR's paper.
 
     Args:
-        run_dirs: Folders of the runs; each run is a curve labelled with its folder's name.
+        run_dirs: Folders of the runs; each run is a curve, labelled with the end of its path that no other run has.
         folder: Folder to write `count_accuracy.png` to.
 
     Raises:
         UserError: If a folder has no logs.
     """
     series = {
-        os.path.basename(os.path.normpath(run_dir)): curves.read_curve(run_dir, "count_accuracy")
-        for run_dir in run_dirs
+        label: curves.read_curve(run_dir, "count_accuracy") for run_dir, label in zip(run_dirs, _labels(run_dirs))
     }
     picture = os.path.join(folder, "count_accuracy.png")
     plots.save(plots.curves(series, "count accuracy, held out"), picture)
     print(f"Figure: {picture}")
+
+
+def _labels(run_dirs: list[str]) -> list[str]:
+    """The shortest ends of paths that differ wherever the paths do."""
+    parts = [os.path.abspath(run_dir).split(os.sep) for run_dir in run_dirs]
+    for length in range(1, max(map(len, parts)) + 1):
+        labels = [os.sep.join(each[-length:]) for each in parts]
+        if len(set(labels)) == len({tuple(each) for each in parts}):
+            break
+    return labels
 
 
 def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:

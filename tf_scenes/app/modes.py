@@ -18,7 +18,7 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation import evaluate
 from tf_scenes.evaluation.classical import evaluate_classical
 from tf_scenes.evaluation.samples import sample_scenes
-from tf_scenes.files import write_json, write_text
+from tf_scenes.files import in_use, write_json, write_text
 from tf_scenes.serving import warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import measured_splits, model_card
@@ -78,13 +78,15 @@ def _train(config: Config) -> None:
     """Trains, evaluates and exports; of several workers only the chief evaluates and exports."""
     one_device = tf.distribute.get_strategy()
     run = Run(config, strategies.make_strategy(config.job.strategy, config.training.batch_size))
-    run.train()
     if not run.is_chief:
+        run.train()
         return
-    if config.job.strategy != "default":  # One device is enough for evaluation and export.
-        run = Run(config, one_device)
-    _evaluate(run)
-    _export(run)
+    with in_use(run.folder, "run_dir"):
+        run.train()
+        if config.job.strategy != "default":  # One device is enough for evaluation and export.
+            run = Run(config, one_device)
+        _evaluate(run)
+        _export(run)
 
 
 def _evaluate(run: Run) -> None:

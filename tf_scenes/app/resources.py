@@ -88,8 +88,10 @@ def shortage_as_user_error() -> Iterator[None]:
 
 
 def _reason(error: tf.errors.OpError) -> str:
-    """The first line of what TensorFlow says, without the names of its functions."""
-    return re.sub(r"\{\{.*?\}\} ?", "", error.message.splitlines()[0])
+    """The line of what TensorFlow says that has the reason, without the names of its functions."""
+    lines = error.message.splitlines()
+    # Keras puts the name of a layer before it.
+    return re.sub(r"\{\{.*?\}\} ?", "", next((line for line in lines if "OOM" in line), lines[0]))
 
 
 _TOO_LITTLE = "there is not enough memory: choose a lower --batch_size or --evaluation_batch_size, or smaller images"

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from tf_scenes.errors import UserError
+from tf_scenes.files import open_file
 
 # Damaged files are reported by exceptions, in one line each, not by `tifffile`'s log as well.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -62,7 +63,7 @@ def decode(path: str, from_pillow: FromPillow, from_tiff: FromTiff) -> list[Pixe
         UserError: If the file cannot be read; the message is one line with its path.
     """
     with _failures_in_one_line(path), _large_pictures():
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             is_tiff = file.read(4) in _TIFF_STARTS
         if is_tiff:
             return list(_tiff_pages(path, from_pillow, from_tiff))
@@ -76,8 +77,8 @@ def _failures_in_one_line(path: str) -> Iterator[None]:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # A damaged file makes decoders fail in any way.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"cannot read {path}: {reason}") from error
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"cannot read {path}: {(said.splitlines() or [type(error).__name__])[0]}") from error
 
 
 @contextlib.contextmanager

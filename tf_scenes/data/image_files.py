@@ -12,6 +12,7 @@ from PIL import Image
 
 from tf_scenes.data.decoding import Pixels, decode
 from tf_scenes.errors import UserError
+from tf_scenes.files import open_file
 
 KINDS = "PNG, JPEG, BMP and TIFF"
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -74,9 +75,11 @@ def is_image(path: str) -> bool:
 def _files(path: str) -> list[str]:
     if not os.path.isdir(path):
         return [path]
-    files = []
+    files, visited = [], {os.path.realpath(path)}
     for folder, folders, names in os.walk(path, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = {os.path.realpath(os.path.join(folder, name)): name for name in folders if not name.startswith(".")}
+        folders[:] = [name for place, name in inside.items() if place not in visited]
+        visited.update(inside)  # A link may lead to a folder that holds it.
         if folder != path and set(_TABLES) <= set(names):
             folders.clear()
             continue
@@ -198,7 +201,7 @@ def _from_pillow(image: Image.Image) -> Pixels:
 
 
 def _is_deep_color_png(path: str) -> bool:
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         header = file.read(26)
     return header.startswith(_PNG_START) and header[24] == 16 and header[25] in _PNG_SEVERAL_CHANNELS
 

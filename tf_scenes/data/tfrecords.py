@@ -22,6 +22,7 @@ from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
 from tf_scenes.errors import UserError
+from tf_scenes.files import open_file
 
 _EXTENSION = ".tfrecords"
 _GZIP = b"\x1f\x8b"
@@ -267,7 +268,7 @@ def _require_one_layout(paths: Sequence[str]) -> tuple[Layout, str]:
 
 
 def _compression_of(path: str) -> str:
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
 
 

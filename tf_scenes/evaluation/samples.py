@@ -4,9 +4,14 @@ from typing import Optional
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from tf_scenes.descriptions import Description, as_arrays
 from tf_scenes.models.scene_model import SceneModel
+
+# Drawn at once, for the sake of memory.
+_MOST_SCENES, _MOST_OBJECTS = 500, 10_000
+_IMAGES = "images"
 
 
 def sample_scenes(
@@ -25,6 +30,13 @@ def sample_scenes(
     Returns:
         The descriptions, and their pixel means, float32 `[scenes, height, width, channels]`.
     """
-    description = model.sample_description(num_scenes, height, width, tf.constant([seed, 1]), max_objects)
-    images = model.decode(description, height, width)
-    return as_arrays(description), images.numpy()
+    at_once = max(1, min(_MOST_SCENES, _MOST_OBJECTS // (max_objects or 1)))
+    parts = []
+    firsts = range(0, num_scenes, at_once)
+    for number, first in enumerate(tqdm(firsts, "Drawing scenes", unit="part", delay=2.0, leave=False), start=1):
+        size = min(at_once, num_scenes - first)
+        description = model.sample_description(size, height, width, tf.constant([seed, number]), max_objects)
+        parts.append({**as_arrays(description), _IMAGES: model.decode(description, height, width).numpy()})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    images = joined.pop(_IMAGES)
+    return joined, images

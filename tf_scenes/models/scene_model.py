@@ -17,6 +17,8 @@ from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLo
 
 # Smallest height and width of an image that a model takes, in pixels.
 SMALLEST_SIDE = 8
+# And the largest that any flag allows.
+LARGEST_SIDE = 65_536
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,8 @@ from skimage.transform import resize
 
 from tf_scenes.data.contrast import stretched
 from tf_scenes.data.image_files import as_unit_range, with_channels
+from tf_scenes.errors import UserError
+from tf_scenes.models.scene_model import LARGEST_SIDE
 
 # Pixels of one colour that no grey picture has, neither on black nor on white hard to see.
 _COLOR = (255, 48, 144)
@@ -24,7 +26,12 @@ def as_model_input(picture: np.ndarray, channels: int, scale: float) -> np.ndarr
 
     Returns:
         Image, float32 `[1, scale * height, scale * width, channels]` in [0, 1].
+
+    Raises:
+        UserError: If the image would be larger than any model takes.
     """
+    if scale * max(picture.shape[:2]) > LARGEST_SIDE:
+        raise UserError(f"height and width must be at most {LARGEST_SIDE:,} pixels once it is resized")
     image = with_channels(as_unit_range(picture), channels)
     if scale != 1.0:
         size = [max(1, round(side * scale)) for side in image.shape[:2]]

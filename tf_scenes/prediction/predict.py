@@ -1,5 +1,6 @@
 """Finding the objects in picture files, one image at a time."""
 
+import errno
 import sys
 from typing import NamedTuple
 
@@ -83,6 +84,12 @@ class _Prediction:
                 self._add_page(page)
             except (UserError, tf.errors.OpError) as error:
                 self._skip(page.file, f"{file.path}, {self._size(page)}, cannot be used: {str(error).splitlines()[0]}")
+            except MemoryError:
+                self._skip(page.file, f"{file.path}, {self._size(page)}, is too large for this machine's memory")
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
+                    raise
+                self._skip(page.file, f"{file.path} has too long a name for files of results")
 
     def _add_page(self, page: _Page) -> None:
         if page.picture.shape[-1] != self._segmenter.channels:

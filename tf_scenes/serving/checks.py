@@ -7,6 +7,9 @@ import tensorflow as tf
 from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, by_object, field
 from tf_scenes.models.scene_model import SMALLEST_SIDE
 
+# Bounds of what a scene may hold: what models see is far below, and products of what is far above overflow.
+_LARGEST_VALUE, _MOST_SLOTS = 1e6, 10_000
+
 
 def checked(name: str, value: tf.Tensor, shape: Sequence, conditions: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Returns a value that meets the requirements; otherwise the request fails with a message that names the input.
@@ -90,8 +93,14 @@ def checked_description(description: Mapping[str, tf.Tensor], num_categories: in
             "hold at least one scene": tf.shape(value)[0] > 0,
             f"have as many {words} as {first_name}": tf.reduce_all(tf.shape(value)[:alike] == tf.shape(first)[:alike]),
         }
+        if field(name).by_object:
+            conditions[f"have at most {_MOST_SLOTS:,} slots"] = tf.shape(value)[1] <= _MOST_SLOTS
+        else:
+            conditions["have no axis of 0"] = tf.reduce_all(tf.shape(value)[1:] > 0)
         if value.dtype.is_floating:
-            conditions["have no NaN and no infinite value"] = tf.reduce_all(tf.math.is_finite(value))
+            # NaN is not below anything.
+            words = f"have values from {-_LARGEST_VALUE:,.0f} to {_LARGEST_VALUE:,.0f}, none NaN"
+            conditions[words] = tf.reduce_all(tf.abs(value) <= _LARGEST_VALUE)
         if field(name).categorical:
             words = f"have values from 0 to {num_categories - 1}"
             conditions[words] = tf.reduce_all((value >= 0) & (value < num_categories))

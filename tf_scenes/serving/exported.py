@@ -95,7 +95,7 @@ class ExportedModel(Codec):
     def _called(self, signature: str, images: np.ndarray) -> Description:
         if images.shape[-1] != self.channels:
             raise UserError(f"the exported encoder takes images with {self.channels} channels, not {images.shape[-1]}")
-        with _refusal_as_user_error("encoder"):
+        with refusal_as_user_error("exported encoder"):
             return as_arrays(self._encoder.signatures[signature](images=tf.constant(images)))
 
     @property
@@ -107,12 +107,12 @@ class ExportedModel(Codec):
     def decode(self, description: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
         inputs = self._inputs(description)
         sizes = np.full([len(next(iter(inputs.values()))), 2], (height, width), np.int32)
-        with _refusal_as_user_error("decoder"):
+        with refusal_as_user_error("exported decoder"):
             return self._decoder.signatures["resized"](**inputs, image_size=tf.constant(sizes))["images"].numpy()
 
     def decode_at_training_size(self, description: Mapping[str, np.ndarray]) -> np.ndarray:
         """Images of scene descriptions, as large as those that the model was trained on."""
-        with _refusal_as_user_error("decoder"):
+        with refusal_as_user_error("exported decoder"):
             return self._decoder.signatures["serving_default"](**self._inputs(description))["images"].numpy()
 
     def _inputs(self, description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
@@ -132,15 +132,22 @@ class ExportedModel(Codec):
 
 
 @contextlib.contextmanager
-def _refusal_as_user_error(half: str) -> Iterator[None]:
-    """Turns what the checks in a graph say, between brackets, into a `UserError`: [input images must ... ]."""
+def refusal_as_user_error(half: str) -> Iterator[None]:
+    """Turns what the checks in a graph say, between brackets, into a `UserError`: [input images must ... ].
+
+    Args:
+        half: What refuses it, for the message.
+
+    Raises:
+        UserError: If a check has failed.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
         refusal = re.search(r"\[(input \w+ must [^\]]*?)(; its shape is)?\]", error.message)
         if refusal is None:
             raise
-        raise UserError(f"the exported {half} refuses it: {refusal[1]}") from error
+        raise UserError(f"the {half} refuses it: {refusal[1]}") from error
 
 
 def _identity(path: str) -> Optional[str]:

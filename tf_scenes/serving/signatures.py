@@ -130,15 +130,23 @@ def decoder_signatures(
         scenes = tf.shape(next(iter(description.values())))[0]
         return decode(description, *checks.checked_image_size(image_size, scenes, limits.largest_side))
 
-    specs = {
-        # Any number of scenes and slots.
-        name: tf.TensorSpec([None] * free + spec.shape[free:], spec.dtype, name=name)
-        for name, spec in decoded(encoder["serving_default"].structured_outputs).items()
-        for free in [2 if field(name).by_object else 1]
-    }
+    specs = specs_of_scenes(encoder["serving_default"].structured_outputs)
     return {
         "serving_default": trained_size.get_concrete_function(**specs),
         "resized": resized.get_concrete_function(tf.TensorSpec([None, 2], tf.int32, name="image_size"), **specs),
+    }
+
+
+def specs_of_scenes(inferred: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
+    """What is drawn of a scene description, by the names of fields: of any number of scenes and slots.
+
+    Args:
+        inferred: Symbolic outputs of an encoder, by name.
+    """
+    return {
+        name: tf.TensorSpec([None] * free + spec.shape[free:], spec.dtype, name=name)
+        for name, spec in decoded(inferred).items()
+        for free in [2 if field(name).by_object else 1]
     }
 
 

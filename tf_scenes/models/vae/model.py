@@ -109,10 +109,10 @@ class VAE(SceneModel):
         """Decodes latents and crops the result to the canvas, which must not be larger than the area they cover."""
         logits = self.decoder(description[LATENTS])
         covered = tf.shape(logits)[1:3]
-        tf.debugging.assert_less_equal(
-            tf.stack([height, width]), covered, "the image size must be at most 8 times the latents' height and width"
-        )
-        return tf.sigmoid(logits[:, :height, :width])
+        large_enough = tf.reduce_all(tf.stack([height, width]) <= covered)
+        words = "input latents must cover the image, with 8 x 8 pixels each; they cover"
+        with tf.control_dependencies([tf.debugging.Assert(large_enough, [words, covered])]):
+            return tf.sigmoid(logits[:, :height, :width])
 
     @override
     def why_not_a_density(self, binary_images: bool) -> Optional[str]:
