@@ -130,13 +130,10 @@ def predict_rest(server: str, model: str, image_bytes: bytes) -> Outputs:
         "signature_name": _SIGNATURE,
         "inputs": {"image_bytes": [{"b64": base64.b64encode(image_bytes).decode()}]},
     }
-    request = urllib.request.Request(
-        f"http://{server}/v1/models/{urllib.parse.quote(model, safe='')}:predict",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    url = f"http://{server}/v1/models/{urllib.parse.quote(model, safe='')}:predict"
     deadline = time.monotonic() + _TIMEOUT
     try:
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             answer = _parsed(_body(response, deadline))
     except urllib.error.HTTPError as error:
