@@ -30,6 +30,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MNIST = os.path.join(ROOT, "..", "shared", "data", "mnist")
 SMOKE = os.path.join(ROOT, "configs", "smoke.cfg")
 
+# Files whose tests share a process for a minute and more.
+_LONGEST = ("test_main.py", "test_strategies.py", "test_kills.py")
+
 # Commands find the package where it is installed, or here.
 WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 
@@ -53,6 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             part = "others"
         # By its path: rooms have files of the same name.
         item.add_marker(pytest.mark.xdist_group(f"{os.path.relpath(item.path, ROOT)} {part}"))
+    # Started last, they would run while the other process has nothing left to do.
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.fixture

@@ -11,11 +11,17 @@ import pytest
 from tests.conftest import ROOT
 from tests.serving.test_model_card import REPORT
 from tf_scenes.config import config_of
+from tf_scenes.errors import UserError
 from tf_scenes.files import read_json, write_json, write_text
 
 MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10}
 TRAINED = {name: value for name, value in REPORT.items() if name != "likelihood"}
-SECTIONS = {"train": TRAINED, "evaluate": {}, "likelihood": {"likelihood": {"test": MEASURED}}}
+SECTIONS = {
+    "train": TRAINED,
+    "evaluate": {},
+    "likelihood": {"likelihood": {"test": MEASURED}},
+    "factors": {"factors": {"test": {"label_linear": 0.5}}},
+}
 
 
 @pytest.fixture
@@ -53,16 +59,16 @@ def runs(monkeypatch, tmp_path):
 def test_a_killed_reproduction_goes_on_where_it_stopped(reproduce, runs, tmp_path):
     started, killed = runs
     killed.append(3)
-    with pytest.raises(SystemExit, match="vae with seed 1 stopped in --mode=train"):
+    with pytest.raises(SystemExit, match="vae with seed 0 stopped in --mode=factors"):
         reproduce.main()
-    assert started == [(0, "train"), (0, "likelihood"), (1, "train")]
+    assert started == [(0, "train"), (0, "likelihood"), (0, "factors")]
     assert not (tmp_path / "results.md").exists()
     reproduce.main()
-    assert started[3:] == [(1, "train"), (1, "likelihood")]
+    assert started[3:] == [(0, "factors"), (1, "train"), (1, "likelihood"), (1, "factors")]
     page = (tmp_path / "results.md").read_text()
     assert "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "images/vae_prior_samples.png" in page
     reproduce.main()
-    assert len(started) == 5 and "earlier recipe" not in page
+    assert len(started) == 7 and "earlier recipe" not in page
 
 
 def test_a_run_of_another_recipe_is_not_taken_for_todays(reproduce, runs, tmp_path):
@@ -75,7 +81,7 @@ def test_a_run_of_another_recipe_is_not_taken_for_todays(reproduce, runs, tmp_pa
         reproduce.main()
     write_json(report, {**kept, "inference_flags": {**kept["inference_flags"], "max_inferred_objects": 99}})
     reproduce.main()
-    assert started[4:] == [(1, "evaluate"), (1, "likelihood")]
+    assert started[6:] == [(1, "evaluate"), (1, "likelihood"), (1, "factors")]
 
 
 def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, runs, monkeypatch, tmp_path):
@@ -112,6 +118,34 @@ def test_every_config_of_the_plan_exists(reproduce):
     for name in reproduce.PLAN:
         assert os.path.exists(os.path.join(ROOT, "configs", f"{name}.cfg"))
     assert {name for name, *_ in reproduce.FIGURES} <= set(reproduce.PLAN)
+
+
+def test_a_damaged_report_or_archive_is_named(reproduce, runs, monkeypatch, tmp_path):
+    reproduce.main()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--only_page"])
+    folder = tmp_path / "runs" / "vae" / "seed_0"
+    (folder / "likelihood.npz").write_text("garbage")
+    with pytest.raises(UserError, match=r"likelihood\.npz is not an \.npz archive"):
+        reproduce.main()
+    (folder / "report.json").write_text('{"test": {}}')
+    with pytest.raises(UserError, match=r"report\.json is damaged: it is no report of a run"):
+        reproduce.main()
+
+
+@pytest.mark.parametrize(("flag", "message"), [("--page={}/mine/page.md", "--page="), ("--keep={}/mine", "--keep=")])
+def test_places_are_checked_before_runs(reproduce, runs, monkeypatch, tmp_path, flag, message):
+    (tmp_path / "mine").write_text("a file")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, flag.format(tmp_path)])
+    with pytest.raises(UserError, match=f"{message}.*mine cannot be written to"):
+        reproduce.main()
+    assert not runs[0]
+
+
+def test_no_seeds_are_refused(reproduce, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--seeds=0"])
+    with pytest.raises(SystemExit, match="2"):
+        reproduce.main()
+    assert "--seeds=0 must be at least 1" in capsys.readouterr().err
 
 
 def test_an_unknown_config_is_named(reproduce, monkeypatch):

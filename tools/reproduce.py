@@ -21,15 +21,15 @@ from tf_scenes.files import require_kinds, require_writable, write_text
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By config: the default number of seeds, and the experiments besides training and evaluation.
-OBJECTS = ("likelihood", "disentanglement")
+OBJECTS = ("likelihood", "disentanglement", "factors")
 PLAN = {
     "nuclei": (3, ()),
     "lavae": (3, (*OBJECTS, "canvases")),
     "lavae_multi_mnist": (1, (*OBJECTS, "canvases")),
     "lavae_multi_mnist_10k": (1, (*OBJECTS, "canvases")),
-    "vae": (1, ("likelihood",)),
-    "vae_multi_mnist": (1, ("likelihood",)),
-    "vae_multi_mnist_10k": (1, ("likelihood",)),
+    "vae": (1, ("likelihood", "factors")),
+    "vae_multi_mnist": (1, ("likelihood", "factors")),
+    "vae_multi_mnist_10k": (1, ("likelihood", "factors")),
     "air_multi_sprites": (3, OBJECTS),
     "air_multi_sprites_nvil": (1, OBJECTS),
     "air_multi_mnist": (3, OBJECTS),

@@ -20,7 +20,7 @@ from tests.training.test_resume import checkpoint_values
 from tf_scenes.serving.exported import ExportedModel
 
 KILLS = 4
-INTERRUPTIONS = 3
+INTERRUPTIONS = 2
 
 
 def _start(*arguments):
@@ -43,13 +43,18 @@ def _kill(seconds, *arguments):
 
 
 def _interrupt(seconds, *arguments):
-    """Ctrl-C, as a terminal sends it, but for the second in which Python itself starts; it is answered in one line."""
+    """Ctrl-C, as a terminal sends it, but for the second in which Python itself starts; it is answered in one line.
+
+    Returns:
+        Whether it came before the end.
+    """
     process = _start(*arguments)
     time.sleep(max(1.0, seconds))
     process.send_signal(signal.SIGINT)
     *_, last = process.communicate()[0].decode().splitlines()
-    assert process.returncode == 130
-    assert last.startswith("Interrupted") and "Traceback" not in last
+    assert process.returncode in (0, 130)
+    assert last.startswith("Interrupted" if process.returncode else "Done")
+    return process.returncode == 130
 
 
 def _assert_whole(folder):
@@ -95,9 +100,11 @@ def test_a_job_that_is_stopped_at_any_moment_ends_as_if_it_had_not_been(whole, t
     for _ in range(KILLS):
         _kill(moments.uniform(0.15, 1.0) * seconds, *_job(tmp_path))
         _assert_whole(tmp_path)
+    interrupted = []
     for _ in range(INTERRUPTIONS):
-        _interrupt(moments.uniform(0.0, 0.8) * seconds, *_job(tmp_path))
+        interrupted.append(_interrupt(moments.uniform(0.0, 0.5) * seconds, *_job(tmp_path)))
         _assert_whole(tmp_path)
+    assert any(interrupted)
     _finish(*_job(tmp_path))
     _assert_whole(tmp_path)
     assert _names(tmp_path / "run") == _names(expected / "run")

@@ -57,10 +57,13 @@ def test_experiments_have_tables_of_the_runs_that_made_them():
     canvases = {"96 x 96": {"count_accuracy": 0.9, "count_error": 0.125, "foreground_iou": 0.8}}
     canvases["96 x 96"]["count_accuracy_by_count"] = {"0": 1.0, "7": 0.9, "20": 0.8}
     whole = {**_run(), "likelihood": {"test": likelihood}, "disentanglement": edits, "canvases": canvases}
+    whole["factors"] = {"test": {"label_linear": 0.669, "label_neural": 0.983, "size_linear": 0.86, "mig": 0.08}}
     page = results_page({"lavae": [whole, _run()]})
     assert _cells(page, "Likelihood", "`lavae`")[1:] == ["test", "1", "-80.0", "1.3", "-95.0", "100", "1000"]
     assert _cells(page, "One object edited", "`lavae` | move")[2:5] == ["0.900", "20.000", "0.500"]
     assert _cells(page, "One object edited", "`lavae` | none")[5] == "0.100"
+    told = _cells(page, "What appearances say", "`lavae`")
+    assert (told[1:3], told[3], told[5], told[-1]) == (["0.669", "0.983"], "-", "0.860", "0.080")
     assert _cells(page, "Larger canvases", "`lavae`")[1:] == ["96 x 96", "0-20", "0.9000", "0.125", "0.800"]
 
 

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset, load_dataset
+from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
 from tf_scenes.evaluation.disentanglement import disentanglement
+from tf_scenes.evaluation.factors import factors
 from tf_scenes.evaluation.likelihood import likelihood
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization.figures import reconstruction_sheet
@@ -45,9 +47,13 @@ def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> O
     Raises:
         UserError: If the experiment is not possible with this model or data set.
     """
-    return {"likelihood": _likelihood, "disentanglement": _disentanglement, "canvases": _canvases}[name](
-        config, model, dataset
-    )
+    experiments = {
+        "likelihood": _likelihood,
+        "disentanglement": _disentanglement,
+        "factors": _factors,
+        "canvases": _canvases,
+    }
+    return experiments[name](config, model, dataset)
 
 
 def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
@@ -77,6 +83,17 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
         batch_size=options.evaluation_batch_size,
     )
     return Outcome(results)
+
+
+def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    if not isinstance(dataset, SceneDataset):
+        raise UserError(
+            f"--mode=factors needs a data set whose scenes are drawn, so that factors are known: "
+            f"--dataset={config.data.dataset} is not"
+        )
+    options = config.evaluation
+    results = factors(model, dataset, options.experiment_size, options.evaluation_batch_size, config.job.seed)
+    return Outcome({"test": results})
 
 
 def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:

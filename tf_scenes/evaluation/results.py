@@ -54,6 +54,11 @@ _OUTLINE_MEASURES = {
     "ari_foreground": ("ARI on the foreground", 3),
     "segmentation_covering": ("mean segmentation covering", 3),
 }
+_FACTOR_MEASURES = {
+    f"{factor}_{kind}": f"{factor}, {kind}"
+    for factor in ("label", "color", "size", "angle")
+    for kind in ("linear", "neural")
+} | {"dci_disentanglement": "D", "dci_completeness": "C", "mig": "MIG"}
 _EDIT_MEASURES = {
     "count_kept": "count kept",
     "asked_move": "asked move",
@@ -87,6 +92,7 @@ def results_page(reports: Reports, figures: Sequence[tuple[str, str]] = (), outd
         _likelihood(reports),
         _beside_baselines(reports),
         _disentanglement(reports),
+        _factors(reports),
         _canvases(reports),
     ]
     head = [_HEAD, *([_earlier(outdated)] if outdated else [])]
@@ -298,6 +304,20 @@ def _disentanglement(reports: Reports) -> Optional[str]:
         "of the prior. `none` is the control: the scene is drawn and inferred again without an edit."
     )
     return f"{text}\n\n{_table(['config', 'edit', *_EDIT_MEASURES.values()], rows)}" if rows else None
+
+
+def _factors(reports: Reports) -> Optional[str]:
+    rows = [
+        [f"`{config}`", *(_over_seeds(runs, "factors", "test", name, digits=3) for name in _FACTOR_MEASURES)]
+        for config, runs in _with(reports, "factors")
+    ]
+    text = (
+        "## What appearances say of objects\n\nProbes predict factors of an object from its inferred appearance, in "
+        "scenes of one object; of the VAE, from all latents of the scene, which also say where it is. Labels (shapes "
+        "or digits) and colours: accuracy; sizes and angles: R^2, angles within each shape and up to its symmetries. D "
+        "and C are the disentanglement and completeness of DCI, by random forests; MIG is with 20 bins."
+    )
+    return f"{text}\n\n{_table(['config', *_FACTOR_MEASURES.values()], rows)}" if rows else None
 
 
 def _canvases(reports: Reports) -> Optional[str]:
