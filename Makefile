@@ -1,6 +1,7 @@
 # make train      sets up the environment and runs the main job
 # make test       sets up the environment and runs the tests, but for those that take long
 # make test-all   runs these, too
+# make campaign   tries bad input of all kinds, and stops runs at any moment
 # make demo       shows in about a minute what the shipped models do
 # make reproduce  makes every experiment of docs/results.md and writes runs/results.md; started again, it resumes
 # make lint       checks style and formatting with ruff
@@ -17,7 +18,7 @@ ifneq ($(words $(VENV)),1)
 $(error VENV=$(VENV) must be the path of a folder without spaces, which make cannot handle)
 endif
 
-.PHONY: setup train test test-all demo reproduce lint lock
+.PHONY: setup train test test-all campaign demo reproduce lint lock
 
 setup: $(READY)
 
@@ -45,7 +46,10 @@ test: setup
 	"$(VENV)/bin/python" -m pytest
 
 test-all: setup
-	"$(VENV)/bin/python" -m pytest -m ""
+	"$(VENV)/bin/python" -m pytest -m "not campaign"
+
+campaign: setup
+	"$(VENV)/bin/python" -m pytest -m campaign
 
 demo: setup
 	"$(VENV)/bin/python" tools/demo.py

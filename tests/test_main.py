@@ -356,6 +356,7 @@ def test_results_are_written_from_reports_alone(trained, tmp_path):
     assert failed.returncode != 0 and "has a report yet" in failed.stderr
 
 
+@pytest.mark.slow
 def test_own_images_need_no_ground_truth(tmp_path):
     images = (np.random.RandomState(0).uniform(size=(300, 20, 28)) > 0.8).astype(np.uint8) * 255
     np.savez(tmp_path / "own.npz", images=images)

@@ -140,14 +140,14 @@ def _listed(folder):
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("what", BAD)
 def test_what_is_wrong_is_one_line_and_nothing_is_left_behind(what, folder):
     arguments, words = BAD[what]
     _assert_one_line(folder, [MAIN, *arguments], WITH_PACKAGE, words)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("what", NOT_MAIN)
 def test_so_it_is_with_other_commands(what, folder):
     (script, *arguments), cluster, words = NOT_MAIN[what]

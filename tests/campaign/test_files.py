@@ -118,7 +118,7 @@ def test_whole_files_are_read(name, folder):
     assert answer(_reader(name, folder), str(folder / name)) is None
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_files_are_read_or_refused_by_their_name(name, folder):
     path, read = folder / name, _reader(name, folder)
@@ -141,7 +141,7 @@ def test_damaged_files_are_read_or_refused_by_their_name(name, folder):
     assert refused  # Else nothing was damaged.
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", FILES)
 @hypothesis.settings(CAMPAIGN, max_examples=30)
 @hypothesis.given(content=st.one_of(st.binary(max_size=200), st.text(max_size=60).map(lambda text: text.encode())))

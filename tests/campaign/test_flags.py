@@ -38,7 +38,7 @@ def _not_allowed(field):
     return st.one_of(st.sampled_from((*NO_NUMBERS, *not_finite)), *(each.map(repr) for each in outside))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", [name for name, field in FLAGS.items() if _not_allowed(field) is not None])
 def test_a_value_that_is_not_allowed_is_refused_by_the_name_of_the_flag(name):
     @hypothesis.settings(CAMPAIGN, max_examples=25)
@@ -50,14 +50,14 @@ def test_a_value_that_is_not_allowed_is_refused_by_the_name_of_the_flag(name):
     check()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @hypothesis.settings(CAMPAIGN, max_examples=500)
 @hypothesis.given(st.lists(st.tuples(st.sampled_from(sorted(FLAGS)), st.text()), min_size=1, max_size=3))
 def test_any_text_for_any_flag_is_taken_or_refused(flags):
     answer(config_of, [f"--{name}={value}" for name, value in flags])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @hypothesis.settings(CAMPAIGN, max_examples=500)
 @hypothesis.given(st.lists(st.text(), min_size=1, max_size=3))
 def test_any_argument_is_taken_or_refused(arguments):

@@ -1,6 +1,7 @@
 """Runs that are stopped at any moment, from the first step to the last table: what is there is whole, and goes on."""
 
 import csv
+import functools
 import json
 import os
 import random
@@ -25,7 +26,11 @@ INTERRUPTIONS = 2
 
 def _start(*arguments):
     command = [sys.executable, os.path.join(ROOT, "main.py"), *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=WITH_PACKAGE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # A shell that starts tests in the background has them ignore Ctrl-C.
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=WITH_PACKAGE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=heeds
+    )
 
 
 def _finish(*arguments):
@@ -93,7 +98,7 @@ def whole(tmp_path_factory):
     return path, _finish(*_job(path))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_job_that_is_stopped_at_any_moment_ends_as_if_it_had_not_been(whole, tmp_path):
     expected, seconds = whole
     moments = random.Random(0)
@@ -118,7 +123,7 @@ def test_a_job_that_is_stopped_at_any_moment_ends_as_if_it_had_not_been(whole, t
     ExportedModel(str(tmp_path / "saved"))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_prediction_that_is_killed_at_any_moment_is_made_again(whole, tmp_path):
     (tmp_path / "pictures").mkdir()
     for number in range(12):

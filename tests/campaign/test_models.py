@@ -45,13 +45,13 @@ def _load_damaged(whole, copy, load):
     check()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_damaged_exports(model, tmp_path):
     export(model, SHAPE, str(tmp_path / "whole"), Limits(max_objects=3, largest_side=64), keep_versions=1)
     _load_damaged(tmp_path / "whole", tmp_path / "copy", ExportedModel)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_damaged_checkpoints(model, tmp_path):
     checkpoint = tf.train.Checkpoint(model=model)
     make_manager(checkpoint, str(tmp_path / "whole"), keep=2).save(checkpoint_number=1)

@@ -50,7 +50,7 @@ def _assert_described(outputs, count):
 sides = st.integers(0, LIMIT + 3)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @hypothesis.settings(CAMPAIGN, max_examples=60)
 @hypothesis.given(
     st.integers(0, 2), sides, sides, st.lists(st.tuples(st.floats(0, 1), st.sampled_from(ODD)), max_size=3)
@@ -76,7 +76,7 @@ def _pictures():
     return [*files, _saved(np.asarray(with_alpha), "PNG")]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @hypothesis.settings(CAMPAIGN, max_examples=150)
 @hypothesis.given(st.lists(st.one_of(*(st.one_of(st.just(file), damaged(file)) for file in _pictures())), max_size=2))
 def test_any_files(served, files):
@@ -85,7 +85,7 @@ def test_any_files(served, files):
         _assert_described(outputs, len(files))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @hypothesis.settings(CAMPAIGN, max_examples=100)
 @hypothesis.given(st.data())
 def test_scenes_of_any_values(served, data):

@@ -58,7 +58,7 @@ def _values():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_whatever_a_server_answers(server, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(f"{ROOT}/tools")
     import client
@@ -92,7 +92,7 @@ def test_whatever_a_server_answers(server, tmp_path, monkeypatch, capsys):
     assert refused
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_any_description_of_a_cluster(monkeypatch):
     # What would wait for the others.
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", tf.distribute.get_strategy)

@@ -94,7 +94,7 @@ def test_the_gap_is_that_of_the_definition():
     assert mutual_information_gap(_objects(inferred)) == pytest.approx(np.mean(gaps), abs=0.01)
 
 
-@pytest.mark.slow_for(*LARGE)
+@pytest.mark.slow_for("air", *LARGE)
 @pytest.mark.parametrize("name", ["vae", "air", "discrete_air"])
 def test_of_models_with_and_without_objects(make_config, name):
     config = make_config(

@@ -151,6 +151,7 @@ def test_every_weight_has_a_gradient(shared, name, images):
     assert not missing
 
 
+@pytest.mark.slow_for(*LARGE)
 def test_random_draws_are_a_function_of_seed_and_step(shared, name, images):
     first, same, other = shared(name), shared(name), shared(name, "--seed=1")
     other.set_weights(first.get_weights())
@@ -188,6 +189,7 @@ def test_mixed_precision_trains_and_keeps_probabilities_in_float32(by_precision,
     assert decoded.dtype == tf.float32
 
 
+@pytest.mark.slow_for(*LARGE)
 def test_an_overflow_in_one_group_skips_the_step_of_all_and_lowers_the_scale(build, name, images, monkeypatch):
     model = build(name, "--precision=mixed_float16")
     grouped = GroupedOptimizer(model.optimizer.inner_optimizer.by_group, model.variable_groups)

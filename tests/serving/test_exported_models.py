@@ -23,7 +23,7 @@ from tf_scenes.stack import keras
 SHAPE = (24, 24, 1)
 LIMITS = Limits(max_objects=5, largest_side=64)
 
-pytestmark = pytest.mark.slow_for(*LARGE)
+pytestmark = pytest.mark.slow_for("air", *LARGE)
 
 
 class Exported(NamedTuple):
