@@ -260,16 +260,18 @@ def _require_one_layout(paths: Sequence[str]) -> tuple[Layout, str]:
     Raises:
         UserError: If a file has none that is known, or another one than the first.
     """
-    (first, kind), *others = [(_layout_of(path, _compression_of(path)), _compression_of(path)) for path in paths]
+    first, *others = map(_kind_of, paths)
     for path, other in zip(paths[1:], others):
-        if other != (first, kind):
+        if other != first:
             raise UserError(f"{path} has other records than {paths[0]}: files of one data set are needed")
-    return first, kind
+    return first
 
 
-def _compression_of(path: str) -> str:
+def _kind_of(path: str) -> tuple[Layout, str]:
+    """The layout of a file's records, and their compression."""
     with open_file(path) as file:
-        return "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
+        compression = "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
+    return _layout_of(path, compression), compression
 
 
 def _layout_of(path: str, compression: str) -> Layout:

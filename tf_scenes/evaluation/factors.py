@@ -48,11 +48,6 @@ class Objects:
     classes: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
 
-    def where(self, chosen: np.ndarray) -> "Objects":
-        """Some of the objects, by a mask or indices."""
-        parts = ({name: values[chosen] for name, values in each.items()} for each in (self.classes, self.numbers))
-        return Objects(self.inferred[chosen], *parts)
-
 
 def factors(model: SceneModel, dataset: SceneDataset, num_objects: int, batch_size: int, seed: int) -> dict[str, float]:
     """Measures what a model's appearances say of the objects of its data set.
