@@ -102,6 +102,7 @@ def test_flags_have_the_section_before_the_name_and_say_what_training_depends_on
         (lambda: TrainingOptions(precision="float64"), "--precision=float64"),
         (lambda: DataOptions(min_objects=4), "--min_objects=4"),
         (lambda: DataOptions(image_channels=2), "--image_channels=2"),
+        (lambda: DataOptions(image_channels=4), "--image_channels=4"),
         (lambda: DataOptions(dataset="images", images_path="a", crop_size=7), "--crop_size=7"),
         (lambda: DataOptions(crop_size=64), "--crop_size=64 is for --dataset=images"),
         (lambda: DataOptions(test_path="a"), "--test_path=a is for --dataset=images"),

@@ -125,7 +125,8 @@ class LoadedModel(abc.ABC):
             lengths = ", ".join(f"{name} {len(values)}" for name, values in drawn.items())
             raise UserError(f"the fields of the scene are of different numbers of images: {lengths}")
         if size:
-            require_memory(_BATCH, (*size, self.channels), "scenes")
+            scenes = len(next(iter(drawn.values())))
+            require_memory(scenes, (*size, self.channels), "scenes")
         return _in_turns(lambda part: {"images": self._draw(part, size)}, drawn)["images"]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:

@@ -71,10 +71,6 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "no ELBO for categories": ("--discrete_air.elbo_first_step=1000000",),
             "normalized attributes": ("--discrete_air.normalize_attributes",),
             "attributes by category": ("--discrete_air.attributes_by_category",),
-            "no memory": _NO_MEMORY,
-            "unexplained part alone": _UNEXPLAINED,
-            "pruning": _PRUNING,
-            "nine guesses": _GUESSES,
         },
     ),
     "counting": (

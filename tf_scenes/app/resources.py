@@ -3,13 +3,12 @@
 import contextlib
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, without_node_names
 
 # Of each image at least itself, what is drawn of it, and the gradient of that, in float32.
 _BYTES_OF_A_VALUE = 12
@@ -91,7 +90,7 @@ def _reason(error: tf.errors.OpError) -> str:
     """The line of what TensorFlow says that has the reason, without the names of its functions."""
     lines = error.message.splitlines()
     # Keras puts the name of a layer before it.
-    return re.sub(r"\{\{.*?\}\} ?", "", next((line for line in lines if "OOM" in line), lines[0]))
+    return without_node_names(next((line for line in lines if "OOM" in line), lines[0]))
 
 
 _TOO_LITTLE = "there is not enough memory: choose a lower --batch_size or --evaluation_batch_size, or smaller images"

@@ -70,7 +70,6 @@ class DataOptions(Options):
         "Channels that the images of --dataset=images are converted to: 1, grey, or 3, RGB. Default: what the files "
         "have.",
         lower=1,
-        upper=3,
     )
     crop_size: int = option(
         0,
@@ -156,8 +155,8 @@ class DataOptions(Options):
         return {} if any(path.split(os.sep)[0] == os.pardir for path in paths.values()) else paths
 
     def _check_images(self) -> None:
-        if self.image_channels == 2:
-            raise UserError("--image_channels=2 must be 1 (grey) or 3 (RGB)")
+        if self.image_channels not in (None, 1, 3):
+            raise UserError(f"--image_channels={self.image_channels} must be 1 (grey) or 3 (RGB)")
         if 0 < self.crop_size < 8:
             raise UserError(f"--crop_size={self.crop_size} must be 0, for whole images, or at least 8")
         of_files = ("validation_path", "test_path", "masks_path")

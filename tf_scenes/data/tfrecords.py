@@ -21,7 +21,7 @@ from typing_extensions import override
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, without_node_names
 from tf_scenes.files import open_file
 
 _EXTENSION = ".tfrecords"
@@ -250,7 +250,7 @@ def _damage_as_user_error(paths: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-        reason = error.message.splitlines()[0].replace("{{", "").replace("}}", "")
+        reason = without_node_names(error.message.splitlines()[0])
         raise UserError(f"{', '.join(paths)[:200]}: a record is damaged, or of another kind: {reason[:200]}") from error
 
 

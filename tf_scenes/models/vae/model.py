@@ -108,10 +108,9 @@ class VAE(SceneModel):
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """Decodes latents and crops the result to the canvas, which must not be larger than the area they cover."""
         logits = self.decoder(description[LATENTS])
-        covered = tf.shape(logits)[1:3]
-        large_enough = tf.reduce_all(tf.stack([height, width]) <= covered)
-        words = "input latents must cover the image, with 8 x 8 pixels each; they cover"
-        with tf.control_dependencies([tf.debugging.Assert(large_enough, [words, covered])]):
+        large_enough = tf.reduce_all(tf.stack([height, width]) <= tf.shape(logits)[1:3])
+        words = "input latents must cover the image, with 8 x 8 pixels each; its shape is"
+        with tf.control_dependencies([tf.debugging.Assert(large_enough, [words, tf.shape(description[LATENTS])])]):
             return tf.sigmoid(logits[:, :height, :width])
 
     @override
