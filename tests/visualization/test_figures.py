@@ -222,3 +222,54 @@ def test_the_outline_sheet_shows_what_was_found_above_what_is_there():
     labels = [text.get_text() for text in sheet.axes[0].texts]
     assert {"input", "found", "true"} <= set(labels)
     assert len(figures.outline_sheet([image / 255.0], [found]).axes[0].images) == 2
+
+
+class TwoTones(BrightParts):
+    """A square as large as the object, whose brightness is the sum of its two latents; the second differs most."""
+
+    def encode(self, images, max_objects=None):
+        scene = super().encode(images)
+        shape = [*scene["presence"].shape, 3]
+        self.appearance = np.random.default_rng(0).normal(0.0, [0.02, 0.2, 0.0], shape).astype(np.float32)
+        return {**scene, "locations": tf.zeros([*shape[:2], 2]), "appearance": tf.constant(self.appearance)}
+
+    def geometry(self, description, height, width):
+        return {"boxes": tf.tile([[[0.0, 0.0, 0.5, 0.25]]], [*description["presence"].shape, 1])}
+
+    def sample_description(self, num_scenes, height, width, seed, max_objects):
+        return {
+            "num_objects": tf.ones([num_scenes], tf.int32),
+            "presence": tf.zeros([num_scenes, 1]),
+            "locations": tf.zeros([num_scenes, 1, 2]),
+            "appearance": tf.fill([num_scenes, 1, 3], 9.0),
+        }
+
+    def decode(self, description, height, width):
+        np.testing.assert_array_equal(description["locations"][:, 0], [[(height - 1) / 2, (width - 1) / 2]] * 12)
+        np.testing.assert_array_equal(description["presence"], 1.0)
+        tones = tf.reduce_sum(description["appearance"][:, 0], axis=-1)
+        return tones[:, None, None, None] * tf.ones([1, height, width, 1])
+
+
+def test_the_traversal_sheet_varies_one_latent_of_two_objects_at_a_time(titles):
+    model = TwoTones()
+    empty = np.full((24, 24, 1), 40, np.uint8), np.zeros((24, 24), np.uint8)
+    dataset = _photographs(_photograph(24, 24, (2, 2)), _photograph(24, 24, (2, 2), (12, 12)), empty)
+    figures.traversal_sheet(model, dataset, "test", num_latents=2, values=(-2.0, 0.0, 1.0))
+    images, names, options = titles[0]
+    assert options == {"columns": 6}
+    assert names[:6] == ["z1 = -2", "z1 = +0", "z1 = +1"] * 2 and names[6:] == ["z0 = -2", "z0 = +0", "z0 = +1"] * 2
+    assert images.shape[1:] == (20, 20, 1)  # Objects are 12 pixels high.
+    first, second = model.appearance[0, 0], model.appearance[1, 0]
+    expected = [
+        [each[0] + each[2] + value if latent == 1 else each[1] + each[2] + value for value in (-2.0, 0.0, 1.0)]
+        for latent in (1, 0)
+        for each in (first, second)
+    ]
+    np.testing.assert_allclose(images[:, 0, 0, 0], np.ravel(expected), atol=1e-6)
+
+
+def test_there_is_no_traversal_sheet_without_appearances_or_objects(small_scenes):
+    assert figures.traversal_sheet(BrightParts(), small_scenes, "test") is None
+    empty = np.full((24, 24, 1), 40, np.uint8), np.zeros((24, 24), np.uint8)
+    assert figures.traversal_sheet(TwoTones(), _photographs(empty), "test") is None

@@ -12,26 +12,35 @@ from matplotlib.figure import Figure
 from tf_scenes.data.contrast import stretched
 from tf_scenes.data.datasets import Dataset
 from tf_scenes.descriptions import (
+    APPEARANCE,
     ATTRIBUTES,
+    BACKGROUND,
     BOXES,
     CATEGORY,
     LOCATIONS,
     NUM_OBJECTS,
     PRESENCE,
     SIZES,
+    Role,
     as_arrays,
+    as_tensors,
     by_object,
+    has_objects,
+    is_present,
+    of_role,
 )
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.evaluation.sweep import SWEPT_VALUES
-from tf_scenes.models.scene_model import SceneModel
+from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel
 from tf_scenes.visualization import plots
 
 # Of larger images the middle is shown: cells are too small for more, and it would take long.
 _LARGEST_SIDE = 512
 # Of images that are inferred at once.
 _MOST_PIXELS = 2**19
+# Images that are searched for objects to draw, and what is left free around these, in pixels.
+_SEARCHED_IMAGES, _MARGIN = 32, 8
 
 
 class _Example(NamedTuple):
@@ -213,6 +222,55 @@ def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = SWEP
     return plots.image_grid(images, titles, columns=model.num_categories)
 
 
+def traversal_sheet(
+    model: SceneModel, dataset: Dataset, split_name: str, num_latents: int = 8, values: Sequence[float] = SWEPT_VALUES
+) -> Optional[Figure]:
+    """Two objects, each drawn alone with different values of one latent of its appearance at a time.
+
+    Args:
+        model: Trained model.
+        dataset: Data set.
+        split_name: Name of the held-out split in whose first images the objects are found.
+        num_latents: Most latents shown, a row each: those whose posterior means differ most between objects.
+        values: Values of the latent, from left to right, in standard deviations of its prior.
+
+    Returns:
+        The figure; None if the model has no Gaussian appearances, or finds no object.
+    """
+    found, side = _found_objects(model, dataset, split_name)
+    if APPEARANCE not in found or not len(found[APPEARANCE]):
+        return None
+    latents = np.argsort(-found[APPEARANCE].var(axis=0), kind="stable")[:num_latents]
+    shown = min(2, len(found[APPEARANCE]))
+    drawn = [(latent, number, value) for latent in latents for number in range(shown) for value in values]
+    prior = as_arrays(model.sample_description(len(drawn), side, side, tf.constant([0, 0]), 1))
+    description = {name: np.zeros_like(field) if name == BACKGROUND else field for name, field in prior.items()}
+    description[PRESENCE] = np.ones_like(description[PRESENCE])
+    description[LOCATIONS] = np.full_like(description[LOCATIONS], (side - 1) / 2.0)
+    for name, field in found.items():
+        description[name] = field[[number for _, number, _ in drawn]][:, None]
+    for row, (latent, _, value) in enumerate(drawn):
+        description[APPEARANCE][row, 0, latent] = value
+    images = model.decode(as_tensors(description), side, side).numpy()
+    titles = [f"z{latent} = {value:+g}" for latent, _, value in drawn]
+    return plots.image_grid(images, titles, columns=shown * len(values))
+
+
+def _found_objects(model: SceneModel, dataset: Dataset, split_name: str) -> tuple[dict[str, np.ndarray], int]:
+    """Appearances of all objects in the first images, `[objects, ...]`, and the side of a canvas for each in pixels."""
+    found, sides = [], [float(SMALLEST_SIDE)]
+    for images in _of_one_size(list(_examples(dataset, split_name, _SEARCHED_IMAGES))):
+        description = model.encode(images)
+        if not has_objects(description):
+            return {}, SMALLEST_SIDE
+        boxes = model.geometry(description, *images.shape[1:3])[BOXES].numpy() * np.tile(images.shape[1:3], 2)
+        scene = as_arrays(description)
+        present = is_present(scene)
+        sides.extend((boxes[present][:, 2:] - boxes[present][:, :2]).max(axis=1) + _MARGIN)
+        found.append({name: field[present] for name, field in of_role(scene, Role.APPEARANCE).items()})
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}, int(max(sides))
+
+
 def edit_sheet(
     images: np.ndarray, inferred: Mapping[str, np.ndarray], script: Sequence[Edit], pictures: np.ndarray
 ) -> Figure:
@@ -248,6 +306,9 @@ def write_figures(model: SceneModel, dataset: Dataset, split_names: Sequence[str
         sheets.update({f"descriptions_{name}": description_sheet(model, dataset, name) for name in split_names})
     if model.num_attributes:
         sheets["attributes"] = attribute_sheet(model, 28)
+    traversals = traversal_sheet(model, dataset, split_names[0])
+    if traversals is not None:
+        sheets["traversals"] = traversals
     sheets["prior_samples"] = generated_sheet(*sample_scenes(model, 32, *dataset.image_shape[:2], seed))
     paths = []
     for name, sheet in sheets.items():
