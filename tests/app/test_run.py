@@ -1,8 +1,11 @@
-"""The order of training and reports."""
+"""The order of training and reports, and what follows the last step."""
 
 import pytest
+import tensorflow as tf
 
-from tf_scenes.app.run import stretches
+from tests.models.model_table import COMMON, MODELS
+from tf_scenes.app.run import Run, stretches
+from tf_scenes.models.vae.model import VAE
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,16 @@ def test_reports_are_made_after_multiples_and_the_last_step(first, last, expecte
         reports += range(step + steps, end + 1, steps)
         step = end
     assert reports == sorted({*(each for each in range(30, last + 1, 30) if each > first), *([last] if parts else [])})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "expected"), [(0, []), (5, [4, 4])])
+def test_the_model_is_calibrated_after_the_last_step_on_so_many_images_or_not_at_all(
+    make_config, tmp_path, monkeypatch, size, expected
+):
+    calls = []
+    monkeypatch.setattr(VAE, "calibrate", lambda self, images: calls.append([len(batch) for batch in images]))
+    flags = ("--train_steps=2", "--steps_per_report=1", "--batch_size=4", f"--calibration_size={size}")
+    config = make_config(*COMMON, *MODELS["vae"], *flags, "--report_size=4", f"--run_dir={tmp_path}")
+    Run(config, tf.distribute.get_strategy()).train()
+    assert calls == ([expected] if expected else [])

@@ -198,7 +198,7 @@ class Run:
         calibration = self.dataset.training_batches(options.batch_size, self.config.job.seed)
         calibration = calibration.take(-(-options.calibration_size // options.batch_size))
         on_all_workers = [
-            callbacks.Calibrate(calibration, options.train_steps),
+            *([callbacks.Calibrate(calibration, options.train_steps)] if options.calibration_size else []),
             callbacks.TrainingTime(self._train_seconds),
             callbacks.SaveCheckpoint(manager),
             keras.callbacks.TerminateOnNaN(),

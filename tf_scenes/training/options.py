@@ -56,8 +56,8 @@ class TrainingOptions(Options):
     calibration_size: int = option(
         2_000,
         "Number of training images on which the model is calibrated after the last step (LAVAE: its threshold for "
-        "counting objects).",
-        lower=1,
+        "counting objects); 0 leaves it as it was trained. LAVAE's paper: 0.",
+        lower=0,
     )
     keep_checkpoints: int = option(3, "Number of newest checkpoints that are kept.", lower=1, affects_training=False)
 
