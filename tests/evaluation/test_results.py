@@ -22,6 +22,7 @@ def _cells(page, section, start):
 
 def test_means_and_deviations_over_seeds_stand_beside_the_papers_numbers():
     runs = [_run(count_accuracy=0.98, correspondence=0.9), _run(count_accuracy=0.99, correspondence=0.96)]
+    runs[0]["train_seconds"] += 600.0  # Beside other work: the shorter time is the one that says something.
     page = results_page({"discrete_air_multi_sprites": runs, "air_multi_sprites": [_run()]})
     cells = _cells(page, "Counting", "`discrete_air_multi_sprites`")
     deviation = np.std([0.98, 0.99], ddof=1)
@@ -29,7 +30,7 @@ def test_means_and_deviations_over_seeds_stand_beside_the_papers_numbers():
     assert cells[4] == "0.985" and cells[7] == "0.945 in the table, 0.956 in the text; best 0.967"
     assert cells[5] == "0.9155 ± 0.0000"
     assert cells[6].startswith("0.9300 ± ")
-    assert cells[10:] == ["0.096", "36 ± 0"]
+    assert cells[10:] == ["0.096", "36"]
     second = _cells(page, "Each seed", "`discrete_air_multi_sprites`, seed 3 | 0.99")
     assert second[1:] == ["0.9900", "0.9155", "0.9600", "-", "0.0011", "36"]
     assert "`air_multi_sprites`" not in page.split("## Each seed")[1].split("\n## ")[0]
@@ -89,7 +90,7 @@ def test_real_images_stand_beside_classical_segmentation_and_in_no_other_table()
     mean = _cells(page, "Real images", "`nuclei`, mean of 2 seeds | test |")
     deviation = np.std([0.75, 0.81], ddof=1)
     assert mean[2:4] == [f"0.780 ± {deviation:.3f}", "0.600 ± 0.000"]
-    assert mean[10] == "36 ± 0"
+    assert mean[10] == "36"
     rest = ["0.600", "0.500", "0.888", "0.700", "1.25", "0.050", "0.400", "36"]
     assert _cells(page, "Real images", "`nuclei`, seed 0 | test |")[2:] == ["0.750", *rest]
     assert _cells(page, "Real images", "`nuclei`, seed 2 | test |")[2:] == ["0.810", *rest]
