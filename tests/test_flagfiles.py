@@ -77,6 +77,11 @@ def test_comments_and_empty_lines_say_nothing(folder):
     assert flagfiles.expand([f"--flagfile={folder / 'noted.cfg'}"]) == ["--seed=3", "--mnist_path=a#b"]
 
 
+def test_a_mark_of_the_byte_order_before_the_text_is_no_part_of_it(folder):
+    (folder / "marked.cfg").write_bytes("\N{BYTE ORDER MARK}--seed=3\r\n".encode())
+    assert flagfiles.expand([f"--flagfile={folder / 'marked.cfg'}"]) == ["--seed=3"]
+
+
 def test_what_comes_after_two_dashes_is_left_alone():
     assert flagfiles.expand(["--seed=1", "--", "--flagfile=none.cfg"]) == ["--seed=1", "--", "--flagfile=none.cfg"]
 

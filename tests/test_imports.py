@@ -13,8 +13,8 @@ PACKAGE = pathlib.Path(ROOT) / "tf_scenes"
 # From the ground up: a room imports from itself and from those before it.
 ROOMS = (
     ("errors", "stack", "shipped"),
-    ("options", "files", "flagfiles", "descriptions"),
-    ("array_files", "distributions", "layers"),
+    ("options", "files", "descriptions"),
+    ("array_files", "flagfiles", "distributions", "layers"),
     ("data", "training"),
     ("models",),
     ("editing",),

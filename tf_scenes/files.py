@@ -73,9 +73,10 @@ def require_writable(folder: str, flag: str, tries: bool = True) -> None:
             _try_writing(folder, missing)
         else:
             _require_permission(path)
-    except OSError as error:
+    except (OSError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "too many folders within one another"
         raise UserError(
-            f"--{flag}={folder} cannot be written to ({error.strerror}): a folder, or the name of a new one, is needed"
+            f"--{flag}={folder} cannot be written to ({reason}): a folder, or the name of a new one, is needed"
         ) from error
 
 
@@ -200,9 +201,11 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
         UserError: If the file does not exist or is not a text file.
     """
     try:
-        with open(find_shipped(path), encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_file(find_shipped(path)) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"cannot read --{flag}={path}: {error.strerror}") from error
+    except ValueError as error:
         raise UserError(f"cannot read --{flag}={path}: {error}") from error
     split = [(f"line {number} of {path}", line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
     return [(where, words) for where, words in split if words]

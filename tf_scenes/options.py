@@ -129,7 +129,7 @@ def _checked_value(name: str, field: dataclasses.Field, value: Any) -> Any:
     if expected is str and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
         raise UserError(f"--{name}={value!r} must be one line of text in UTF-8")
     lower, upper, choices = (field.metadata[key] for key in ("lower", "upper", "choices"))
-    if expected is float and not math.isfinite(value):
+    if expected is float and not abs(value) < math.inf:  # NaN is not below anything.
         raise UserError(f"--{name}={value} must be a finite number")
     too_low, too_high = lower is not None and value < lower, upper is not None and value > upper
     if too_low or too_high or (choices and value not in choices):

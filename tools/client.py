@@ -67,6 +67,8 @@ def _read(path: str) -> tuple[Image.Image, bytes]:
         ValueError: If it is no picture of a kind that encoders take.
         OSError: If it cannot be read.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError("not a file")  # A pipe or a device might never end.
     with open(path, "rb") as file:
         image_bytes = file.read()
     try:

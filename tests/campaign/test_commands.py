@@ -21,6 +21,17 @@ GREEDY = ("--vae.channels=4", "--model=vae", "--image_size=4096", "--sprite_size
 # Arguments, and what the line says.
 BAD = {
     "no flags": ((), "nothing to do without flags"),
+    "two dashes alone": (("--",), "nothing to do without flags"),
+    "a run in a thousand folders": ((*TINY, f"--run_dir={'x/' * 1_200}y"), "too many folders within one another"),
+    "a number of thousands of digits": ((*TINY, f"--canvas_sizes={'1' * 5_000}"), "must be whole numbers from 8 to"),
+    "a file where a version goes": (
+        (*TINY, "--run_dir=run", "--export_dir=numbered"),
+        "--export_dir=numbered cannot be written to: encoder/1 in it must be a folder",
+    ),
+    "a file where a version is written": (
+        (*TINY, "--run_dir=run", "--export_dir=begun"),
+        "--export_dir=begun cannot be written to: decoder/unfinished in it must be a folder",
+    ),
     "a stray word": (("stray",), "unknown argument 'stray'"),
     "a flag that does not exist": (("--batchsize=3",), "Did you mean: batch_size"),
     "a flag without its value": ((*TINY, "--seed"), "seed"),
@@ -99,6 +110,7 @@ NOT_MAIN = {
     "a cluster that is none": (("main.py", *TINY, "--strategy=multi_worker"), "{}", "TF_CONFIG"),
     "a client without a server": (("tools/client.py", "picture.png", "--server=localhost:1"), "", "picture.png: "),
     "a client without a picture": (("tools/client.py", "none.png"), "", "none.png"),
+    "a client with a device": (("tools/client.py", "/dev/zero"), "", "/dev/zero: not a file"),
     "a client with a text": (("tools/client.py", "text.txt"), "", "text.txt"),
     "an export that does not exist": (("tools/check_export.py", "none"), "", "none holds no exported model"),
     "an export that is damaged": (("tools/check_export.py", "damaged"), "", "damaged/encoder/1 cannot be loaded"),
@@ -121,11 +133,13 @@ def folder(tmp_path_factory):
     (path / "edits.txt").write_text("swap 0 1\n")
     (path / "empty.cfg").write_text("# Nothing yet.\n")
     for folder, name, text in (
+        ("numbered/encoder", "1", ""),
+        ("begun/decoder", "unfinished", ""),
         ("blocked", "checkpoints", ""),
         ("served", "models.config", "garbage"),
         ("described", "model.json", '{"paths": 5}'),
     ):
-        (path / folder).mkdir()
+        (path / folder).mkdir(parents=True)
         (path / folder / name).write_text(text)
     (path / "circle.cfg").write_text("--flagfile=circle.cfg\n")
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(path / "picture.png")

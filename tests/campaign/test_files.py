@@ -3,7 +3,10 @@
 import gzip
 import io
 import json
+import os
 import struct
+import tracemalloc
+import zipfile
 
 import hypothesis
 import numpy as np
@@ -48,9 +51,12 @@ def _npz(write=np.savez, **arrays):
     return file.getvalue()
 
 
+def _idx_bytes(values):
+    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
 def _idx(values):
-    header = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    return gzip.compress(header + values.tobytes(), mtime=0)
+    return gzip.compress(_idx_bytes(values), mtime=0)
 
 
 DIGITS = RANDOM.randint(0, 256, (12, 28, 28)).astype(np.uint8)
@@ -116,6 +122,45 @@ def _reader(name, folder):
 def test_whole_files_are_read(name, folder):
     (folder / name).write_bytes(FILES[name][0])
     assert answer(_reader(name, folder), str(folder / name)) is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pipes_are_not_waited_for(name, folder):
+    path = folder / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    try:
+        assert name in answer(_reader(name, folder), str(path))
+    finally:
+        path.unlink()
+
+
+def _zipped(array):
+    """An archive with an array that goes on for 100 million bytes after the end that its header says."""
+    file, member = io.BytesIO(), io.BytesIO()
+    np.save(member, array)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", member.getvalue() + bytes(100_000_000))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("arrays.npz", _zipped(RGB)),
+        ("t10k-images-idx3-ubyte.gz", gzip.compress(_idx_bytes(DIGITS) + bytes(100_000_000), mtime=0)),
+    ],
+    ids=["npz", "idx"],
+)
+def test_a_small_file_that_expands_is_refused_before_it_takes_memory(name, content, folder):
+    (folder / name).write_bytes(content)
+    tracemalloc.start()
+    try:
+        said = answer(FILES[name][1], str(folder / name))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert name in said and "header says" in said
 
 
 @pytest.mark.campaign

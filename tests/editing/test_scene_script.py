@@ -35,8 +35,12 @@ def test_lines_become_objects(tmp_path):
         ("circle 1 2 3 4", "allowed are square, ellipse, 0 to 2"),
         ("3 1 2 3 4", "category '3'"),
         ("\nsquare 1 x 3 4", "line 2"),
-        ("square 1 2 0 4", "size above 0"),
-        ("square nan 2 3 4", "finite"),
+        ("square 1 2 0 4", "size must be at least 0.01"),
+        ("square 1 2 1e-46 4", "size must be at least 0.01"),
+        ("square nan 2 3 4", "between -1,000,000 and 1,000,000"),
+        ("square 1e39 2 3 4", "between -1,000,000 and 1,000,000"),
+        ("1" * 5_000 + " 1 2 3 4", "has the category '1{50}': allowed"),
+        ("² 1 2 3 4", "has the category '²'"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, text, message):

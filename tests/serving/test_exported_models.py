@@ -18,6 +18,7 @@ from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits, encoder_signatures
+from tf_scenes.serving.versions import newest, versions
 from tf_scenes.stack import keras
 
 SHAPE = (24, 24, 1)
@@ -280,6 +281,14 @@ def test_the_exported_encoder_holds_what_its_outputs_need_and_no_more(exported):
     assert size <= whole - unneeded
     assert size > 0.3 * (whole - unneeded)
     assert optimizers > size
+
+
+def test_only_folders_with_a_number_as_it_is_written_are_versions(tmp_path):
+    for name in ("1", "12", "007", "²", "٣", "-1", "unfinished", "1x"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "20").write_text("a file")
+    assert versions(str(tmp_path)) == [1, 12] and versions(str(tmp_path / "none")) == []
+    assert newest(str(tmp_path)) == str(tmp_path / "12")
 
 
 def test_versions_appear_whole_and_only_the_newest_stay(make_config, tmp_path):

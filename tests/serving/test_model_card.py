@@ -84,6 +84,8 @@ def test_a_card_for_real_images_has_the_classical_numbers_beside_its_own():
     assert "| squared error per pixel | 0.001 | - |" in card
     assert "F1" not in card and "count accuracy" not in card  # Not measured, or of no use with many objects.
     assert "a user's own images, in crops of 48 x 48 pixels, without labels" in card
+    quoted = model_card("e", {**report, "data": {"images_path": "x`<b>"}}, finds_objects=True)
+    assert "the images of `x'<b>`" in quoted
     named = model_card("saved_models/nuclei", {**report, "data": {"images_path": "data/nuclei"}}, finds_objects=True)
     assert "the images of `data/nuclei`, in crops" in named
 

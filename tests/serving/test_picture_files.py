@@ -148,6 +148,24 @@ def test_a_large_size_is_refused_before_it_takes_memory(decode, file):
     )  # Kilobytes; the PNGs would take 576,000.
 
 
+_TINY_BLOCKS = {"in one extension": (b"\x21\xfe", b"\x01x", b"\0"), "of their own": (b"", b"\x21\xfe\x01x\0", b"")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extensions", _TINY_BLOCKS.values(), ids=_TINY_BLOCKS)
+def test_tiny_blocks_are_not_walked_through_for_long(decode, extensions):
+    """A loop takes microseconds a block, and a picture has at most one for each 255 of its bytes."""
+    file = _file(_images()["L"], "GIF")
+    place = file.index(b"\x2c\0\0\0\0")
+    few, many = (
+        b"".join([file[:place], extensions[0], count * extensions[1], extensions[2], file[place:]])
+        for count in (1_000, 70_000)
+    )
+    np.testing.assert_array_equal(decode[1](tf.constant([few])), decode[1](tf.constant([file])))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image_bytes"):
+        decode[1](tf.constant([many]))
+
+
 def _refused():
     good, image = {}, _images()
     for kind in ("PNG", "JPEG", "GIF", "BMP"):

@@ -98,7 +98,8 @@ def _parse(arguments: list[str]) -> list[str]:
     if "--version" in arguments[1:]:
         _print(f"tf_scenes {__version__}")
         sys.exit(0)
-    if not arguments[1:]:  # All defaults: the paper's training, which takes days without a GPU. Nobody means that.
+    # All defaults are the paper's training, which takes days without a GPU. Nobody means that.
+    if not set(arguments[1:]) - {"--"}:
         sys.exit(f"Error: nothing to do without flags: try {command} --flagfile=configs/lavae.cfg, or see --help")
     topic = command_help.topic(arguments[1:])
     if topic is None:

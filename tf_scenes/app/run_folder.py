@@ -9,7 +9,7 @@ from tf_scenes.config import RUN_FLAGS, RUN_MODEL, Config, flag_differences
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json, require_kinds, require_writable
 from tf_scenes.serving.server_config import server_config
-from tf_scenes.serving.versions import PARTS
+from tf_scenes.serving.versions import names_of_folders
 
 # In a run's folder.
 CHECKPOINTS, LOGS = "checkpoints", "logs"
@@ -55,7 +55,7 @@ def check_places(config: Config) -> None:
                 "under which the model can be served"
             )
         require_writable(job.export_dir, "export_dir", tries)
-        require_kinds(job.export_dir, "export_dir", PARTS, ("report.json", "README.md"))
+        require_kinds(job.export_dir, "export_dir", names_of_folders(job.export_dir), ("report.json", "README.md"))
         server_config(job.export_dir)
 
 

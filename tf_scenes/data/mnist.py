@@ -1,6 +1,7 @@
 """MNIST digits, read from any of the formats in which they are distributed."""
 
 import gzip
+import math
 import os
 import struct
 import zlib
@@ -11,6 +12,7 @@ import numpy as np
 from tf_scenes.array_files import read_arrays
 from tf_scenes.data import user_arrays
 from tf_scenes.errors import UserError
+from tf_scenes.files import open_file
 
 _HOW_TO_PROVIDE = (
     "set --mnist_path to a folder with MNIST's IDX .gz files (train-... or t10k-images-idx3-ubyte.gz and "
@@ -19,6 +21,8 @@ _HOW_TO_PROVIDE = (
 
 
 _LARGEST_LABEL = 9
+# Bytes that are read of one file; MNIST's largest has 47 million.
+_LARGEST_IDX = 2**31
 
 
 class Digits(NamedTuple):
@@ -107,14 +111,16 @@ def _mnist_from_idx(path: str) -> tuple[list[np.ndarray], list[np.ndarray], str]
 
 def _read_idx(path: str, dimensions: int) -> np.ndarray:
     try:
-        with gzip.open(path, "rb") as file:
-            content = file.read()
+        with open_file(path) as packed, gzip.GzipFile(fileobj=packed) as file:
+            header = file.read(4 + 4 * dimensions)
+            if len(header) < 4 + 4 * dimensions or header[:4] != bytes([0, 0, 8, dimensions]):
+                raise UserError(f"{path} is not an IDX file of unsigned bytes with {dimensions} dimensions")
+            shape = struct.unpack(f">{dimensions}I", header[4:])
+            size = math.prod(shape)
+            content = file.read(min(size, _LARGEST_IDX) + 1)  # A small file can expand to more than there is memory.
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path} as a gzipped IDX file ({error}): {_HOW_TO_PROVIDE}") from error
-    header = 4 + 4 * dimensions
-    if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
-        raise UserError(f"{path} is not an IDX file of unsigned bytes with {dimensions} dimensions")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
-        raise UserError(f"{path} is cut off: its header says {shape}, but {len(content) - header} bytes follow")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    if len(content) != size:
+        follow = f"only {len(content)}" if len(content) < size else "more"
+        raise UserError(f"{path} is damaged: its header says {shape}, but {follow} bytes follow")
+    return np.frombuffer(content, np.uint8).reshape(shape)

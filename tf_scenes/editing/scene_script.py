@@ -24,6 +24,9 @@ _SYNTAX = (
     "size are in pixels, angle is in degrees; # begins a comment"
 )
 
+# Numbers that networks and transformations of images can compute with.
+_LARGEST, _SMALLEST_SIZE = 1_000_000, 0.01
+
 
 @dataclasses.dataclass(frozen=True)
 class ScriptedObject:
@@ -77,22 +80,21 @@ def _read_object(
         raise UserError(
             f"{where} has {len(words)} values, 5 at least and {5 + num_attributes} at most are needed: {_SYNTAX}"
         )
-    name = words[0]
-    if name in categories:
-        category = categories[name]
-    elif name.isdecimal() and int(name) < num_categories:
-        category = int(name)
-    else:
+    numbers = {**{str(number): number for number in range(num_categories)}, **categories}
+    if words[0] not in numbers:
         allowed = ", ".join([*categories, f"0 to {num_categories - 1}"])
-        raise UserError(f"{where} has the category '{name}': allowed are {allowed}")
+        raise UserError(f"{where} has the category '{words[0][:50]}': allowed are {allowed}")
     try:
         x, y, size, angle, *attributes = (float(word) for word in words[1:])
     except ValueError as error:
         raise UserError(f"{where} has a value that is not a number: {_SYNTAX}") from error
-    if not all(map(math.isfinite, (x, y, size, angle, *attributes))) or size <= 0:
-        raise UserError(f"{where}: numbers must be finite, and the size above 0")
+    if not all(abs(number) <= _LARGEST for number in (x, y, size, angle, *attributes)) or size < _SMALLEST_SIZE:
+        raise UserError(
+            f"{where}: numbers must lie between -{_LARGEST:,} and {_LARGEST:,}, and the size must be at least "
+            f"{_SMALLEST_SIZE}"
+        )
     attributes = tuple(attributes) + (0.0,) * (num_attributes - len(attributes))
-    return ScriptedObject(category, x, y, size, math.radians(angle), attributes)
+    return ScriptedObject(numbers[words[0]], x, y, size, math.radians(angle), attributes)
 
 
 def scripted_description(objects: Sequence[ScriptedObject], example: Mapping[str, np.ndarray]) -> Description:

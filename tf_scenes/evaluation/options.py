@@ -94,7 +94,7 @@ class EvaluationOptions(Options, affects_training=False):
     @override
     def check(self) -> None:
         words = self.canvas_sizes.split(",")
-        if not all(word.strip().isdecimal() and 8 <= int(word) <= 4_096 for word in words):
+        if not all(word.strip().isdecimal() and len(word) < 10 and 8 <= int(word) <= 4_096 for word in words):
             raise UserError(
                 f"--canvas_sizes={self.canvas_sizes} must be whole numbers from 8 to 4096, separated by commas"
             )

@@ -14,9 +14,7 @@ from tf_scenes.files import write_json
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.serving import warmup
 from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
-from tf_scenes.serving.versions import IDENTITY, PARTS, versions
-
-_UNFINISHED = "unfinished"
+from tf_scenes.serving.versions import IDENTITY, PARTS, UNFINISHED, versions
 
 
 def export(
@@ -68,7 +66,7 @@ def export(
 @contextlib.contextmanager
 def _unfinished_folders(folder: str) -> Iterator[dict[str, str]]:
     """Temporary folders for both halves; what is left in them, now or from an export that was killed, is removed."""
-    unfinished = {part: os.path.join(folder, part, _UNFINISHED) for part in PARTS}
+    unfinished = {part: os.path.join(folder, part, UNFINISHED) for part in PARTS}
     for path in unfinished.values():
         shutil.rmtree(path, ignore_errors=True)
     try:

@@ -127,7 +127,7 @@ def _data(report: Report) -> str:
     flags = report["flags"]
     if flags["dataset"] == "images":
         path = report.get("data", {}).get("images_path")
-        of = f"the images of `{path}`" if path else "a user's own images"
+        of = "the images of `" + path.replace("`", "'") + "`" if path else "a user's own images"
         crops = f", in crops of {flags['crop_size']} x {flags['crop_size']} pixels" if flags.get("crop_size") else ""
         return f"Data: {of}{crops}, without labels."
     size, objects = (

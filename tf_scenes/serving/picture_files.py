@@ -18,6 +18,9 @@ _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM")
 _HEAD = 32
 # First byte of an extension in a GIF file.
 _GIF_EXTENSION = 0x21
+# Of the blocks of a GIF file that are looked at before or in its first picture, at 255 bytes each. More would take
+# seconds, and would be a picture that is too large, or tiny blocks.
+_MOST_BLOCKS = 2**16
 # Red, green and blue in brightness, in 65,536ths: ITU-R BT.601, as Pillow has them. Grey stays as it is.
 _BRIGHTNESS = (19_595, 38_470, 7_471)
 
@@ -141,9 +144,16 @@ def _with_end(file: tf.Tensor) -> tf.Tensor:
 
 def _first_picture(values: tf.Tensor) -> tf.Tensor:
     """Place of the descriptor of a GIF file's first picture: after its colours and the extensions before it."""
-    start = _after_colors(values, tf.constant(10), others=2)
+
+    def step(place: tf.Tensor, in_blocks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size = _byte(values, place)
+        return place + tf.where(in_blocks, 1 + size, 2), tf.logical_not(in_blocks) | (size > 0)
+
     return tf.while_loop(
-        lambda place: _byte(values, place) == _GIF_EXTENSION, lambda place: (_after_blocks(values, place + 2),), [start]
+        lambda place, in_blocks: in_blocks | (_byte(values, place) == _GIF_EXTENSION),
+        step,
+        [_after_colors(values, tf.constant(10), others=2), tf.constant(False)],
+        maximum_iterations=_MOST_BLOCKS,
     )[0]
 
 
@@ -162,7 +172,10 @@ def _after_colors(values: tf.Tensor, place: tf.Tensor, others: int) -> tf.Tensor
 def _after_blocks(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     """The place after a chain of blocks, each of which begins with its size, until one of size 0."""
     last = tf.while_loop(
-        lambda place: _byte(values, place) > 0, lambda place: (place + 1 + _byte(values, place),), [place]
+        lambda place: _byte(values, place) > 0,
+        lambda place: (place + 1 + _byte(values, place),),
+        [place],
+        maximum_iterations=_MOST_BLOCKS,
     )[0]
     return last + 1
 
