@@ -63,20 +63,30 @@ def test_pictures_show_the_reconstruction_and_then_each_edit():
 
 def test_images_with_enough_objects_are_chosen():
     class Scenes:
+        held_out = ("test", "test_7")
+
         def evaluation_batches(self, split_name, batch_size, limit):
-            assert split_name == "test"
+            if split_name == "test_7":
+                yield {"images": tf.constant(_dots([(0, 1, 1.0), (2, 2, 1.0), (3, 4, 1.0), (5, 1, 1.0)]))}
+                return
             yield {"images": tf.constant(_dots([(1, 1, 1.0)], [(1, 1, 1.0), (2, 2, 1.0)], []))}
             yield {"images": tf.constant(_dots([(0, 0, 1.0), (5, 5, 1.0), (1, 5, 1.0)], [(3, 3, 1.0), (4, 4, 1.0)]))}
 
     edits = [Edit("swap 0 1", "swap", (0, 1), ())]
     images = interventions.images_to_edit(Scenes(), Corners(), edits, 2)
     np.testing.assert_array_equal((images > 0).sum(axis=(1, 2, 3)), [2, 3])
-    with pytest.raises(UserError, match="names 8 objects, and no test image has as many"):
+    with pytest.raises(UserError, match="names 8 objects, and no image of test has as many"):
         interventions.images_to_edit(Scenes(), Corners(), [Edit("remove 7", "remove", (7,), ())], 2)
+    (image,) = interventions.images_to_edit(Scenes(), Corners(), edits, 2, "test_7")
+    assert (image > 0).sum() == 4
+    with pytest.raises(UserError, match=r"--edit_split=test_9 is no held-out split .*: they are test, test_7"):
+        interventions.images_to_edit(Scenes(), Corners(), edits, 2, "test_9")
 
 
 class Sizes:
     """Batches of images of different sizes, with a number of dots in each."""
+
+    held_out = ("test",)
 
     def __init__(self, *batches):
         self._batches = batches

@@ -1,7 +1,10 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_scenes.app import experiments
 from tf_scenes.evaluation.disentanglement import AppearanceDistance, disentanglement
 
 SIZE, SLOTS, PRIOR_SCALE = 40, 5, 4.0
@@ -120,3 +123,24 @@ def test_appearances_are_compared_in_units_of_their_prior():
     angle = (2 * np.pi - 6.0) / (np.pi / np.sqrt(3.0))
     expected = np.sqrt((2.0**2 + 1.0**2 + angle**2) / 3.0)
     np.testing.assert_allclose(AppearanceDistance(prior)(zero, other), [expected], rtol=0.05)
+
+
+def test_each_test_split_has_its_own_rows(make_config, monkeypatch):
+    calls = []
+
+    def measured(model, dataset, split_name, **options):
+        calls.append((split_name, options))
+        return {"none": {"scenes": len(calls)}, "move": {"scenes": 10 * len(calls)}}
+
+    monkeypatch.setattr(experiments, "disentanglement", measured)
+    config = make_config("--mode=disentanglement", "--sprite_size=12", "--experiment_size=30")
+    dataset = types.SimpleNamespace(test_splits=["test", "test_7"])
+    assert experiments.measure("disentanglement", config, Dots(), dataset).results == {
+        "none": {"scenes": 1},
+        "move": {"scenes": 10},
+        "none, test_7": {"scenes": 2},
+        "move, test_7": {"scenes": 20},
+    }
+    batch_size = config.evaluation.evaluation_batch_size
+    options = {"num_images": 30, "clearance": 12.0, "batch_size": batch_size}
+    assert calls == [("test", options), ("test_7", options)]

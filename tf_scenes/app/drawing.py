@@ -82,7 +82,7 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
         images = images / np.float32(255)
     else:
         dataset = load_dataset(config.data, config.job.seed)
-        images = interventions.images_to_edit(dataset, codec, script, options.num_edited)
+        images = interventions.images_to_edit(dataset, codec, script, options.num_edited, options.edit_split)
     inferred, after, pictures = interventions.edit_images(codec, images, script)
     arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
     texts = np.array([each.text for each in script])

@@ -73,15 +73,18 @@ def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
 
 def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     _require_objects(config, model)
-    options = config.evaluation
-    results = disentanglement(
-        model,
-        dataset,
-        "test",
-        num_images=options.experiment_size,
-        clearance=float(config.data.sprite_size),
-        batch_size=options.evaluation_batch_size,
-    )
+    options, results = config.evaluation, {}
+    for split_name in dataset.test_splits:
+        found = disentanglement(
+            model,
+            dataset,
+            split_name,
+            num_images=options.experiment_size,
+            clearance=float(config.data.sprite_size),
+            batch_size=options.evaluation_batch_size,
+        )
+        where = "" if split_name == "test" else f", {split_name}"
+        results.update({f"{edit}{where}": measures for edit, measures in found.items()})
     return Outcome(results)
 
 

@@ -73,8 +73,10 @@ class TrainedCodec(Codec):
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
 
 
-def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count: int) -> np.ndarray:
-    """The first test images in which enough objects for a script are found, all of one size.
+def images_to_edit(
+    dataset: Dataset, codec: Codec, script: Sequence[Edit], count: int, split_name: str = "test"
+) -> np.ndarray:
+    """The first images of a held-out split in which enough objects for a script are found, all of one size.
 
     Where sizes differ, it is the first one with `count` such images, or else the one with most of them.
 
@@ -83,16 +85,21 @@ def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count
         codec: Model that finds the objects.
         script: Edits.
         count: Most images to return.
+        split_name: Name of the split.
 
     Returns:
         Images, float32 `[images, height, width, channels]` in [0, 1].
 
     Raises:
-        UserError: If there are no such images, or if the model does not find objects.
+        UserError: If there is no such split or no such image, or if the model does not find objects.
     """
+    if split_name not in dataset.held_out:
+        raise UserError(
+            f"--edit_split={split_name} is no held-out split of this data set: they are {', '.join(dataset.held_out)}"
+        )
     needed = most_objects(script)
     chosen: dict[tuple[int, ...], list[np.ndarray]] = {}
-    for batch in dataset.evaluation_batches("test", _BATCH, limit=_MOST_IMAGES):
+    for batch in dataset.evaluation_batches(split_name, _BATCH, limit=_MOST_IMAGES):
         images = batch["images"].numpy()
         of_size = chosen.setdefault(images.shape[1:], [])
         of_size.extend(images[_counts(codec, images) >= needed])
@@ -100,7 +107,7 @@ def images_to_edit(dataset: Dataset, codec: Codec, script: Sequence[Edit], count
             break
     images = max(chosen.values(), key=len)
     if not images:
-        raise UserError(f"the script names {needed} objects, and no test image has as many")
+        raise UserError(f"the script names {needed} objects, and no image of {split_name} has as many")
     return np.stack(images[:count])
 
 

@@ -60,8 +60,11 @@ class EvaluationOptions(Options, affects_training=False):
     )
     edit_images: Optional[str] = option(
         None,
-        "Images for --mode=edit: an .npz file with an array 'images' (N x H x W [x C]). Default: the first test images "
-        "with enough objects.",
+        "Images for --mode=edit: an .npz file with an array 'images' (N x H x W [x C]). Default: the first images of "
+        "--edit_split with enough objects.",
+    )
+    edit_split: str = option(
+        "test", "Held-out split whose images --mode=edit edits, such as test_7; --edit_images has others."
     )
     edit_models: Optional[str] = option(
         None,

@@ -297,12 +297,13 @@ def _mean_and_standard_error(values: np.ndarray) -> str:
 def _disentanglement(reports: Reports) -> Optional[str]:
     rows = []
     for config, runs in _with(reports, "disentanglement"):
-        for edit in runs[0]["disentanglement"]:
+        for edit in dict.fromkeys(edit for run in runs for edit in run["disentanglement"]):
             values = [_over_seeds(runs, "disentanglement", edit, name, digits=3) for name in _EDIT_MEASURES]
             rows.append([f"`{config}`", edit, *values])
     text = (
         "## One object edited, drawn and inferred again\n\nLocations are in pixels, appearances in standard deviations "
-        "of the prior. `none` is the control: the scene is drawn and inferred again without an edit."
+        "of the prior. `none` is the control: the scene is drawn and inferred again without an edit. Scenes are those "
+        "of `test`, unless another split is named."
     )
     return f"{text}\n\n{_table(['config', 'edit', *_EDIT_MEASURES.values()], rows)}" if rows else None
 
