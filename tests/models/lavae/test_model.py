@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from scipy import special, stats
 from tensorflow.python.framework import op_callbacks
 
@@ -237,6 +238,32 @@ def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monk
     model.calibrate([tf.constant(images)])
     assert float(model._count_threshold) == pytest.approx(0.8)
     assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+
+
+def test_scenes_are_drawn_with_appearances_of_objects_once_a_mixture_is_fitted(make_config, monkeypatch):
+    """Only what gains more than it costs is an object, and what is drawn looks like one."""
+    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.appearance_mixture=2"), (24, 24, 1))
+    images = np.zeros((4, 24, 24, 1), np.float32)
+    images[:, 2:9, 3:10] = 1.0
+    peaks = [peak for scene in range(4) for peak in ((scene, 5, 6, 0.9), (scene, 18, 17, 0.7))]
+    _set_features(model, monkeypatch, _features_with_peaks(peaks, 4))
+    slots = model.max_objects + 3
+    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
+
+    def posterior_at(images, centers):
+        at_square = tf.reduce_all(centers == [5, 6], axis=-1, keepdims=True)
+        means = tf.where(at_square, 3.0, -9.0) * tf.ones([4, slots, 4])
+        return tfp.distributions.Independent(tfp.distributions.Normal(means, 0.1), 1)
+
+    monkeypatch.setattr(model, "_appearance_posterior", posterior_at)
+    seed = tf.constant([0, 0])
+    before = model.sample_description(400, 24, 24, seed)
+    assert tf.boolean_mask(before["appearance"], before["presence"] > 0.5).numpy().std() == pytest.approx(1.0, abs=0.1)
+    model.calibrate([tf.constant(images)])
+    after = model.sample_description(400, 24, 24, seed)
+    appearances = tf.boolean_mask(after["appearance"], after["presence"] > 0.5).numpy()
+    np.testing.assert_allclose(appearances.mean(axis=0), 3.0, atol=0.1)
+    assert appearances.std(axis=0).max() < 0.3
 
 
 def _picture_terms(model, number=0, **options):

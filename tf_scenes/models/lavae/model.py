@@ -14,12 +14,23 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-from tf_scenes.descriptions import APPEARANCE, BACKGROUND, BOXES, LEVELS, LOCATIONS, PRESENCE, SCALE, describe
+from tf_scenes.descriptions import (
+    APPEARANCE,
+    BACKGROUND,
+    BOXES,
+    LEVELS,
+    LOCATIONS,
+    PRESENCE,
+    SCALE,
+    as_arrays,
+    describe,
+)
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers import levels as picture_levels
 from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.boxes import boxes_of_sprites
+from tf_scenes.models.lavae.appearance_mixture import AppearanceMixture
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.background import Background
 from tf_scenes.models.lavae.convex_sprites import ConvexSprites
@@ -120,6 +131,11 @@ class LAVAE(SceneModel):
             spacing = options.background_spacing if options.background == "smooth" else None
             self.background = Background(channels, _BACKGROUND_CHANNELS, spacing, options.background_stddev)
         self.count_prior = CountPrior(self.max_objects, name="count_prior")
+        self.appearance_mixture = None
+        if options.appearance_mixture:
+            self.appearance_mixture = AppearanceMixture(
+                options.appearance_mixture, options.latent_dim, name="appearance_mixture"
+            )
         self._schedules = LavaeSchedules.from_options(options)
         # The paper's threshold applies to the logits and grows with the image size as they do, which is the same as a
         # fixed threshold on the features before scaling. `calibrate` replaces the initial value after training.
@@ -377,7 +393,7 @@ class LAVAE(SceneModel):
 
     @override
     def calibrate(self, images: Iterable[tf.Tensor]) -> None:
-        """Sets the threshold for counting objects, from images alone.
+        """Sets the threshold for counting objects, from images alone, and fits the mixture of appearances.
 
         Not in the paper. Training leaves a gap between the features' maxima at objects and all other maxima, but the
         initial threshold is not always in that gap. A maximum counts as an object if drawing it gains more than it
@@ -385,14 +401,21 @@ class LAVAE(SceneModel):
         sprites that failed, since the ELBO draws every sprite of a sampled sequence.) The threshold is set where it
         agrees with this test most often.
         """
-        heights, is_object = zip(*(self._weigh_maxima(batch) for batch in images))
-        heights, is_object = np.concatenate(heights), np.concatenate(is_object)
-        if is_object.any():
-            self._count_threshold.assign(best_threshold(heights, is_object))
+        parts = [as_arrays(self._weigh_maxima(batch)) for batch in images]
+        maxima = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        is_object = maxima["is_object"]
+        if not is_object.any():
+            return
+        self._count_threshold.assign(best_threshold(maxima["height"], is_object))
+        if self.appearance_mixture is not None:
+            self.appearance_mixture.fit(maxima["mean"][is_object], maxima["stddev"][is_object], self._seed)
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def _weigh_maxima(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Heights of the images' local maxima, and whether each is an object given the higher ones: `[maxima]` each."""
+    def _weigh_maxima(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The images' local maxima: `height`, and whether each `is_object` given the higher ones, `[maxima]`.
+
+        Also `mean` and `stddev` of the appearance's posterior there, `[maxima, D]`.
+        """
         slots = self.max_objects + _SPARE_SLOTS
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
@@ -409,7 +432,8 @@ class LAVAE(SceneModel):
             empty=self._likely_background(images),
         )
         heights = tf.gather_nd(features, centers, batch_dims=1)
-        return tf.boolean_mask(heights, present), tf.boolean_mask(is_object, present)
+        maxima = {"height": heights, "is_object": is_object, "mean": posterior.mean(), "stddev": posterior.stddev()}
+        return {name: tf.boolean_mask(values, present) for name, values in maxima.items()}
 
     # Scene descriptions.
 
@@ -573,7 +597,9 @@ class LAVAE(SceneModel):
         count = self.count_prior.for_samples(max_objects).sample(num_scenes, seed=count_seed)
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
-        appearance = self._appearance_prior().sample([num_scenes, slots], seed=appearance_seed)
+        mixture = self.appearance_mixture
+        appearances = self._appearance_prior() if mixture is None else mixture.distribution()
+        appearance = appearances.sample([num_scenes, slots], seed=appearance_seed)
         scene = self._sample_scene(num_scenes, height, width, seed)
         locations = tf.cast(hot_pixels(uniform.sample(seed=location_seed)), tf.float32)
         return {**_describe(presence, locations, appearance), **scene}

@@ -169,6 +169,14 @@ class LavaeOptions(Options, section="lavae"):
         lower=0.0,
     )
 
+    appearance_mixture: int = option(
+        0,
+        "Number of Gaussians that are fitted to the appearances of objects after training, with --calibration_size "
+        "images; what is drawn from these looks more like objects that were seen than what is drawn from the prior. 0 "
+        "for the prior, as in the paper.",
+        lower=0,
+        upper=1_000,
+    )
     normalize: bool = option(
         False,
         "Whether pictures are normalised, each by its own pixels: its background becomes 0, and its brightest objects "
