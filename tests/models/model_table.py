@@ -32,7 +32,7 @@ LAVAE = (
 LARGE = ("lavae_pictures", "discrete_air")
 # Name to flags.
 MODELS = {
-    "lavae": LAVAE,
+    "lavae": (*LAVAE, "--lavae.location_features=interpolated", "--lavae.patch_size=8"),
     "lavae_pictures": (
         *LAVAE,
         "--lavae.normalize",

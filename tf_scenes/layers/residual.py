@@ -124,6 +124,47 @@ class ResidualTrunk(layers.Layer):
         return features
 
 
+class TwoScaleTrunk(layers.Layer):
+    """A residual network at a fraction of the resolution, then interpolated and refined at the image's own.
+
+    Where a feature stands is decided at full resolution, by layers that treat all pixels alike: a subpixel convolution,
+    which `ResidualTrunk` would need instead, has weights of its own for each pixel of a cell, and can prefer one. What
+    is averaged before its resolution is reduced changes little when the image moves by less than a cell.
+    """
+
+    def __init__(self, channels: int, num_blocks: int, num_last_units: int, strides: int, name: Optional[str] = None):
+        """Creates the network.
+
+        Args:
+            channels: Number of channels of the hidden layers; the features have half as many.
+            num_blocks: Number of residual blocks, of two convolutions each.
+            num_last_units: Number of further convolutional units after the blocks.
+            strides: Factor by which the blocks' resolution is reduced.
+            name: Name of the layer.
+        """
+        super().__init__(name=name)
+        self._strides = strides
+        features = -(-channels // 2)
+        self._stem = ConvUnit(channels, name="stem")
+        self._blocks = [ResidualBlock(channels, name=f"block_{i}") for i in range(num_blocks)]
+        self._last_units = [ConvUnit(channels, name=f"last_{i}") for i in range(num_last_units)]
+        self._from_fine = layers.Conv2D(features, 1, name="from_fine")
+        self._from_coarse = layers.Conv2D(features, 1, name="from_coarse")
+        self._refinement = ConvUnit(features, name="refinement")
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Features of images: `[batch, height, width, any]` -> `[batch, height, width, channels / 2]`, rounded up."""
+        shape = tf.shape(images)
+        fine = self._stem(pad_to_multiple(images, self._strides), training=training)
+        coarse = tf.nn.avg_pool2d(fine, 2 * self._strides, self._strides, "SAME")
+        for layer in (*self._blocks, *self._last_units):
+            coarse = layer(coarse, training=training)
+        interpolated = tf.image.resize(self._from_coarse(coarse), tf.shape(fine)[1:3])
+        joined = self._from_fine(fine) + tf.cast(interpolated, fine.dtype)
+        features = self._refinement(tf.nn.leaky_relu(joined, _LEAKY_SLOPE), training=training)
+        return features[:, : shape[1], : shape[2]]
+
+
 def pad_to_multiple(images: tf.Tensor, multiple: int) -> tf.Tensor:
     """Pads images `[batch, height, width, channels]` with 0 below and right to multiples of `multiple`, in pixels."""
     if multiple == 1:

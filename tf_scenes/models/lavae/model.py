@@ -38,7 +38,7 @@ from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, 
 from tf_scenes.models.lavae.likelihood import make_pixels
 from tf_scenes.models.lavae.masks import label_images, mean_areas
 from tf_scenes.models.lavae.merging import convex_unions
-from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork
+from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
 from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites
 from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
@@ -108,16 +108,10 @@ class LAVAE(SceneModel):
             channels=options.location_channels,
             num_blocks=options.inference_blocks,
             strides=options.strides,
+            interpolated=options.location_features == "interpolated",
             name="location_network",
         )
-        self.appearance_network = AppearanceNetwork(
-            latent_dim=options.latent_dim,
-            channels=options.appearance_channels,
-            num_blocks=options.inference_blocks,
-            strides=options.strides,
-            scale=options.appearance_scale,
-            name="appearance_network",
-        )
+        self.appearance_network = _make_appearance_network(options)
         self.sprite_generator = _make_generator(options, channels)
         self.auxiliary_vae = AuxiliaryVAE(
             image_channels=channels,
@@ -197,6 +191,7 @@ class LAVAE(SceneModel):
             temperature=schedules["temperature"],
             forced_probability=schedules["forced_probability"],
             forcing_seed=forcing_seed,
+            training=True,
         )
         sprites = self._sprites(posterior.appearance, training=True)
         present = posterior.locations * posterior.presence[..., None, None]
@@ -292,6 +287,7 @@ class LAVAE(SceneModel):
         forced_probability: Optional[tf.Tensor] = None,
         forcing_seed: Optional[tf.Tensor] = None,
         sampled_kl: bool = False,
+        training: bool = False,
     ) -> _Posterior:
         """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
@@ -307,7 +303,7 @@ class LAVAE(SceneModel):
             features * logit_scale, slots, temperature=temperature, exclusion_radius=self.options.exclusion_radius
         )
         locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
-        appearance_posterior = self.appearance_network.posterior(appearance_features, locations)
+        appearance_posterior = self.appearance_network.posterior(appearance_features, locations, training=training)
         appearance = appearance_posterior.sample(seed=appearance_seed)
         prior = self._appearance_prior()
         if sampled_kl:
@@ -660,6 +656,20 @@ class LAVAE(SceneModel):
         present = tf.where(presence > 0.5)
         appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
         return present, self.sprite_generator(appearance)[:-1]
+
+
+def _make_appearance_network(options: LavaeOptions) -> Union[AppearanceNetwork, PatchAppearanceNetwork]:
+    arguments = {
+        "latent_dim": options.latent_dim,
+        "channels": options.appearance_channels,
+        "num_blocks": options.inference_blocks,
+        "strides": options.strides,
+        "scale": options.appearance_scale,
+        "name": "appearance_network",
+    }
+    if options.patch_size:
+        return PatchAppearanceNetwork(side=options.patch_size, **arguments)
+    return AppearanceNetwork(**arguments)
 
 
 def _make_generator(options: LavaeOptions, channels: int) -> keras.layers.Layer:

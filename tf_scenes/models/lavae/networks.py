@@ -6,7 +6,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_scenes.layers import gaussian
-from tf_scenes.layers.residual import ResidualTrunk
+from tf_scenes.layers.residual import ConvUnit, ResidualTrunk, TwoScaleTrunk
+from tf_scenes.models.lavae.patches import expected_patches, patches_at
 from tf_scenes.stack import keras
 
 layers = keras.layers
@@ -22,32 +23,45 @@ class LocationNetwork(layers.Layer):
     A residual trunk and a convolutional network of three layers with one output channel (Appendix B).
 
     A departure from the paper, off by default: with `strides` 2 the trunk works at half the resolution, for a quarter
-    of the cost, and a subpixel convolution (four output channels, then depth to space) restores one value per pixel.
+    of the cost. A subpixel convolution (four output channels, then depth to space) restores one value per pixel, but
+    then all objects end up at one of the four. With `interpolated`, `TwoScaleTrunk` restores them.
     """
 
-    def __init__(self, channels: int, num_blocks: int = 4, strides: int = 1, name: Optional[str] = None):
+    def __init__(
+        self,
+        channels: int,
+        num_blocks: int = 4,
+        strides: int = 1,
+        interpolated: bool = False,
+        name: Optional[str] = None,
+    ):
         """Creates the network.
 
         Args:
             channels: Number of channels of the inner layers.
             num_blocks: Number of residual blocks, each of two convolutions.
             strides: Factor by which the inner layers reduce the resolution; 1 for no reduction.
+            interpolated: Whether the full resolution is restored by interpolation; of no effect without a reduction.
             name: Name of the layer.
         """
         super().__init__(name=name)
-        self._trunk = ResidualTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
+        self._cell = 1 if interpolated else strides
+        if interpolated and strides > 1:
+            self._trunk = TwoScaleTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
+        else:
+            self._trunk = ResidualTrunk(channels, num_blocks, num_last_units=2, strides=strides, name="trunk")
         # Small initial weights, so that the map is flat at first.
         initializer = keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
         self._head = layers.Conv2D(
-            strides**2, 3, padding="same", kernel_initializer=initializer, dtype="float32", name="head"
+            self._cell**2, 3, padding="same", kernel_initializer=initializer, dtype="float32", name="head"
         )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Computes L: `[batch, height, width, channels]` -> float32 `[batch, height, width]`."""
         shape = tf.shape(images)
         maps = self._head(self._trunk(images, training=training))
-        if self._trunk.strides > 1:
-            maps = tf.nn.depth_to_space(maps, self._trunk.strides)[:, : shape[1], : shape[2]]
+        if self._cell > 1:
+            maps = tf.nn.depth_to_space(maps, self._cell)[:, : shape[1], : shape[2]]
         return maps[..., 0]
 
 
@@ -83,15 +97,7 @@ class AppearanceNetwork(layers.Layer):
         super().__init__(name=name)
         self._trunk = ResidualTrunk(channels, num_blocks, strides=strides, name="trunk")
         self._channels = channels
-        self._head = layers.Dense(
-            2 * latent_dim,
-            kernel_initializer=keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform"),
-            dtype="float32",
-            name="head",
-        )
-        self._posterior = tfpl.DistributionLambda(
-            _diagonal_normal, convert_to_tensor_fn=tfd.Distribution.mean, dtype="float32", name="posterior"
-        )
+        self._head, self._posterior = _appearance_head(latent_dim, scale)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Computes appearance features.
@@ -105,12 +111,13 @@ class AppearanceNetwork(layers.Layer):
         """
         return tf.cast(self._trunk(images, training=training), tf.float32)
 
-    def posterior(self, features: tf.Tensor, locations: tf.Tensor) -> tfd.Distribution:
+    def posterior(self, features: tf.Tensor, locations: tf.Tensor, training: bool = False) -> tfd.Distribution:
         """q(z_i | l_i, x), equation 10.
 
         Args:
             features: Features as returned by `call`.
             locations: Exact or relaxed one-hot location maps, float32 `[batch, objects, height, width]`.
+            training: Of no effect; see `PatchAppearanceNetwork`.
 
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
@@ -148,6 +155,81 @@ class AppearanceNetwork(layers.Layer):
         cells = tf.reshape(tf.pad(locations, padding), [batch, objects, rows, strides, columns, strides])
         cells = tf.transpose(cells, [0, 1, 3, 5, 2, 4])
         return tf.reshape(cells, [batch, objects * strides**2, rows * columns])
+
+
+class PatchAppearanceNetwork(layers.Layer):
+    """From the patch of an image around an object's location to the posterior of the object's appearance.
+
+    A departure from the paper, off by default. The paper's map A is a convolutional network, so its value at a pixel
+    depends on the image around that pixel alone. Here the network sees what is around the location, and nothing else.
+    At reduced resolution the two differ: cells of a map lie where they lie, and the same object has another appearance
+    a pixel further on; a patch begins at the location, and moves with the object. It costs less, too, unless there
+    are many objects. For relaxed locations the network sees the mean of patches, where the paper takes the mean of A.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        channels: int,
+        side: int,
+        num_blocks: int = 4,
+        strides: int = 1,
+        scale: float = 0.1,
+        name: Optional[str] = None,
+    ):
+        """Creates the network.
+
+        Args:
+            latent_dim: Number of dimensions of an object's appearance, D.
+            channels: Number of channels of the inner layers.
+            side: Side of a patch in pixels, a multiple of `2 * strides`.
+            num_blocks: Number of residual blocks, each of two convolutions.
+            strides: Factor by which the residual blocks' resolution is reduced; after them it is halved.
+            scale: Scale of the last layer's initial weights, see `AppearanceNetwork`.
+            name: Name of the layer.
+        """
+        super().__init__(name=name)
+        self._side = side
+        self._trunk = ResidualTrunk(channels, num_blocks, strides=strides, name="trunk")
+        self._reduction = ConvUnit(channels, 4, 2, name="reduction")
+        self._num_features = (side // (2 * strides)) ** 2 * channels
+        self._head, self._posterior = _appearance_head(latent_dim, scale)
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The images themselves: what is computed of them depends on the locations."""
+        return images
+
+    def posterior(self, images: tf.Tensor, locations: tf.Tensor, training: bool = False) -> tfd.Distribution:
+        """q(z_i | l_i, x).
+
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            locations: Exact or relaxed one-hot location maps, float32 `[batch, objects, height, width]`.
+            training: Whether batch statistics are used and updated.
+
+        Returns:
+            A distribution with batch shape `[batch, objects]` and event shape `[D]`.
+        """
+        return self._of_patches(expected_patches(images, locations, self._side), training)
+
+    def posterior_at(self, images: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
+        """The same at whole pixels, int32 `[batch, objects, 2]`, y then x."""
+        return self._of_patches(patches_at(images, centers, self._side), training=False)
+
+    def _of_patches(self, patches: tf.Tensor, training: bool) -> tfd.Distribution:
+        batch, objects = tf.unstack(tf.shape(patches)[:2])
+        flat = tf.reshape(patches, [batch * objects, self._side, self._side, patches.shape[-1]])
+        features = self._reduction(self._trunk(flat, training=training), training=training)
+        return self._posterior(self._head(tf.reshape(features, [batch, objects, self._num_features])))
+
+
+def _appearance_head(latent_dim: int, scale: float) -> tuple[layers.Layer, layers.Layer]:
+    """A linear layer, and the distribution whose parameters are its outputs."""
+    initializer = keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform")
+    head = layers.Dense(2 * latent_dim, kernel_initializer=initializer, dtype="float32", name="head")
+    return head, tfpl.DistributionLambda(
+        _diagonal_normal, convert_to_tensor_fn=tfd.Distribution.mean, dtype="float32", name="posterior"
+    )
 
 
 def _diagonal_normal(parameters: tf.Tensor) -> tfd.Distribution:

@@ -46,6 +46,19 @@ class LavaeOptions(Options, section="lavae"):
         lower=1,
         upper=2,
     )
+    location_features: str = option(
+        "subpixel",
+        "How --lavae.strides=2 restores a location feature for each pixel: subpixel, by a convolution with an output "
+        "for each of four pixels; interpolated, by layers that treat all pixels alike.",
+        choices=("subpixel", "interpolated"),
+    )
+    patch_size: int = option(
+        0,
+        "Side in pixels, a multiple of 4, of the patch around a location that an object's appearance is inferred from; "
+        "somewhat more than --lavae.generated_size. 0: from a map of the whole image. Paper: 0.",
+        lower=0,
+        upper=1_024,
+    )
     sprites: str = option(
         "convolutional",
         "How sprites are generated: convolutional, free drawings, as in the paper; convex, smooth convex shapes, which "
@@ -273,6 +286,8 @@ class LavaeOptions(Options, section="lavae"):
             raise UserError(f"--lavae.generated_size={self.generated_size} must be odd")
         if self.count_window % 2 == 0:
             raise UserError(f"--lavae.count_window={self.count_window} must be odd")
+        if self.patch_size % 4:
+            raise UserError(f"--lavae.patch_size={self.patch_size} must be a multiple of 4, or 0")
         if self.noise <= self.smallest_noise:
             raise UserError(f"--lavae.noise={self.noise} must be above --lavae.smallest_noise={self.smallest_noise}")
         if self.background_spacing not in (8, 16, 32, 64):

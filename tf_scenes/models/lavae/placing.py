@@ -23,7 +23,7 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     height, width = tf.shape(locations)[2], tf.shape(locations)[3]
     rows, columns = tf.shape(sprites)[2], tf.shape(sprites)[3]
     # With half a sprite of padding, pixels that wrap around stay outside the part that is kept.
-    size = [_fast_length(height + rows // 2), _fast_length(width + columns // 2)]
+    size = [fast_length(height + rows // 2), fast_length(width + columns // 2)]
     top, left = rows // 2, columns // 2
 
     @tf.custom_gradient
@@ -46,7 +46,7 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
-def _fast_length(length: tf.Tensor) -> tf.Tensor:
+def fast_length(length: tf.Tensor) -> tf.Tensor:
     """The next multiple of 16: a length with a fast Fourier transform, and even, as `irfft2d` requires."""
     return -(-length // 16) * 16
 
