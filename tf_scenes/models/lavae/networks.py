@@ -188,7 +188,7 @@ class PatchAppearanceNetwork(layers.Layer):
             scale: Scale of the last layer's initial weights, see `AppearanceNetwork`.
             name: Name of the layer.
         """
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # Fourier transforms need float32; inner layers cast by themselves.
         self._side = side
         self._trunk = ResidualTrunk(channels, num_blocks, strides=strides, name="trunk")
         self._reduction = ConvUnit(channels, 4, 2, name="reduction")
