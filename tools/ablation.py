@@ -108,7 +108,6 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             for name, flags in (
                 ("relaxed", ()),
                 ("nvil", ("--attention.estimator=nvil",)),
-                ("nvil, sprites first", ("--attention.estimator=nvil", "--attention.continue_first_step=1000")),
             )
             for seed in range(3)
         },
