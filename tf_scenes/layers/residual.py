@@ -148,7 +148,8 @@ class TwoScaleTrunk(layers.Layer):
         self._stem = ConvUnit(channels, name="stem")
         self._blocks = [ResidualBlock(channels, name=f"block_{i}") for i in range(num_blocks)]
         self._last_units = [ConvUnit(channels, name=f"last_{i}") for i in range(num_last_units)]
-        self._from_fine = layers.Conv2D(features, 1, name="from_fine")
+        # With a bias, TensorFlow's graph optimiser fuses convolution, sum and leaky ReLU, and loses the ReLU's slope.
+        self._from_fine = layers.Conv2D(features, 1, use_bias=False, name="from_fine")
         self._from_coarse = layers.Conv2D(features, 1, name="from_coarse")
         self._refinement = ConvUnit(features, name="refinement")
 
