@@ -210,16 +210,23 @@ def attribute_sheet(model: SceneModel, size: int, values: Sequence[float] = SWEP
     """
     categories, levels = np.meshgrid(np.arange(model.num_categories), values)
     count = categories.size
-    prior = model.sample_description(count, size, size, tf.constant([0, 0]), 1)
-    description = {name: np.zeros_like(value.numpy()) for name, value in prior.items()}
-    description[PRESENCE] = np.ones((count, 1), np.float32)
-    description[LOCATIONS][:] = (size - 1) / 2.0
+    description = _objects_alone(model, count, size)
     description[SIZES][:] = size
     description[CATEGORY][:, 0] = categories.ravel()
     description[ATTRIBUTES][:, 0, 0] = levels.ravel()
     images = model.decode(description, size, size).numpy()
     titles = [f"{category}: {level:+g}" for category, level in zip(categories.ravel(), levels.ravel())]
     return plots.image_grid(images, titles, columns=model.num_categories)
+
+
+def _objects_alone(model: SceneModel, count: int, side: int) -> dict[str, np.ndarray]:
+    """Scenes of one object in the middle of a square canvas, on an even background; all of its appearance is 0."""
+    scenes = as_arrays(model.sample_description(count, side, side, tf.constant([0, 0]), 1))
+    unset = {BACKGROUND, *of_role(scenes, Role.APPEARANCE)}
+    scenes = {name: np.zeros_like(values) if name in unset else values for name, values in scenes.items()}
+    scenes[PRESENCE] = np.ones_like(scenes[PRESENCE])
+    scenes[LOCATIONS] = np.full_like(scenes[LOCATIONS], (side - 1) / 2.0)
+    return scenes
 
 
 def traversal_sheet(
@@ -243,10 +250,7 @@ def traversal_sheet(
     latents = np.argsort(-found[APPEARANCE].var(axis=0), kind="stable")[:num_latents]
     shown = min(2, len(found[APPEARANCE]))
     drawn = [(latent, number, value) for latent in latents for number in range(shown) for value in values]
-    prior = as_arrays(model.sample_description(len(drawn), side, side, tf.constant([0, 0]), 1))
-    description = {name: np.zeros_like(field) if name == BACKGROUND else field for name, field in prior.items()}
-    description[PRESENCE] = np.ones_like(description[PRESENCE])
-    description[LOCATIONS] = np.full_like(description[LOCATIONS], (side - 1) / 2.0)
+    description = _objects_alone(model, len(drawn), side)
     for name, field in found.items():
         description[name] = field[[number for _, number, _ in drawn]][:, None]
     for row, (latent, _, value) in enumerate(drawn):
