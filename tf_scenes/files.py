@@ -30,6 +30,17 @@ def open_file(path: str) -> BinaryIO:
     return open(path, "rb")
 
 
+def lines_of(path: str) -> list[str]:
+    """The lines of a text file in UTF-8, without the mark of the byte order that some editors begin it with.
+
+    Raises:
+        OSError: If it cannot be read, or is no file.
+        ValueError: If it is no text, or no file can have that name.
+    """
+    with open_file(path) as file:
+        return file.read().decode("utf-8-sig").splitlines()
+
+
 def write_whole(path: str, write: Callable[[BinaryIO], object]) -> None:
     """Writes a temporary file and renames it, so that there is never an incomplete file at the path.
 
@@ -201,8 +212,7 @@ def read_lines(path: str, flag: str) -> list[tuple[str, list[str]]]:
         UserError: If the file does not exist or is not a text file.
     """
     try:
-        with open_file(find_shipped(path)) as file:
-            lines = file.read().decode("utf-8-sig").splitlines()
+        lines = lines_of(find_shipped(path))
     except OSError as error:
         raise UserError(f"cannot read --{flag}={path}: {error.strerror}") from error
     except ValueError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from tf_scenes.errors import UserError
-from tf_scenes.files import open_file
+from tf_scenes.files import lines_of
 from tf_scenes.shipped import find_shipped, shipped_flagfiles
 
 _PREFIXES = ("--flagfile=", "-flagfile=")
@@ -55,8 +55,7 @@ def _flags_of(path: str, including: tuple[str, ...]) -> Iterator[str]:
     if os.path.realpath(path) in including:
         raise UserError(f"--flagfile={path} includes itself")
     try:
-        with open_file(path) as file:
-            lines = [line.strip() for line in file.read().decode("utf-8-sig").splitlines()]
+        lines = [line.strip() for line in lines_of(path)]
     except OSError as error:
         raise UserError(f"cannot read --flagfile={path}: {error.strerror}{_meant(path)}") from error
     except UnicodeDecodeError as error:
