@@ -118,13 +118,15 @@ class ResidualTrunk(layers.Layer):
         Returns:
             Features, `[batch, height / strides, width / strides, channels]`, sides rounded up.
         """
-        features = self._stem(pad_to_multiple(images, self.strides), training=training)
+        return self._after_stem(self._stem(pad_to_multiple(images, self.strides), training=training), training)
+
+    def _after_stem(self, features: tf.Tensor, training: bool) -> tf.Tensor:
         for layer in (*self._blocks, *self._last_units):
             features = layer(features, training=training)
         return features
 
 
-class TwoScaleTrunk(layers.Layer):
+class TwoScaleTrunk(ResidualTrunk):
     """A residual network at a fraction of the resolution, then interpolated and refined at the image's own.
 
     Where a feature stands is decided at full resolution, by layers that treat all pixels alike: a subpixel convolution,
@@ -142,12 +144,9 @@ class TwoScaleTrunk(layers.Layer):
             strides: Factor by which the blocks' resolution is reduced.
             name: Name of the layer.
         """
-        super().__init__(name=name)
-        self._strides = strides
+        super().__init__(channels, num_blocks, num_last_units, name=name)
+        self._cell = strides
         features = -(-channels // 2)
-        self._stem = ConvUnit(channels, name="stem")
-        self._blocks = [ResidualBlock(channels, name=f"block_{i}") for i in range(num_blocks)]
-        self._last_units = [ConvUnit(channels, name=f"last_{i}") for i in range(num_last_units)]
         # With a bias, TensorFlow's graph optimiser fuses convolution, sum and leaky ReLU, and loses the ReLU's slope.
         self._from_fine = layers.Conv2D(features, 1, use_bias=False, name="from_fine")
         self._from_coarse = layers.Conv2D(features, 1, name="from_coarse")
@@ -156,10 +155,8 @@ class TwoScaleTrunk(layers.Layer):
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Features of images: `[batch, height, width, any]` -> `[batch, height, width, channels / 2]`, rounded up."""
         shape = tf.shape(images)
-        fine = self._stem(pad_to_multiple(images, self._strides), training=training)
-        coarse = tf.nn.avg_pool2d(fine, 2 * self._strides, self._strides, "SAME")
-        for layer in (*self._blocks, *self._last_units):
-            coarse = layer(coarse, training=training)
+        fine = self._stem(pad_to_multiple(images, self._cell), training=training)
+        coarse = self._after_stem(tf.nn.avg_pool2d(fine, 2 * self._cell, self._cell, "SAME"), training)
         interpolated = tf.image.resize(self._from_coarse(coarse), tf.shape(fine)[1:3])
         joined = self._from_fine(fine) + tf.cast(interpolated, fine.dtype)
         features = self._refinement(tf.nn.leaky_relu(joined, _LEAKY_SLOPE), training=training)

@@ -4,6 +4,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tf_scenes.models.lavae.appearance_mixture import AppearanceMixture
+from tf_scenes.stack import keras
 
 
 def test_it_is_the_prior_until_it_is_fitted():
@@ -59,8 +60,6 @@ def test_the_same_seed_gives_the_same_mixture():
 
 
 def test_its_weights_are_float32_whatever_the_precision():
-    from tf_scenes.stack import keras
-
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         mixture = AppearanceMixture(2, 3)
