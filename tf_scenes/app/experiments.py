@@ -12,7 +12,6 @@ from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
 from tf_scenes.evaluation.disentanglement import disentanglement
-from tf_scenes.evaluation.factors import factors
 from tf_scenes.evaluation.likelihood import likelihood
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization.figures import reconstruction_sheet
@@ -94,6 +93,8 @@ def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
             f"--mode=factors needs a data set whose scenes are drawn, so that factors are known: "
             f"--dataset={config.data.dataset} is not"
         )
+    from tf_scenes.evaluation.factors import factors  # Its libraries are slow to import, and only needed here.
+
     options = config.evaluation
     results = factors(model, dataset, options.experiment_size, options.evaluation_batch_size, config.job.seed)
     return Outcome({"test": results})

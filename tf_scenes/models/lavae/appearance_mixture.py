@@ -5,7 +5,6 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from sklearn.mixture import GaussianMixture
 
 from tf_scenes.stack import keras
 
@@ -63,6 +62,8 @@ class AppearanceMixture(layers.Layer):
             stddevs: Standard deviations of their posteriors, float32 `[objects, D]`.
             seed: Seed of the draws from the posteriors and of the first step.
         """
+        from sklearn.mixture import GaussianMixture  # Slow to import, and only needed here.
+
         noise = np.random.default_rng(seed).normal(size=(_DRAWS, *means.shape))
         samples = (means + stddevs * noise).reshape(-1, means.shape[-1])
         components = min(len(means), self._logits.shape[0])
