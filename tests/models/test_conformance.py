@@ -398,6 +398,17 @@ def test_losses_and_elbos_are_of_prepared_images(shared, name, images, monkeypat
     np.testing.assert_array_equal(seen, [prepared])
 
 
+@pytest.mark.slow_for(*LARGE)
+def test_held_out_batches_of_any_number_of_images_are_measured_in_one_graph(shared, name, images):
+    model, seed = shared(name), tf.constant([1, 2])
+    measure = tf.function(lambda images: model.held_out_measures({"images": images}, seed), autograph=False)
+    measure = measure.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]]))
+    for number in (3, 8):
+        expected = model.held_out_measures({"images": images[:number]}, seed)
+        for key, value in measure(images[:number]).items():
+            np.testing.assert_allclose(value, expected[key], rtol=1e-3, atol=1e-3, err_msg=key)
+
+
 @pytest.mark.parametrize(("scale", "shift"), [(0.5, 0.0), (1.0, 0.1), (-1.0, 1.0)])
 def test_brightness_and_contrast_of_pictures_do_not_matter(shared, name, images, scale, shift):
     """Nor does it whether objects are brighter or darker than what is around them."""

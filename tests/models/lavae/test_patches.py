@@ -44,3 +44,9 @@ def test_the_gradient_of_maps_is_that_of_finite_differences():
 
     (analytic,), (numeric,) = tf.test.compute_gradient(value, [maps], delta=0.1)
     np.testing.assert_allclose(analytic, numeric, rtol=1e-3, atol=1e-3)
+
+
+def test_channels_are_known_where_the_size_of_the_batch_is_not():
+    specs = tf.TensorSpec([None, 24, 24, 3]), tf.TensorSpec([None, 4, 24, 24])
+    traced = tf.function(lambda *inputs: expected_patches(*inputs, 12)).get_concrete_function(*specs)
+    assert traced.structured_outputs.shape.as_list()[2:] == [12, 12, 3]

@@ -40,7 +40,8 @@ def expected_patches(images: tf.Tensor, locations: tf.Tensor, side: int) -> tf.T
         return patches, gradient
 
     patches = correlate(tf.transpose(images, [0, 3, 1, 2]), locations)  # [batch, objects, channels, side, side]
-    return tf.transpose(patches, [0, 1, 3, 4, 2])
+    # Transforms of a batch of unknown size forget the number of channels.
+    return tf.ensure_shape(tf.transpose(patches, [0, 1, 3, 4, 2]), [None, None, side, side, images.shape[-1]])
 
 
 def patches_at(images: tf.Tensor, centers: tf.Tensor, side: int) -> tf.Tensor:
