@@ -1,9 +1,11 @@
 """Exported models as they are loaded: two halves of one model, and what they refuse in one line."""
 
 import os
+import types
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.conftest import ROOT
 from tests.models.model_table import COMMON, MODELS
@@ -76,6 +78,25 @@ def test_pictures_that_are_too_large_are_refused_by_both_halves(exports):
     scene = model.encode(np.zeros((1, 24, 24, 1), np.float32))
     with pytest.raises(UserError, match="the exported decoder refuses it: input image_size must be from 8 to 64"):
         model.decode(scene, 24, 65)
+
+
+def test_appearances_are_drawn_from_the_prior_each_time_anew(make_config, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = build_model(make_config(*COMMON, *MODELS["lavae"]), SHAPE)
+    export(model, SHAPE, str(tmp_path), Limits(max_objects=3, largest_side=64), keep_versions=1)
+    exported = ExportedModel(str(tmp_path))
+    drawn, others = exported.sample_appearances(300), exported.sample_appearances(300)
+    assert set(drawn) == {"appearance"} and drawn["appearance"].shape == (300, 4)
+    assert stats.kstest(drawn["appearance"].ravel(), "norm").pvalue > 1e-3
+    assert not np.array_equal(drawn["appearance"], others["appearance"])
+
+
+def test_an_export_from_before_decoders_drew_scenes_says_what_to_do(exports, monkeypatch):
+    model = ExportedModel(str(exports / "one"))
+    older = {name: value for name, value in model._decoder.signatures.items() if name != "sampled"}
+    monkeypatch.setattr(model, "_decoder", types.SimpleNamespace(signatures=older))
+    with pytest.raises(UserError, match=r"without the decoder's signature 'sampled', .* export it again"):
+        model.sample_appearances(1)
 
 
 def test_nothing_is_left_of_an_export_that_fails(exports, make_config, tmp_path, monkeypatch):

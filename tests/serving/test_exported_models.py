@@ -213,6 +213,31 @@ def _bad_encoder_requests():
     )
 
 
+def test_scenes_from_the_prior_depend_on_their_seeds_alone_and_are_drawn(exported):
+    decoder, size = exported.loaded["decoder"].signatures, [40, 33]
+
+    def sample(*seeds):
+        outputs = decoder["sampled"](seed=tf.constant(seeds), image_size=tf.constant([size] * len(seeds)))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    together = sample(7, 8, 7, 9)
+    _assert_alike(sample(8), {name: value[1:2] for name, value in together.items()})
+    assert together["images"].shape == (4, *size, 1)
+    expected = exported.model.sample_description(1, *size, tf.constant([9, 0]))
+    _assert_alike(
+        {name: value[3:] for name, value in together.items() if name != "images"},
+        {name: value.numpy() for name, value in expected.items()},
+    )
+    taken = decoder["resized"].structured_input_signature[1]
+    again = {name: tf.constant(together[name]) for name in taken if name != "image_size"}
+    images = decoder["resized"](**again, image_size=tf.constant([size] * 4))["images"]
+    np.testing.assert_allclose(together["images"], images, atol=1e-5)
+    varied = [name for name, value in together.items() if not np.array_equal(value[0], value[1])]
+    assert varied and all(np.array_equal(value[0], value[2]) for value in together.values())
+    if exported.model.finds_objects:
+        assert set(sample(*range(100))["num_objects"]) == set(range(exported.model.max_objects + 1))
+
+
 def test_bad_requests_are_answered_with_the_input_and_what_it_must_be(exported):
     encoder, requests = exported.loaded["encoder"], _bad_encoder_requests()
     alike = {"serving_default": "segmented", "encoded": "encoded_segmented"}
@@ -245,6 +270,13 @@ def test_bad_descriptions_are_answered_too(exported):
             "image_size must be the same",
         ),
     ]
+    for seed, sizes, message in (
+        (np.zeros(0, np.int32), size[:0], "seed must hold at least one value"),
+        (np.zeros(2, np.int32), size[:3], "image_size must have as many rows as there are scenes"),
+        (np.zeros(2, np.int32), size[:2] * 3, "image_size must be from 8 to 64 pixels"),
+        (np.zeros(8, np.int32), unequal, "image_size must be the same"),
+    ):
+        bad.append(("sampled", {"seed": seed, "image_size": sizes}, message))
     if len(good) > 1:
         bad.append(("serving_default", {**good, name: good[name][:3]}, "must have as many scenes and slots as"))
     for of_scene in ("levels", "background"):

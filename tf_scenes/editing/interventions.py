@@ -1,6 +1,6 @@
 """Edits of images, a user's or a data set's, with a trained or exported model: LAVAE, figures 3, 6 and 7."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,8 +8,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.data.datasets import Dataset
-from tf_scenes.descriptions import NUM_OBJECTS, Description, as_arrays, has_objects, is_present
-from tf_scenes.editing import edits
+from tf_scenes.descriptions import NUM_OBJECTS, Description, Role, as_arrays, has_objects, is_present, of_role
 from tf_scenes.editing.edit_script import Edit, apply_script, most_objects
 from tf_scenes.errors import UserError
 from tf_scenes.models.scene_model import SceneModel
@@ -63,14 +62,31 @@ class TrainedCodec(Codec):
 
     @override
     def sample_appearances(self, count: int) -> Description:
-        parts, found = [], 0
-        while found < count:
-            seed = tf.constant([_SEED, self._draws])
-            scenes = as_arrays(self._model.sample_description(4 * count, *self._image_size, seed, max_objects=1))
-            present = is_present(scenes)[:, 0]
-            parts.append({name: values[present] for name, values in edits.appearance_of(scenes, 0).items()})
-            found, self._draws = found + int(present.sum()), self._draws + 1
-        return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+        def draw() -> Description:
+            self._draws += 1
+            seed = tf.constant([_SEED, self._draws - 1])
+            return as_arrays(self._model.sample_description(4 * count, *self._image_size, seed, max_objects=1))
+
+        return gather_appearances(count, draw)
+
+
+def gather_appearances(count: int, draw: Callable[[], Description]) -> Description:
+    """Appearances of objects in drawn scenes.
+
+    Args:
+        count: Number of objects.
+        draw: Function that draws scenes; it is called until they hold enough objects.
+
+    Returns:
+        Fields `[count, ...]` by name.
+    """
+    parts, found = [], 0
+    while found < count:
+        scenes = draw()
+        present = is_present(scenes)
+        parts.append({name: values[present] for name, values in of_role(scenes, Role.APPEARANCE).items()})
+        found += int(present.sum())
+    return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
 
 
 def images_to_edit(

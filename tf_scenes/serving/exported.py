@@ -11,12 +11,12 @@ import tensorflow as tf
 from typing_extensions import override
 
 from tf_scenes.descriptions import Description, as_arrays, has_objects
-from tf_scenes.editing.interventions import Codec
+from tf_scenes.editing.interventions import Codec, gather_appearances
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
 from tf_scenes.serving.versions import IDENTITY, PARTS, versions
 
-_SEGMENTED = "segmented"
+_SEGMENTED, _SAMPLED = "segmented", "sampled"
 
 
 class ExportedModel(Codec):
@@ -34,6 +34,7 @@ class ExportedModel(Codec):
         self._folder = folder
         self._paths = _newest_of_both(folder)
         self._encoder, self._decoder = map(_load, self._paths)
+        self._draws = 0
         self._check_halves()
 
     def _check_halves(self) -> None:
@@ -120,15 +121,26 @@ class ExportedModel(Codec):
 
     @override
     def sample_appearances(self, count: int) -> Description:
-        """Fails, because exported models have no prior.
+        """Appearances of objects that are drawn from the prior.
 
         Raises:
-            UserError: Always.
+            UserError: If the model was exported before decoders drew scenes.
         """
-        raise UserError(
-            "appearances from the prior (sample) need the run of a trained model, since exported models have no prior: "
-            "take another edit script, such as configs/edits/exported_model.txt"
-        )
+        if _SAMPLED not in self._decoder.signatures:
+            raise UserError(
+                f"{self._folder} was exported without the decoder's signature '{_SAMPLED}', which appearances from the "
+                "prior (sample) need: export it again (--mode=export with the flags of its run)"
+            )
+        size = self._decoder.signatures["serving_default"].structured_outputs["images"].shape[1:3]
+        sizes = tf.tile(tf.constant([size], tf.int32), [count, 1])
+
+        def draw() -> Description:
+            seeds = tf.range(self._draws, self._draws + count, dtype=tf.int32)
+            self._draws += count
+            scenes = as_arrays(self._decoder.signatures[_SAMPLED](seed=seeds, image_size=sizes))
+            return {name: values for name, values in scenes.items() if name != "images"}
+
+        return gather_appearances(count, draw)
 
 
 @contextlib.contextmanager

@@ -109,31 +109,55 @@ def decoder_signatures(
     `images`, float32 `[batch, height, width, channels]` in [0, 1], of the size of the training images. `resized` also
     takes `image_size`, int32 `[batch, 2]`, the height and width of the images in pixels, the same in each row.
 
+    `sampled` takes `seed`, int32 `[batch]`, and `image_size`, and draws scenes from the prior: it returns `images` and
+    the fields that `SceneModel.sample_description` returns, with a slot for each object there was in training at most.
+
     Args:
         model: Trained model.
         encoder: Signatures of the model's encoder.
         image_shape: Height, width and channels of the images it was trained on.
         limits: Limits of requests.
     """
+    specs = specs_of_scenes(encoder["serving_default"].structured_outputs)
+    side, seed = tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32, name="seed")
+    size = tf.TensorSpec([None, 2], tf.int32, name="image_size")
 
-    def decode(description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": model.decode(description, height, width)}
+    # Traced only once, although all signatures call them.
+    @tf.function(autograph=False)
+    def draw(height: tf.Tensor, width: tf.Tensor, **description: tf.Tensor) -> tf.Tensor:
+        return model.decode(description, height, width)
+
+    def sample(height: tf.Tensor, width: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        scenes = model.sample_description(1, height, width, tf.stack([seed, 0]))
+        return {name: value[0] for name, value in scenes.items()}
+
+    draw = draw.get_concrete_function(side, side, **specs)
+    sample = _traced(sample, side, side, tf.TensorSpec([], tf.int32))
 
     @tf.function(autograph=False)
     def trained_size(**description: tf.Tensor) -> dict[str, tf.Tensor]:
         description = checks.checked_description(description, model.num_categories)
-        return decode(description, *(tf.constant(side) for side in image_shape[:2]))
+        images = draw(*(tf.constant(side) for side in image_shape[:2]), **description)
+        return {"images": tf.ensure_shape(images, [None, *image_shape])}
 
     @tf.function(autograph=False)
     def resized(image_size: tf.Tensor, **description: tf.Tensor) -> dict[str, tf.Tensor]:
         description = checks.checked_description(description, model.num_categories)
         scenes = tf.shape(next(iter(description.values())))[0]
-        return decode(description, *checks.checked_image_size(image_size, scenes, limits.largest_side))
+        return {"images": draw(*checks.checked_image_size(image_size, scenes, limits.largest_side), **description)}
 
-    specs = specs_of_scenes(encoder["serving_default"].structured_outputs)
+    def sampled(seed: tf.Tensor, image_size: tf.Tensor) -> dict[str, tf.Tensor]:
+        seed = checks.checked("seed", seed, [None], {"hold at least one value": tf.shape(seed)[0] > 0})
+        height, width = checks.checked_image_size(image_size, tf.shape(seed)[0], limits.largest_side)
+        of_one = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in sample.structured_outputs.items()}
+        # One scene at a time, so that it depends only on its own seed and not on the rest of the batch.
+        scenes = tf.map_fn(lambda value: sample(height, width, value), seed, fn_output_signature=of_one)
+        return {**scenes, "images": draw(height, width, **{name: scenes[name] for name in specs})}
+
     return {
         "serving_default": trained_size.get_concrete_function(**specs),
-        "resized": resized.get_concrete_function(tf.TensorSpec([None, 2], tf.int32, name="image_size"), **specs),
+        "resized": resized.get_concrete_function(size, **specs),
+        "sampled": _traced(sampled, seed, size),
     }
 
 

@@ -77,7 +77,11 @@ def requests(encoder: Signatures, decoder: Signatures, images: tf.Tensor) -> dic
     size = tf.tile(tf.shape(images)[None, 1:3], [count, 1])
     return {
         "encoder": {name: inputs[name] for name in encoder},
-        "decoder": {"serving_default": description, "resized": {"image_size": size, **description}},
+        "decoder": {
+            "serving_default": description,
+            "resized": {"image_size": size, **description},
+            "sampled": {"image_size": size, "seed": tf.range(count)},
+        },
     }
 
 

@@ -516,7 +516,7 @@ class AttendInferRepeat(SceneModel):
             for name, value in self.sample_latents(num_scenes * slots, latent_seed).items()
         }
         presence = tf.sequence_mask(counts, slots, tf.float32)
-        return self._describe(presence, where, latents, tf.constant(height), tf.constant(width))
+        return self._describe(presence, where, latents, *map(tf.convert_to_tensor, (height, width)))
 
     @override
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
