@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from tests.conftest import ROOT
 from tests.serving.test_model_card import REPORT
@@ -114,10 +115,37 @@ def test_real_images_are_trained_with_three_seeds_and_have_no_experiments(reprod
     assert started[:3] == [(0, "train"), (1, "train"), (2, "train")] and started[3:] == [(0, "evaluate")]
 
 
+def test_the_likelihood_of_lavae_and_its_baseline_is_that_of_whole_test_splits(reproduce, runs, monkeypatch):
+    commands, run = [], subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command: commands.append(command) or run(command))
+    reproduce.main()
+    of_mode = {word: command for command in commands for word in command if word.startswith("--mode=")}
+    assert "--experiment_size=10000" in of_mode["--mode=likelihood"]
+    assert not any("experiment_size" in word for word in of_mode["--mode=factors"])
+
+
+def test_a_page_has_the_curves_of_all_seeds_where_their_logs_are(reproduce, runs, monkeypatch, tmp_path):
+    reproduce.main()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--only_page"])
+    page = tmp_path / "results.md"
+    for config in ("lavae", "vae"):
+        assert "images/shapes_elbo.png" not in page.read_text()
+        for seed in range(2):
+            folder = tmp_path / "runs" / config / f"seed_{seed}" / "logs" / "validation"
+            with tf.summary.create_file_writer(str(folder)).as_default():
+                for step in (250, 500):
+                    tf.summary.scalar("elbo/elbo", -100.0 * seed - step, step=step)
+                    tf.summary.scalar("counts/count_accuracy", 0.5, step=step)
+        reproduce.main()
+    assert "images/shapes_elbo.png" in page.read_text() and "images/digits_elbo.png" not in page.read_text()
+    assert (tmp_path / "images" / "shapes_elbo.png").stat().st_size > 1000
+
+
 def test_every_config_of_the_plan_exists(reproduce):
     for name in reproduce.PLAN:
         assert os.path.exists(os.path.join(ROOT, "configs", f"{name}.cfg"))
     assert {name for name, *_ in reproduce.FIGURES} <= set(reproduce.PLAN)
+    assert {name for _, _, configs, _ in reproduce.CURVES for name in configs} <= set(reproduce.PLAN)
 
 
 def test_a_damaged_report_or_archive_is_named(reproduce, runs, monkeypatch, tmp_path):

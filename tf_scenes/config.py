@@ -53,7 +53,12 @@ class JobOptions(Options, affects_training=False):
         "that the run was trained with, or exports/<name of the run's folder>.",
     )
     compare_runs: Optional[str] = option(
-        None, "Comma-separated folders of the runs whose count accuracy --mode=compare plots."
+        None,
+        "Comma-separated folders of the runs that --mode=compare plots. A folder of several runs, such as one for each "
+        "seed, is one curve: their mean, and what lies between the lowest and the highest.",
+    )
+    compare_measure: str = option(
+        "count_accuracy", "Held-out measure that --mode=compare plots, e.g. count_accuracy or elbo."
     )
     seed: int = option(
         0,

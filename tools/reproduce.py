@@ -12,24 +12,31 @@ import subprocess
 import sys
 from typing import Any
 
+from tf_scenes.app.drawing import compare
 from tf_scenes.app.endings import one_line_errors
 from tf_scenes.app.run_folder import read_report
 from tf_scenes.array_files import read_arrays
 from tf_scenes.config import config_of, flag_differences
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.files import require_kinds, require_writable, write_text
+from tf_scenes.visualization.curves import has_curves
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# By config: the default number of seeds, and the experiments besides training and evaluation.
-OBJECTS = ("likelihood", "disentanglement", "factors")
+# By config: the default number of seeds, and the experiments besides training and evaluation: the mode, and its flags.
+LIKELIHOOD, DISENTANGLEMENT = ("likelihood",), ("disentanglement",)
+OBJECTS = (LIKELIHOOD, DISENTANGLEMENT, ("factors",))
+# The whole test splits: a mean over 1,000 images is known to 2 nats only.
+WHOLE = ("likelihood", "--experiment_size=10000")
+OF_LAVAE = (WHOLE, DISENTANGLEMENT, ("factors",), ("canvases",))
+OF_VAE = (WHOLE, ("factors",))
 PLAN = {
     "nuclei": (3, ()),
-    "lavae": (3, (*OBJECTS, "canvases")),
-    "lavae_multi_mnist": (1, (*OBJECTS, "canvases")),
-    "lavae_multi_mnist_10k": (1, (*OBJECTS, "canvases")),
-    "vae": (1, ("likelihood", "factors")),
-    "vae_multi_mnist": (1, ("likelihood", "factors")),
-    "vae_multi_mnist_10k": (1, ("likelihood", "factors")),
+    "lavae": (5, OF_LAVAE),
+    "lavae_multi_mnist": (3, OF_LAVAE),
+    "lavae_multi_mnist_10k": (3, OF_LAVAE),
+    "vae": (5, OF_VAE),
+    "vae_multi_mnist": (3, OF_VAE),
+    "vae_multi_mnist_10k": (3, OF_VAE),
     "air_multi_sprites": (3, OBJECTS),
     "air_multi_sprites_nvil": (1, OBJECTS),
     "air_multi_mnist": (3, OBJECTS),
@@ -46,6 +53,7 @@ _REPORT_FILES = ("report.json", "likelihood.npz")
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
+EDIT_7 = (*EDIT, "--edit_split=test_7")
 DESCRIBED = ("generate", f"--scene_path={os.path.join(ROOT, 'configs', 'scenes', 'four_shapes.txt')}")
 FIGURES = (
     ("nuclei", "reconstructions_test.png", ("evaluate",), "LAVAE on held-out images of nuclei, trained without labels"),
@@ -56,17 +64,31 @@ FIGURES = (
         EDIT,
         "LAVAE: objects swapped, moved, restyled, blended, sampled, removed (figures 3, 6, 7)",
     ),
+    ("lavae", "edited_test_7.png", EDIT_7, "LAVAE: the same in scenes of 7 objects (figure 8)"),
     ("lavae", "prior_samples.png", ("evaluate",), "LAVAE: samples from the prior (figures 2, 4)"),
     ("vae", "prior_samples.png", ("evaluate",), "The VAE's samples, for comparison"),
     ("lavae", "generated.png", NINE, "LAVAE: samples with the count uniform on 0-9 (figure 9)"),
     ("lavae", "canvas_128.png", ("canvases",), "LAVAE on 128 x 128 with up to 20 objects, trained on 64 x 64 with 0-3"),
     ("lavae_multi_mnist_10k", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 digits, trained on 0-3"),
+    ("lavae_multi_mnist_10k", "edited.png", EDIT, "LAVAE: digits swapped, moved, restyled, blended, sampled, removed"),
+    ("lavae_multi_mnist_10k", "edited_test_7.png", EDIT_7, "LAVAE: the same in scenes of 7 digits"),
     ("lavae_multi_mnist_10k", "prior_samples.png", ("evaluate",), "LAVAE: digits from the prior"),
     ("vae_multi_mnist_10k", "prior_samples.png", ("evaluate",), "The VAE's samples, for comparison"),
     ("discrete_air_multi_sprites", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 4)"),
     ("discrete_air_multi_mnist", "descriptions_test.png", ("evaluate",), "Discrete-AIR: latent codes (figure 7)"),
     ("discrete_air_multi_mnist", "attributes.png", ("evaluate",), "Discrete-AIR: attributes from -2 to 2 (figure 9)"),
     ("discrete_air_multi_sprites", "scene.png", DESCRIBED, "Discrete-AIR: a scene as described (figure 6)"),
+)
+# Curves of the page, of all seeds of some configs: file; held-out measure; configs; caption.
+CURVES = (
+    ("shapes_elbo.png", "elbo", ("lavae", "vae"), "ELBO of held-out scenes of shapes during training"),
+    ("shapes_counts.png", "count_accuracy", ("lavae",), "Count accuracy on held-out scenes of shapes during training"),
+    (
+        "digits_elbo.png",
+        "elbo",
+        ("lavae_multi_mnist_10k", "vae_multi_mnist_10k"),
+        "ELBO of held-out scenes of digits during training",
+    ),
 )
 
 
@@ -95,7 +117,8 @@ def main() -> None:
     reports = {config: found for config, found in reports.items() if found}
     if not reports:
         sys.exit(f"Error: no run in {arguments.runs} has a report yet")
-    write_text(arguments.page, results_page(reports, _figures(arguments), _outdated(reports, arguments)))
+    shown = [*_curves(arguments), *_figures(arguments)]
+    write_text(arguments.page, results_page(reports, shown, _outdated(reports, arguments)))
     print(f"Results: {arguments.page}")
 
 
@@ -124,7 +147,7 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
     return os.path.join(arguments.runs, config, f"seed_{seed}")
 
 
-def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: argparse.Namespace) -> None:
+def _complete(config: str, seed: int, experiments: tuple[tuple[str, ...], ...], arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run."""
     path = os.path.join(_folder(config, seed, arguments), "report.json")
     report = read_report(path)
@@ -133,11 +156,13 @@ def _complete(config: str, seed: int, experiments: tuple[str, ...], arguments: a
         if training:
             sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
         if inference:
-            for mode in ("evaluate", *experiments):
-                _run(config, seed, mode, arguments=arguments)
-    for mode, section in (("train", "test"), *zip(experiments, experiments)):
-        if section not in read_report(path):
-            _run(config, seed, mode, arguments=arguments)
+            for mode, *flags in (("evaluate",), *experiments):
+                _run(config, seed, mode, *flags, arguments=arguments)
+    if "test" not in read_report(path):
+        _run(config, seed, "train", arguments=arguments)
+    for mode, *flags in experiments:
+        if mode not in read_report(path):
+            _run(config, seed, mode, *flags, arguments=arguments)
 
 
 def _differences(
@@ -187,6 +212,19 @@ def _figures(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copyfile(source, target)
         if os.path.exists(target):
+            shown.append((text, name))
+    return shown
+
+
+def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Draws curves of the configs whose runs are here; returns the caption and relative path of each that is there."""
+    shown = []
+    for file, measure, configs, text in CURVES:
+        folders, name = [os.path.join(arguments.runs, config) for config in configs], os.path.join("images", file)
+        picture = os.path.join(os.path.dirname(arguments.page), name)
+        if all(map(has_curves, folders)):
+            compare(folders, measure, picture)
+        if os.path.exists(picture):
             shown.append((text, name))
     return shown
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_scenes.errors import UserError
-from tf_scenes.visualization.curves import read_curve
+from tf_scenes.visualization.curves import read_curve, read_curves
 
 
 def _write(run, *parts):
@@ -36,3 +36,24 @@ def test_what_is_not_a_run_or_has_no_such_curve_is_reported(tmp_path):
     _write(tmp_path, {1: 0.5})
     with pytest.raises(UserError, match="no correspondence"):
         read_curve(str(tmp_path), "correspondence")
+
+
+def test_runs_in_a_folder_are_read_at_the_steps_that_all_have(tmp_path):
+    _write(tmp_path / "seed_0", {500: 0.25, 1000: 0.5, 1500: 0.75})
+    _write(tmp_path / "seed_1", {500: 0.125, 1250: 1.0, 1500: 0.625})
+    (tmp_path / "notes").mkdir()
+    steps, values = read_curves(str(tmp_path), "count_accuracy")
+    np.testing.assert_array_equal(steps, [500, 1500])
+    np.testing.assert_array_equal(values, [[0.25, 0.75], [0.125, 0.625]])
+    steps, values = read_curves(str(tmp_path / "seed_1"), "count_accuracy")
+    np.testing.assert_array_equal(steps, [500, 1250, 1500])
+    np.testing.assert_array_equal(values, [[0.125, 1.0, 0.625]])
+
+
+def test_runs_without_a_common_step_or_none_at_all_are_reported(tmp_path):
+    with pytest.raises(UserError, match="no TensorBoard logs"):
+        read_curves(str(tmp_path), "count_accuracy")
+    _write(tmp_path / "seed_0", {500: 0.25})
+    _write(tmp_path / "seed_1", {400: 0.25})
+    with pytest.raises(UserError, match="count_accuracy at no common step"):
+        read_curves(str(tmp_path), "count_accuracy")

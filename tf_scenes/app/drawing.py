@@ -1,6 +1,7 @@
 """Arrays and pictures that are written for a user: generated, scripted and edited scenes, and comparisons of runs."""
 
 import os
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -34,25 +35,24 @@ def save_scenes(folder: str, name: str, description: Description, images: np.nda
     print(f"Generated {len(images)} scene{'s' if len(images) > 1 else ''}: {arrays}, {picture}")
 
 
-def compare(run_dirs: list[str], folder: str) -> None:
-    """Plots the count accuracy of several runs during training, like figures 5 and 8 of Discrete-AIR's paper.
+def compare(folders: Sequence[str], measure: str, picture: str) -> None:
+    """Plots a held-out measure during training, like figures 5 and 8 of Discrete-AIR's paper.
 
     Args:
-        run_dirs: Folders of the runs; each run is a curve, labelled with the end of its path that no other run has.
-        folder: Folder to write `count_accuracy.png` to.
+        folders: Folders of runs, or of several runs each; each is a curve, labelled with the end of its path that no
+            other one has.
+        measure: Name of the measure, e.g. `count_accuracy` or `elbo`.
+        picture: Path of the picture.
 
     Raises:
-        UserError: If a folder has no logs.
+        UserError: If a folder has no logs, or these have no such measure.
     """
-    series = {
-        label: curves.read_curve(run_dir, "count_accuracy") for run_dir, label in zip(run_dirs, _labels(run_dirs))
-    }
-    picture = os.path.join(folder, "count_accuracy.png")
-    plots.save(plots.curves(series, "count accuracy, held out"), picture)
+    series = {label: curves.read_curves(folder, measure) for folder, label in zip(folders, _labels(folders))}
+    plots.save(plots.curves(series, f"{measure.replace('_', ' ')}, held out"), picture)
     print(f"Figure: {picture}")
 
 
-def _labels(run_dirs: list[str]) -> list[str]:
+def _labels(run_dirs: Sequence[str]) -> list[str]:
     """The shortest ends of paths that differ wherever the paths do."""
     parts = [os.path.abspath(run_dir).split(os.sep) for run_dir in run_dirs]
     for length in range(1, max(map(len, parts)) + 1):
@@ -64,6 +64,8 @@ def _labels(run_dirs: list[str]) -> list[str]:
 
 def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
     """Edits scenes as an edit script says, and writes `edited.npz` and `figures/edited.png` to the run's folder.
+
+    Edits of another split than `test` have its name in those of their files: `edited_test_7.npz`.
 
     Args:
         config: Configuration with `edit_path`, and with `edit_models` if `codec` is not given.
@@ -84,7 +86,8 @@ def edit(config: Config, codec: Optional[interventions.Codec] = None) -> None:
         dataset = load_dataset(config.data, config.job.seed)
         images = interventions.images_to_edit(dataset, codec, script, options.num_edited, options.edit_split)
     inferred, after, pictures = interventions.edit_images(codec, images, script)
-    arrays, picture = os.path.join(folder, "edited.npz"), os.path.join(folder, "figures", "edited.png")
+    name = "edited" if options.edit_images or options.edit_split == "test" else f"edited_{options.edit_split}"
+    arrays, picture = os.path.join(folder, f"{name}.npz"), os.path.join(folder, "figures", f"{name}.png")
     texts = np.array([each.text for each in script])
     write_arrays(arrays, {"input": images, "images": pictures, "edits": texts, **after[-1]})
     plots.save(figures.edit_sheet(images, inferred, script, pictures), picture)

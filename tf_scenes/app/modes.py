@@ -47,7 +47,9 @@ def run_mode(config: Config) -> None:
 def _run_mode(config: Config) -> None:
     started, mode = time.time(), config.job.mode
     if mode == "compare":
-        drawing.compare(config.job.compare_runs.split(","), config.job.run_dir)
+        job = config.job
+        picture = os.path.join(job.run_dir, f"{job.compare_measure}.png")
+        drawing.compare(job.compare_runs.split(","), job.compare_measure, picture)
         return
     if mode == "edit" and config.evaluation.edit_models:
         drawing.edit(config)

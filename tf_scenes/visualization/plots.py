@@ -137,16 +137,18 @@ def _code_lines(code: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str) -> figure.Figure:
-    """Curves over optimisation steps.
+    """Curves over optimisation steps: the mean of several runs, and what lies between the lowest and the highest.
 
     Args:
-        series: Steps and values of each curve, by name.
+        series: Steps, `[reports]`, and values, `[runs, reports]`, of each curve, by name.
         label: Label of the vertical axis.
     """
     sheet = figure.Figure(figsize=(6, 4), layout="constrained")
     axis = sheet.subplots()
     for name, (steps, values) in series.items():
-        axis.plot(steps, values, label=name)
+        several = f", {len(values)} runs" if len(values) > 1 else ""
+        (line,) = axis.plot(steps, values.mean(axis=0), label=f"{name}{several}")
+        axis.fill_between(steps, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2, lw=0)
     axis.set_xlabel("optimisation steps")
     axis.set_ylabel(label)
     axis.grid(alpha=0.3)
