@@ -240,6 +240,22 @@ def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monk
     assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [1, 2, 1, 0]
 
 
+def test_sprites_of_present_objects_are_drawn_to_their_middle(make_config, monkeypatch):
+    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_probability=1"), (24, 24, 1))
+    slots, sprites = model.max_objects, np.zeros((len(IMAGES), model.max_objects, 7, 7, 1), np.float32)
+    sprites[:, :, 5, 4] = 0.9  # Two pixels below the middle and one to the right.
+    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.constant(sprites))
+    images, step, seed = tf.constant(IMAGES), tf.constant(90, tf.int64), tf.constant([5, 0])
+
+    def loss(weight):
+        model.options = dataclasses.replace(model.options, centering_weight=weight)
+        return model.training_loss(images, step, seed).per_image.numpy()
+
+    # The centre of mass is that of the sprite and of a mass of 1 in its middle.
+    expected = 10.0 * slots * (2.0**2 + 1.0**2) * (0.9 / 1.9) ** 2
+    np.testing.assert_allclose(loss(10.0) - loss(0.0), np.full(len(IMAGES), expected), rtol=1e-3)
+
+
 def test_scenes_are_drawn_with_appearances_of_objects_once_a_mixture_is_fitted(make_config, monkeypatch):
     """Only what gains more than it costs is an object, and what is drawn looks like one."""
     model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.appearance_mixture=2"), (24, 24, 1))

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import center_of_mass
 from scipy.signal import convolve2d
 
-from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, paste_sprites, squared_offsets
 
 
 def _by_scipy(locations, sprites):
@@ -69,3 +70,20 @@ def test_drawing_is_convolution_with_one_hot_maps():
         expected[scene] += _by_scipy(maps, sprite[None, None])[0]
     drawn = draw_sprites(tf.constant(scenes, tf.int32), tf.constant(centers, tf.int32), sprites, 3, 11, 14)
     np.testing.assert_allclose(drawn, expected, atol=1e-5)
+
+
+def test_offsets_are_those_of_scipys_centre_of_mass():
+    sprites = np.random.RandomState(0).gamma(0.2, size=(2, 3, 5, 9, 3)).astype(np.float32) * 1e4
+    squared = squared_offsets(tf.constant(sprites))
+    for index in np.ndindex(2, 3):
+        offset = np.subtract(center_of_mass(sprites[index].sum(axis=-1)), (2, 4))
+        np.testing.assert_allclose(squared[index], offset @ offset, rtol=1e-3)
+
+
+def test_a_sprite_that_shows_almost_nothing_is_hardly_off_center():
+    sprite = np.zeros((1, 21, 21, 1), np.float32)
+    assert squared_offsets(tf.constant(sprite)) == 0.0
+    sprite[0, 0, 0] = 0.01
+    assert squared_offsets(tf.constant(sprite)) < 0.03
+    sprite[0, 0, 0] = 1e4
+    np.testing.assert_allclose(squared_offsets(tf.constant(sprite)), 200.0, rtol=1e-3)

@@ -40,7 +40,7 @@ from tf_scenes.models.lavae.masks import label_images, mean_areas
 from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
-from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites, squared_offsets
 from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
@@ -208,17 +208,20 @@ class LAVAE(SceneModel):
             lambda: self._presence_loss(images, posterior, sprites, empty),
             lambda: tf.zeros_like(terms["reconstruction"]),
         )
+        off_center = tf.reduce_sum(squared_offsets(sprites) * posterior.presence, axis=1)
         loss = (
             -terms["reconstruction"]
             + terms["kl_count"]
             + schedules["kl_weight"] * (terms["kl_location"] + terms["kl_appearance"])
             + auxiliary_loss
             + schedules["presence_weight"] * presence_loss
+            + self.options.centering_weight * off_center
             + sum(kl_background.values())
         )
         scalars = {
             **auxiliary_scalars,
             "presence_loss": tf.reduce_mean(presence_loss),
+            "sprites_off_center": tf.reduce_mean(off_center),
             **self.pixels.scalars(),
             "inferred_count": tf.reduce_mean(tf.cast(posterior.count, tf.float32)),
             **schedules,

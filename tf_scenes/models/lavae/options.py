@@ -181,7 +181,12 @@ class LavaeOptions(Options, section="lavae"):
         "than their KL terms. Paper: 0.",
         lower=0.0,
     )
-
+    centering_weight: float = option(
+        0.0,
+        "Weight of the squared distance in pixels of each sprite's centre of mass from its middle. Without it an "
+        "object's location is some point of the object, and sprites are cut off where it is not the middle. Paper: 0.",
+        lower=0.0,
+    )
     appearance_mixture: int = option(
         0,
         "Number of Gaussians that are fitted to the appearances of objects after training, with --calibration_size "
@@ -347,10 +352,9 @@ def limits(flags: Mapping[str, Any]) -> tuple[str, ...]:
         "smooth": "objects as shapes on a background that changes slowly, over "
         f"{options.background_spacing} pixels or more",
     }[options.background]
-    location = {
-        "convolutional": "Locations are whole pixels; a location is a fixed point of an object, not always its centre",
-        "convex": "Locations are in the middle of an object, to about a pixel",
-    }[options.sprites]
+    location = "Locations are whole pixels; a location is a fixed point of an object, not always its centre"
+    if options.sprites == "convex" or options.centering_weight:
+        location = "Locations are in the middle of an object, to about a pixel"
     normalized = (
         "The median pixel of an image is taken for its background: objects must cover less than half of it.",
         "Objects of an image are all brighter than its background, or all darker.",

@@ -46,6 +46,28 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
+def squared_offsets(sprites: tf.Tensor) -> tf.Tensor:
+    """How far the centre of mass of each sprite is from its middle.
+
+    A mass of 1 in the middle is added to what is drawn, so that a sprite that shows almost nothing is hardly off.
+
+    Args:
+        sprites: Sprites, float32 `[..., h, w, channels]`.
+
+    Returns:
+        Squared distance in pixels, float32 `[...]`.
+    """
+    mass = tf.reduce_sum(sprites, axis=-1)
+    total = tf.reduce_sum(mass, axis=[-2, -1]) + 1.0
+    squared = tf.zeros_like(total)
+    for axis in (-2, -1):
+        middle = (tf.cast(tf.shape(mass)[axis], tf.float32) - 1.0) / 2.0
+        profile = tf.reduce_sum(mass, axis=-3 - axis)  # [..., h] or [..., w]
+        places = tf.cast(tf.range(tf.shape(mass)[axis]), tf.float32) - middle
+        squared += tf.square(tf.reduce_sum(profile * places, axis=-1) / total)
+    return squared
+
+
 def fast_length(length: tf.Tensor) -> tf.Tensor:
     """The next multiple of 16: a length with a fast Fourier transform, and even, as `irfft2d` requires."""
     return -(-length // 16) * 16
