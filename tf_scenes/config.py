@@ -28,7 +28,7 @@ from tf_scenes.training.options import TrainingOptions
 # In a run's folder: the flags that it belongs to; and what else its model is built and used with.
 RUN_FLAGS, RUN_MODEL = "flags.json", "model.json"
 # Experiments on a trained run; the results of each are a section of its report.
-EXPERIMENTS = ("likelihood", "disentanglement", "factors", "canvases")
+EXPERIMENTS = ("likelihood", "disentanglement", "factors", "likeness", "canvases")
 MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "compare", *EXPERIMENTS)
 
 

@@ -155,3 +155,13 @@ def test_lavae_and_vae_are_compared_on_the_same_images():
     assert cells[2:4] == ["2", f"{means.mean():.1f} ± {means.std(ddof=1):.1f}"]
     assert cells[4] == f"+{every.mean():.2f} ± {every.std(ddof=1) / np.sqrt(2_000):.2f}" and cells[7] == "2000"
     assert "## LAVAE beside" not in results_page({"lavae": lavae[1:], "vae": [_measured(0, scenes[0], scenes[0])]})
+
+
+def test_objects_from_the_prior_stand_beside_inferred_ones():
+    runs = [_run(), _run()]
+    for run, alike in zip(runs, (0.75, 0.85)):
+        sampled = {"best_iou": 0.9, "alike": alike, "objects": 1000}
+        run["likeness"] = {"inferred": {"best_iou": 0.95, "alike": 0.997, "objects": 1000}, "sampled": sampled}
+    cells = _cells(results_page({"lavae": runs}), "Objects from the prior", "`lavae`")
+    deviation = np.std([0.75, 0.85], ddof=1)
+    assert cells[1:] == ["2", "0.950 ± 0.000", "0.997 ± 0.000", "0.900 ± 0.000", f"0.800 ± {deviation:.3f}"]

@@ -13,6 +13,7 @@ from tf_scenes.errors import UserError
 from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
 from tf_scenes.evaluation.disentanglement import disentanglement
 from tf_scenes.evaluation.likelihood import likelihood
+from tf_scenes.evaluation.likeness import likeness
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization.figures import reconstruction_sheet
 
@@ -50,6 +51,7 @@ def measure(name: str, config: Config, model: SceneModel, dataset: Dataset) -> O
         "likelihood": _likelihood,
         "disentanglement": _disentanglement,
         "factors": _factors,
+        "likeness": _likeness,
         "canvases": _canvases,
     }
     return experiments[name](config, model, dataset)
@@ -88,16 +90,19 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
 
 
 def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
-    if not isinstance(dataset, SceneDataset):
-        raise UserError(
-            f"--mode=factors needs a data set whose scenes are drawn, so that factors are known: "
-            f"--dataset={config.data.dataset} is not"
-        )
+    _require_drawn_scenes(config, dataset, "so that factors are known")
     from tf_scenes.evaluation.factors import factors  # Its libraries are slow to import, and only needed here.
 
     options = config.evaluation
     results = factors(model, dataset, options.experiment_size, options.evaluation_batch_size, config.job.seed)
     return Outcome({"test": results})
+
+
+def _likeness(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
+    _require_objects(config, model)
+    _require_drawn_scenes(config, dataset, "to compare objects with its sprites")
+    options = config.evaluation
+    return Outcome(likeness(model, dataset, options.experiment_size, options.evaluation_batch_size))
 
 
 def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
@@ -116,6 +121,14 @@ def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
         slots = options.canvas_objects + SPARE_SLOTS
         figures[f"canvas_{side}"] = reconstruction_sheet(model, larger, "test", _PICTURED_CANVASES, slots)
     return Outcome(results, figures)
+
+
+def _require_drawn_scenes(config: Config, dataset: Dataset, why: str) -> None:
+    if not isinstance(dataset, SceneDataset):
+        raise UserError(
+            f"--mode={config.job.mode} needs a data set whose scenes are drawn, {why}: "
+            f"--dataset={config.data.dataset} is not"
+        )
 
 
 def _require_objects(config: Config, model: SceneModel) -> None:

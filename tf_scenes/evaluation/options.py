@@ -39,7 +39,7 @@ class EvaluationOptions(Options, affects_training=False):
         1_000,
         "Number of images that an experiment uses: the first ones of each held-out split with --mode=likelihood and "
         "--mode=disentanglement, new scenes for each canvas size with --mode=canvases, or new scenes of one object "
-        "with --mode=factors, whose probes are fitted on four times as many.",
+        "with --mode=factors, whose probes are fitted on four times as many; with --mode=likeness, number of objects.",
         lower=1,
     )
     importance_samples: int = option(

@@ -95,6 +95,7 @@ def results_page(reports: Reports, figures: Sequence[tuple[str, str]] = (), outd
         _beside_baselines(reports),
         _disentanglement(reports),
         _factors(reports),
+        _likeness(reports),
         _canvases(reports),
     ]
     head = [_HEAD, *([_earlier(outdated)] if outdated else [])]
@@ -345,6 +346,23 @@ def _factors(reports: Reports) -> Optional[str]:
         "and C are the disentanglement and completeness of DCI, by random forests; MIG is with 20 bins."
     )
     return f"{text}\n\n{_table(['config', *_FACTOR_MEASURES.values()], rows)}" if rows else None
+
+
+def _likeness(reports: Reports) -> Optional[str]:
+    rows = []
+    for config, runs in _with(reports, "likeness"):
+        values = [
+            _over_seeds(runs, "likeness", kind, name, digits=3)
+            for kind in ("inferred", "sampled")
+            for name in ("best_iou", "alike")
+        ]
+        rows.append([f"`{config}`", str(len(runs)), *values])
+    header = ["config", "seeds", "inferred: best IoU", "0.8 or more", "from the prior: best IoU", "0.8 or more"]
+    text = (
+        "## Objects from the prior\n\nEach object is drawn alone and laid over all sprites of the data set: the mean "
+        "IoU with the one that fits best, and the share of objects whose IoU is 0.8 or more."
+    )
+    return f"{text}\n\n{_table(header, rows)}" if rows else None
 
 
 def _canvases(reports: Reports) -> Optional[str]:
