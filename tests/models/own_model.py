@@ -9,7 +9,7 @@ from typing_extensions import override
 from tf_scenes.descriptions import LOCATIONS, PRESENCE, Field, Role, declare, describe
 from tf_scenes.layers import gaussian
 from tf_scenes.models.entry import ModelEntry
-from tf_scenes.models.lavae.placing import paste_sprites
+from tf_scenes.models.lavae.placing import draw_sprites
 from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.options import Options, option
 from tf_scenes.stack import keras
@@ -70,11 +70,10 @@ class Spot(SceneModel):
     def decode(self, description, height, width):
         shape = tf.shape(description[GLOW])
         sprites = self.decoder(tf.reshape(description[GLOW], [-1, self.options.glow_dim]))
-        sprites = (
-            tf.reshape(sprites, [shape[0], shape[1], SIDE, SIDE, -1]) * description[PRESENCE][..., None, None, None]
-        )
-        centers = tf.cast(tf.round(description[LOCATIONS]), tf.int32)
-        drawn = tf.reduce_sum(paste_sprites(centers, sprites, height, width), axis=1)
+        sprites = tf.reshape(sprites, [-1, SIDE, SIDE, sprites.shape[-1] // SIDE**2])
+        sprites *= tf.reshape(description[PRESENCE], [-1, 1, 1, 1])
+        centers = tf.reshape(tf.cast(tf.round(description[LOCATIONS]), tf.int32), [-1, 2])
+        drawn = draw_sprites(tf.repeat(tf.range(shape[0]), shape[1]), centers, sprites, shape[0], height, width)
         return tf.clip_by_value(drawn * description[BRIGHTNESS][:, :, None, None], 0.0, 1.0)
 
     @override
@@ -99,7 +98,9 @@ class Spot(SceneModel):
         seeds = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = max_objects or self.max_objects
         presence = tf.cast(tf.random.stateless_uniform([num_scenes], seeds[0]) < 0.5, tf.float32)
-        locations = tf.random.stateless_uniform([num_scenes, 2], seeds[1]) * [height - 1.0, width - 1.0]
+        locations = tf.random.stateless_uniform([num_scenes, 2], seeds[1]) * (
+            tf.cast([height, width], tf.float32) - 1.0
+        )
         glow = tf.random.stateless_normal([num_scenes, self.options.glow_dim], seeds[2])
         return self._describe(presence, locations, glow, tf.ones([num_scenes, 1]), slots)
 

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Optional
+from typing import Optional, Union
 
 import tensorflow as tf
 from typing_extensions import override
@@ -19,6 +19,8 @@ from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLo
 SMALLEST_SIDE = 8
 # And the largest that any flag allows.
 LARGEST_SIDE = 65_536
+# Height or width of a canvas in pixels, an integer or scalar int32.
+Side = Union[int, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,14 +225,14 @@ class SceneModel(TrainableModel):
 
     @abc.abstractmethod
     def sample_description(
-        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:
         """Draws scene descriptions from the prior.
 
         Args:
             num_scenes: Number of scenes.
-            height: Height of the canvas in pixels.
-            width: Width of the canvas in pixels.
+            height: Height of the canvas in pixels, an integer or scalar int32.
+            width: Width of the canvas in pixels, an integer or scalar int32.
             seed: Random seed, int32 `[2]`.
             max_objects: Maximum number of objects, where all numbers from 0 on are equally likely; None for numbers of
                 objects from the learned prior.

@@ -10,7 +10,7 @@ from tensorflow.python.framework import op_callbacks
 from tests.models.model_table import COMMON, MODELS, example_images, example_pictures
 from tf_scenes.app.build import build_model
 from tf_scenes.models.lavae.likelihood import BernoulliPixels
-from tf_scenes.models.lavae.placing import paste_sprites
+from tf_scenes.models.lavae.placing import convolve_sprites
 from tf_scenes.training.callbacks import Calibrate
 
 IMAGES = example_images()
@@ -504,6 +504,8 @@ def test_memory_for_large_pictures_does_not_grow_with_objects_times_pixels(pictu
     assert _largest_tensor(lambda: picture_model.decode(description, side, side)) < limit
     assert _largest_tensor(lambda: picture_model.masks(picture, description)) < limit
     assert _largest_tensor(lambda: picture_model.geometry(description, side, side)) < limit
+    picture_model.options = dataclasses.replace(picture_model.options, prunes=True)
+    assert _largest_tensor(lambda: picture_model.encode(picture, slots)) < limit
     # Sprites each on a canvas of its own would be noticed.
-    centers, sprites = tf.zeros([1, slots, 2], tf.int32), tf.zeros([1, slots, 7, 7, 1])
-    assert _largest_tensor(lambda: paste_sprites(centers, sprites, side, side)) > limit
+    maps, sprites = tf.zeros([1, slots, side, side]), tf.zeros([1, slots, 7, 7, 1])
+    assert _largest_tensor(lambda: convolve_sprites(maps, sprites)) > limit

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.ndimage import center_of_mass
 from scipy.signal import convolve2d
 
-from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, paste_sprites, squared_offsets
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, squared_offsets
 
 
 def _by_scipy(locations, sprites):
@@ -28,19 +28,6 @@ def test_convolution_is_scipys(size, sprite, channels):
     locations = random.dirichlet(np.full(size[0] * size[1], 0.1), (2, 3)).reshape(2, 3, *size).astype(np.float32)
     sprites = random.uniform(size=(2, 3, *sprite, channels)).astype(np.float32)
     np.testing.assert_allclose(convolve_sprites(locations, sprites), _by_scipy(locations, sprites), atol=1e-5)
-
-
-def test_pasting_is_convolution_with_one_hot_maps_to_the_very_edge():
-    random = np.random.RandomState(1)
-    centers = np.array([[[0, 0], [10, 13]], [[5, 6], [10, 0]]], np.int32)
-    maps = np.zeros((2, 2, 11, 14), np.float32)
-    for b in range(2):
-        for i in range(2):
-            maps[b, i, centers[b, i, 0], centers[b, i, 1]] = 1.0
-    sprites = random.uniform(size=(2, 2, 5, 7, 3)).astype(np.float32)
-    pasted = paste_sprites(tf.constant(centers), tf.constant(sprites), 11, 14)
-    assert pasted.shape == (2, 2, 11, 14, 3)
-    np.testing.assert_allclose(tf.reduce_sum(pasted, axis=1), _by_scipy(maps, sprites), atol=1e-6)
 
 
 # The second one's transforms have not a pixel to spare.

@@ -40,7 +40,7 @@ from tf_scenes.models.air.slots import (
     kl_terms,
     scale_gradient,
 )
-from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.models.scene_model import SceneModel, SceneSpec, Side
 from tf_scenes.training.schedules import Ramp, switched_on
 from tf_scenes.training.trainable_model import TrainingLoss, elbo
 
@@ -505,7 +505,7 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def sample_description(
-        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:
         count_seed, where_seed, latent_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects

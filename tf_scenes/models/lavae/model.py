@@ -28,7 +28,6 @@ from tf_scenes.descriptions import (
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
 from tf_scenes.layers import levels as picture_levels
-from tf_scenes.layers.acceptance import gains_more_than_it_costs
 from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.appearance_mixture import AppearanceMixture
 from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
@@ -40,11 +39,12 @@ from tf_scenes.models.lavae.masks import label_images, mean_areas
 from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
-from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, paste_sprites, squared_offsets
+from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, squared_offsets
+from tf_scenes.models.lavae.pruning import worth_their_cost
 from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
 from tf_scenes.models.lavae.schedules import LavaeSchedules
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
-from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.models.scene_model import SceneModel, SceneSpec, Side
 from tf_scenes.stack import keras
 from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
@@ -58,6 +58,8 @@ LOCATION = "location"
 _BACKGROUND_CHANNELS = 16
 # Calibration considers local maxima of the location features above this height.
 _LOWEST_MAXIMUM = 0.1
+# Where all maxima are put to the test, those above this part of the lowest object's height are.
+_SPARED = 0.5
 # Number of local maxima of an image that calibration considers beyond N, the maximum number of objects.
 _SPARE_SLOTS = 3
 # Number of local maxima that encoding considers beyond twice the slots, if it leaves some out.
@@ -184,8 +186,9 @@ class LAVAE(SceneModel):
         """The negative ELBO, with the auxiliary loss of Appendix B and the presence loss."""
         posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
         schedules = values_at(self._schedules, step)
+        features = self.location_network(images, training=True)
         posterior = self._sample_posterior(
-            (self.location_network(images, training=True), self.appearance_network(images, training=True)),
+            (features, self.appearance_network(images, training=True), self._count(features)),
             posterior_seed,
             self.max_objects,
             temperature=schedules["temperature"],
@@ -247,8 +250,16 @@ class LAVAE(SceneModel):
 
     @override
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Location features L, and the features that A is computed from."""
-        return self.location_network(images), self.appearance_network(images)
+        """Location features L, the features that A is computed from, and the number of objects, int32 `[batch]`."""
+        features, appearance_features = self.location_network(images), self.appearance_network(images)
+        if not self.options.prunes:
+            return features, appearance_features, self._count(features)
+        empty = self._likely_background(images)
+        present = self._maxima(images, empty, features, appearance_features, self.max_inferred_objects)[1]
+        return features, appearance_features, tf.reduce_sum(tf.cast(present, tf.int32), axis=1)
+
+    def _count(self, features: tf.Tensor) -> tf.Tensor:
+        return count_local_maxima(features, self.options.count_window, self._count_threshold)
 
     @override
     def elbo_terms(
@@ -294,9 +305,8 @@ class LAVAE(SceneModel):
     ) -> _Posterior:
         """Samples q(n, l, z | x), equations 7-11, relaxed where a temperature is given."""
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
-        features, appearance_features = inference_features
-        count = tf.minimum(count_local_maxima(features, self.options.count_window, self._count_threshold), slots)
-        num_present = count
+        features, appearance_features, count = inference_features
+        num_present = count = tf.minimum(count, slots)
         if forced_probability is not None:
             forced = tf.random.stateless_uniform(tf.shape(count), forcing_seed) < forced_probability
             num_present = tf.where(forced, self.options.forced_objects or slots, count)
@@ -371,7 +381,7 @@ class LAVAE(SceneModel):
 
         Not in the paper. The softmax over locations is invariant to a constant added to L, and counting passes no
         gradient, so nothing in the ELBO fixes the level of L, and counts drift once the warm-up is over. But the
-        generative model itself can tell whether there is an object at a location (`gains_more_than_it_costs`). Each
+        generative model itself can tell whether there is an object at a location (`worth_their_cost`). Each
         sampled location is put to that test, given all sprites before it in the sequence, and a logistic loss moves the
         features there above or below the threshold accordingly. No labels are used.
 
@@ -379,12 +389,10 @@ class LAVAE(SceneModel):
             The loss, float32 `[batch]`, in nats.
         """
         centers = hot_pixels(posterior.locations)
-        is_object = gains_more_than_it_costs(
-            paste_sprites(centers, sprites, *_image_size(images)),
-            posterior.kl_location + posterior.kl_appearance,
-            lambda canvas: self.pixels.log_prob(images, canvas),
-            rejected_stay=True,
-            empty=empty,
+        costs = posterior.kl_location + posterior.kl_appearance
+        every = tf.ones_like(costs, tf.bool)
+        is_object = worth_their_cost(
+            images, empty, centers, every, sprites, costs, self.pixels.log_prob, rejected_stay=True
         )
         level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
         loss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(is_object, tf.float32), level * posterior.logit_scale)
@@ -398,14 +406,16 @@ class LAVAE(SceneModel):
         initial threshold is not always in that gap. A maximum counts as an object if drawing it gains more than it
         costs, on a canvas with the higher maxima that passed this test. (In the presence loss the canvas also has the
         sprites that failed, since the ELBO draws every sprite of a sampled sequence.) The threshold is set where it
-        agrees with this test most often.
+        agrees with this test most often or, if `prunes` puts every maximum to the test anyway, below all objects.
         """
         parts = [as_arrays(self._weigh_maxima(batch)) for batch in images]
         maxima = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         is_object = maxima["is_object"]
         if not is_object.any():
             return
-        self._count_threshold.assign(best_threshold(maxima["height"], is_object))
+        heights = maxima["height"]
+        below_all = _SPARED * heights[is_object].min()
+        self._count_threshold.assign(below_all if self.options.prunes else best_threshold(heights, is_object))
         if self.appearance_mixture is not None:
             self.appearance_mixture.fit(maxima["mean"][is_object], maxima["stddev"][is_object], self._seed)
 
@@ -422,14 +432,8 @@ class LAVAE(SceneModel):
         kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
         num_pixels = tf.reduce_prod(tf.shape(features)[1:])
         cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
-        sprites = self._sprites(posterior.mean(), training=False)
-        is_object = gains_more_than_it_costs(
-            paste_sprites(centers, sprites, *_image_size(images)),
-            cost,
-            lambda canvas: self.pixels.log_prob(images, canvas),
-            candidates=present,
-            empty=self._likely_background(images),
-        )
+        sprites, empty = self._sprites(posterior.mean(), training=False), self._likely_background(images)
+        is_object = worth_their_cost(images, empty, centers, present, sprites, cost, self.pixels.log_prob)
         heights = tf.gather_nd(features, centers, batch_dims=1)
         maxima = {"height": heights, "is_object": is_object, "mean": posterior.mean(), "stddev": posterior.stddev()}
         return {name: tf.boolean_mask(values, present) for name, values in maxima.items()}
@@ -481,36 +485,66 @@ class LAVAE(SceneModel):
             Pixels of the objects, int32 `[batch, max_objects, 2]`; whether there is one in each slot, bool `[batch,
             max_objects]`; appearances, float32 `[batch, max_objects, D]`.
         """
-        maxima = self.location_network(images), self.options.count_window, self._count_threshold
-        appearance_features = self.appearance_network(images)
-        prunes, merges = self.options.faintest_object > 0.0, self.options.merged_solidity < 1.0
-        most = max_objects
-        if prunes or merges:
-            # What is left out must not take the slots of other objects; memory is bounded all the same.
-            most = tf.clip_by_value(
-                tf.reduce_max(count_local_maxima(*maxima)), max_objects, 2 * max_objects + _SPARE_CANDIDATES
-            )
-        centers, present = highest_local_maxima(*maxima, most)
-        appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
-        if prunes:
+        features, appearance_features = self.location_network(images), self.appearance_network(images)
+        centers, present, appearance = self._maxima(
+            images, images - contrast, features, appearance_features, max_objects
+        )
+        if self.options.faintest_object:
             present = self._without_faint(present, appearance)
-        if merges:
+        if self.options.merged_solidity < 1.0:
             centers, present = self._without_halves(contrast, centers, present, appearance)
             appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
         order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return tuple(tf.gather(values, order, batch_dims=1) for values in (centers, present, appearance))
 
+    def _maxima(
+        self, images: tf.Tensor, empty: tf.Tensor, features: tf.Tensor, appearance_features: tf.Tensor, slots: int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The highest local maxima of L, and with `prunes` whether drawing each gains more than it costs.
+
+        Args:
+            images: Prepared images, float32 `[batch, height, width, channels]`.
+            empty: Canvases without objects, of the same shape.
+            features: Location features, float32 `[batch, height, width]`.
+            appearance_features: Features that appearances are inferred from.
+            slots: Number of objects that are wanted; there are more maxima if some of them may be left out.
+
+        Returns:
+            Pixels of the maxima, int32 `[batch, maxima, 2]`; whether each is an object, bool `[batch, maxima]`; their
+            most likely appearances, float32 `[batch, maxima, D]`.
+        """
+        options, most = self.options, slots
+        if options.prunes or options.faintest_object or options.merged_solidity < 1.0:
+            # What is left out must not take the slots of other objects; memory is bounded all the same.
+            most = tf.clip_by_value(tf.reduce_max(self._count(features)), slots, 2 * slots + _SPARE_CANDIDATES)
+        centers, present = highest_local_maxima(features, options.count_window, self._count_threshold, most)
+        posterior = self.appearance_network.posterior_at(appearance_features, centers)
+        if options.prunes:
+            present = self._without_superfluous(images, empty, centers, present, posterior)
+        return centers, present, posterior.mean()
+
+    def _without_superfluous(
+        self, images: tf.Tensor, empty: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, posterior: tfd.Distribution
+    ) -> tf.Tensor:
+        """Leaves out objects that raise the log-likelihood by less than their KL terms."""
+        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), posterior.mean())
+        shape = tf.concat([tf.shape(present), tf.shape(sprites)[1:]], axis=0)
+        sprites = tf.scatter_nd(slots, sprites, tf.cast(shape, tf.int64))
+        log_prior = uniform_log_prob_by_object(tf.shape(present)[1], tf.reduce_prod(tf.shape(images)[1:3]))
+        costs = tfd.kl_divergence(posterior, self._appearance_prior()) - log_prior
+        return worth_their_cost(images, empty, centers, present, sprites, costs, self.pixels.log_prob)
+
     def _sampled_objects(self, images: tf.Tensor, max_objects: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
-        features = self.location_network(images)
-        count = count_local_maxima(features, self.options.count_window, self._count_threshold)
+        features, appearance_features, count = self.inference_features(images)
         count = tf.minimum(count, max_objects)
         locations = LocationsWithoutReplacement(
             features * self._logit_scale(features), max_objects, exclusion_radius=self.options.exclusion_radius
         )
         centers = locations.sample_pixels(count, location_seed)
-        appearance = self._appearance_posterior(images, centers).sample(seed=appearance_seed)
+        posterior = self.appearance_network.posterior_at(appearance_features, centers)
+        appearance = posterior.sample(seed=appearance_seed)
         return _describe(tf.sequence_mask(count, max_objects, tf.float32), tf.cast(centers, tf.float32), appearance)
 
     def _without_faint(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
@@ -589,7 +623,7 @@ class LAVAE(SceneModel):
 
     @override
     def sample_description(
-        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:
         count_seed, location_seed, appearance_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects
@@ -603,7 +637,7 @@ class LAVAE(SceneModel):
         locations = tf.cast(hot_pixels(uniform.sample(seed=location_seed)), tf.float32)
         return {**_describe(presence, locations, appearance), **scene}
 
-    def _sample_scene(self, num_scenes: int, height: int, width: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _sample_scene(self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The fields of whole scenes: a background from its prior, and levels from black to white, which have none."""
         scene = {}
         if self.background is not None:

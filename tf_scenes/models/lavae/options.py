@@ -244,6 +244,11 @@ class LavaeOptions(Options, section="lavae"):
         "have a brightness of 1.",
         lower=1e-3,
     )
+    prunes: bool = option(
+        False,
+        "Whether scene descriptions leave out local maxima of the location features that raise the log-likelihood by "
+        "less than their KL terms, if they were drawn. Paper: no.",
+    )
     faintest_object: float = option(
         0.0,
         "Peak below which a sprite is no object but a part of one, its halo or haze; it is neither counted nor drawn. "

@@ -73,26 +73,6 @@ def fast_length(length: tf.Tensor) -> tf.Tensor:
     return -(-length // 16) * 16
 
 
-def paste_sprites(centers: tf.Tensor, sprites: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Draws each sprite on its own canvas: the summands of `convolve_sprites` for exact one-hot locations.
-
-    Args:
-        centers: Pixels of the sprites' centres, int32 `[batch, objects, 2]`, y then x.
-        sprites: Sprites, float32 `[batch, objects, h, w, channels]`, with h and w odd.
-        height: Height of the canvas in pixels, scalar int32.
-        width: Width of the canvas in pixels, scalar int32.
-
-    Returns:
-        Canvases, float32 `[batch, objects, height, width, channels]`; parts of sprites outside the canvas are cut off.
-    """
-    shape = tf.shape(sprites)
-    rows, rows_inside = _source_index(centers[..., 0], shape[2], height)  # [batch, objects, height]
-    columns, columns_inside = _source_index(centers[..., 1], shape[3], width)
-    canvas = tf.gather(tf.gather(sprites, rows, batch_dims=2), columns, axis=3, batch_dims=2)
-    inside = rows_inside[:, :, :, None] & columns_inside[:, :, None, :]  # [batch, objects, height, width]
-    return canvas * tf.cast(inside, canvas.dtype)[..., None]
-
-
 def covered_pixels(
     scenes: tf.Tensor, centers: tf.Tensor, size: Sequence[int], height: tf.Tensor, width: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -141,13 +121,6 @@ def draw_sprites(
     # A negative number is left out of the sum.
     sums = tf.math.unsorted_segment_sum(sprites, tf.where(inside, pixels, -1), num_scenes * height * width)
     return tf.reshape(sums, [num_scenes, height, width, sprites.shape[-1]])
-
-
-def _source_index(centers: tf.Tensor, sprite_length: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The sprite row (or column) that each canvas row shows, and whether it shows one: `[..., length]` each."""
-    index = tf.range(length) - centers[..., None] + sprite_length // 2
-    inside = (index >= 0) & (index < sprite_length)
-    return tf.clip_by_value(index, 0, sprite_length - 1), inside
 
 
 def hot_pixels(locations: tf.Tensor) -> tf.Tensor:

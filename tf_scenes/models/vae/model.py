@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tf_scenes.descriptions import LATENTS
 from tf_scenes.layers import gaussian
-from tf_scenes.models.scene_model import SceneModel, SceneSpec
+from tf_scenes.models.scene_model import SceneModel, SceneSpec, Side
 from tf_scenes.models.vae.networks import DOWNSAMPLING, SpatialDecoder, SpatialEncoder
 from tf_scenes.models.vae.options import VaeOptions
 from tf_scenes.stack import keras
@@ -119,7 +119,7 @@ class VAE(SceneModel):
 
     @override
     def sample_description(
-        self, num_scenes: int, height: int, width: int, seed: tf.Tensor, max_objects: Optional[int] = None
+        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
     ) -> dict[str, tf.Tensor]:
         """Draws latents from the prior; `max_objects` is ignored."""
         shape = [num_scenes, -(-height // DOWNSAMPLING), -(-width // DOWNSAMPLING), self.options.latent_channels]
