@@ -37,9 +37,50 @@ _MATCHING = (
     "--discrete_air.elbo_first_step=2500",
 )
 
+_NO_PRESENCE = ("--lavae.presence_weight=0",)
+_NO_CALIBRATION = ("--calibration_size=0",)
+_NO_PRUNING = ("--lavae.prunes=false",)
+_OFF_CENTER = ("--lavae.centering_weight=0",)
+_NO_EXCLUSION = ("--lavae.exclusion_radius=0",)
+_KL_FROM_THE_START = ("--lavae.kl_weight=1", "--lavae.kl_steps=0")
+_FORCED = ("--lavae.forced_probability=0.1",)
+_APPEARANCE_MAP = ("--lavae.patch_size=0",)
+_FULL_RESOLUTION = ("--lavae.strides=1",)
+
 # By study: whether each row keeps the changes of the rows before it; then the config that it starts from, and the
 # changes of each row by name.
 STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
+    "lavae": (
+        False,
+        "lavae",
+        {
+            "recipe": (),
+            "no presence loss": _NO_PRESENCE,
+            "no calibration": _NO_CALIBRATION,
+            "no test of maxima": _NO_PRUNING,
+            "none of these three": (*_NO_PRESENCE, *_NO_CALIBRATION, *_NO_PRUNING),
+            "no centring": _OFF_CENTER,
+            "no exclusion": _NO_EXCLUSION,
+            "KL from the start": _KL_FROM_THE_START,
+            "objects forced": _FORCED,
+            "appearance from a map": _APPEARANCE_MAP,
+            "subpixel convolution": ("--lavae.location_features=subpixel",),
+            "full resolution": _FULL_RESOLUTION,
+            "warm-up of 100 and 100 steps": ("--lavae.warm_up_steps=100", "--lavae.warm_up_decay_steps=100"),
+            "warm-up of 1200 and 400 steps": ("--lavae.warm_up_steps=1200",),
+            "paper": (
+                *_NO_PRESENCE,
+                *_NO_CALIBRATION,
+                *_NO_PRUNING,
+                *_OFF_CENTER,
+                *_NO_EXCLUSION,
+                *_KL_FROM_THE_START,
+                *_FORCED,
+                *_APPEARANCE_MAP,
+                *_FULL_RESOLUTION,
+            ),
+        },
+    ),
     "sprites": (
         True,
         "paper_discrete_air_multi_sprites",
@@ -121,6 +162,7 @@ _MEASURES = {
     "count_extra": "extra",
     "correspondence": "correspondence",
     "swept_category_kept": "kept when swept",
+    "foreground_iou": "IoU",
     "squared_error": "squared error",
     "elbo": "ELBO",
 }
@@ -195,8 +237,9 @@ def _measured(name: str, folder: str, config: str, flags: list[str], before: lis
         *flags,
         f"--run_dir={folder}",
         f"--export_dir={os.path.join(folder, 'exported')}",
-        f"--evaluated_splits={','.join(_validation_splits(config))}",
     ]
+    data = config_of(flags).data
+    flags.append(f"--evaluated_splits=validation,validation_{data.many_objects}")
     wanted, report = config_of(flags).training_flags(), read_json(path)
     if "validation" in report:
         if flag_differences(report["flags"], wanted):
@@ -213,10 +256,6 @@ def _measured(name: str, folder: str, config: str, flags: list[str], before: lis
     if subprocess.run(command).returncode:
         sys.exit(f"Error: the row '{name}' stopped; start again to resume there")
     return {**read_json(path), _FOLDER: folder}
-
-
-def _validation_splits(config: str) -> tuple[str, str]:
-    return "validation", "validation_3" if "mnist" in config else "validation_4"
 
 
 if __name__ == "__main__":

@@ -32,7 +32,13 @@ LAVAE = (
 LARGE = ("lavae_pictures", "discrete_air")
 # Name to flags.
 MODELS = {
-    "lavae": (*LAVAE, "--lavae.location_features=interpolated", "--lavae.patch_size=8"),
+    "lavae": (
+        *LAVAE,
+        "--lavae.location_features=interpolated",
+        "--lavae.patch_size=8",
+        "--lavae.centering_weight=1",
+        "--lavae.prunes",
+    ),
     "lavae_pictures": (
         *LAVAE,
         "--lavae.normalize",
@@ -68,6 +74,8 @@ MODELS = {
         *ATTENTION,
     ),
 }
+# With these flags an untrained model finds much, whether or not it gains anything.
+FINDS_MUCH = ("--attention.prunes=false", "--lavae.prunes=false", "--lavae.count_threshold=-9")
 COMMON = (
     "--image_size=24",
     "--sprite_size=8",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.model_table import COMMON, FOR_PICTURES, LARGE, MODELS, examples_for
+from tests.models.model_table import COMMON, FINDS_MUCH, FOR_PICTURES, LARGE, MODELS, examples_for
 from tf_scenes.descriptions import field
 from tf_scenes.stack import keras
 from tf_scenes.training.optimizers import GroupedOptimizer
@@ -268,7 +268,7 @@ def test_any_image_size_and_number_of_objects(model, size, max_objects):
 
 
 def test_descriptions_from_the_posterior_are_a_function_of_the_seed(shared, name, images):
-    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+    model = shared(name, *FINDS_MUCH)
     likely, (first, again, other) = model.encode(images), (model.encode(images, seed=[0, n]) for n in (1, 1, 2))
     specs = [{key: (value.dtype, value.shape) for key, value in each.items()} for each in (likely, first)]
     assert specs[0] == specs[1]
@@ -365,7 +365,7 @@ def test_without_objects_there_is_nothing_to_outline(model, images, name):
 
 
 def test_masks_of_any_size_are_the_same_from_a_graph(shared, name, images):
-    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+    model = shared(name, *FINDS_MUCH)
     if not model.finds_objects:
         return
 
@@ -433,7 +433,7 @@ def test_brightness_and_contrast_of_pictures_do_not_matter(shared, name, images,
 @pytest.mark.slow_for(*LARGE)
 @pytest.mark.usefixtures("optimised_graphs")
 def test_an_optimised_graph_for_one_size_gives_what_python_gives(shared, name, images):
-    model = shared(name, "--attention.prunes=false", "--lavae.count_threshold=-9")  # So that much is found.
+    model = shared(name, *FINDS_MUCH)
 
     def all_that_is_inferred(images):
         description, prepared = model.encode(images), _prepared(model, images)

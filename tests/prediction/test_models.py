@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, LARGE, MODELS, example_images, example_pictures
+from tests.models.model_table import COMMON, FINDS_MUCH, LARGE, MODELS, example_images, example_pictures
 from tf_scenes.app.build import build_model
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import find_inputs
@@ -39,7 +39,7 @@ def pictures(tmp_path_factory):
 def segmenters(request, make_config, tmp_path_factory):
     """A model and its export. It finds objects though it is not trained: all above a low threshold, at any cost."""
     keras.utils.set_random_seed(0)
-    flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
+    flags = (*COMMON, *MODELS[request.param], *FINDS_MUCH)
     model = build_model(make_config(*flags), (24, 24, 1))
     folder = str(tmp_path_factory.mktemp("saved"))
     export(model, (24, 24, 1), folder, Limits(max_objects=5, largest_side=64), keep_versions=1)

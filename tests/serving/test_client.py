@@ -21,7 +21,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests.conftest import ROOT
-from tests.models.model_table import COMMON, MODELS, example_images
+from tests.models.model_table import COMMON, FINDS_MUCH, MODELS, example_images
 from tf_scenes.app.build import build_model
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
@@ -39,7 +39,7 @@ PIXELS = np.round(255 * example_images()[5]).astype(np.uint8)
 @pytest.fixture(scope="module")
 def encoder(make_config, tmp_path_factory):
     keras.utils.set_random_seed(0)
-    model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.count_threshold=-9"), (24, 24, 1))
+    model = build_model(make_config(*COMMON, *MODELS["lavae"], *FINDS_MUCH), (24, 24, 1))
     folders = export(model, (24, 24, 1), str(tmp_path_factory.mktemp("saved")), Limits(5, 64), keep_versions=1)
     return tf.saved_model.load(folders["encoder"])
 

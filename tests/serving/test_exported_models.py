@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tests.models.model_table import COMMON, LARGE, MODELS, examples_for
+from tests.models.model_table import COMMON, FINDS_MUCH, LARGE, MODELS, examples_for
 from tests.serving.c_api import CSession
 from tf_scenes.app.build import build_model
 from tf_scenes.models.scene_model import SceneModel
@@ -54,7 +54,7 @@ def _session(folder: str) -> CSession:
 def exported(request, make_config, tmp_path_factory) -> Exported:
     """Finds objects though it is not trained: everything above a low threshold, and whatever it costs."""
     keras.utils.set_random_seed(0)
-    flags = (*COMMON, *MODELS[request.param], "--attention.prunes=false", "--lavae.count_threshold=-9")
+    flags = (*COMMON, *MODELS[request.param], *FINDS_MUCH)
     model = build_model(make_config(*flags), SHAPE)
     folder = tmp_path_factory.mktemp(request.param)
     images = examples_for(request.param)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.model_table import COMMON, LARGE, MODELS, examples_for
+from tests.models.model_table import COMMON, FINDS_MUCH, LARGE, MODELS, examples_for
 from tf_scenes.app.build import build_model, model_to_export
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
@@ -20,7 +20,7 @@ LIMITS = Limits(max_objects=3, largest_side=64)
 @pytest.mark.parametrize("name", MODELS)
 def test_it_answers_as_the_model_with_rounded_weights_and_takes_less_space(name, make_config, tmp_path):
     keras.utils.set_random_seed(0)
-    flags = (*COMMON, *MODELS[name], "--attention.prunes=false", "--lavae.count_threshold=-9")
+    flags = (*COMMON, *MODELS[name], *FINDS_MUCH)
     config = make_config(*flags, "--export_weights=float16")
     model, images = build_model(config, SHAPE), tf.constant(examples_for(name))
     folders = export(model_to_export(config, SHAPE, model), SHAPE, str(tmp_path), LIMITS, keep_versions=1)

@@ -19,7 +19,8 @@ PICTURES = example_pictures()
 
 @pytest.fixture
 def model(shared_model):
-    return shared_model(*COMMON, *MODELS["lavae"])
+    """One that takes all maxima above the threshold for objects."""
+    return shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false")
 
 
 @pytest.fixture(params=["smooth", "constant"])
@@ -109,7 +110,7 @@ def test_forcing_uses_all_slots_and_counting_those_found(model, monkeypatch):
 
 
 def test_fewer_objects_than_the_maximum_can_be_forced(shared_model, monkeypatch):
-    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.forced_objects=1")
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false", "--lavae.forced_objects=1")
     _check_forcing(model, monkeypatch, forced=1)
 
 
@@ -131,7 +132,7 @@ def test_encoding_finds_peaks_above_the_threshold_highest_first(model, monkeypat
 @pytest.mark.parametrize("between", [1, 2, 3])
 def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(shared_model, monkeypatch, between):
     """The limit lies between the peaks of one image's four sprites, beside an image with one object."""
-    model = shared_model(*COMMON, *MODELS["lavae"])
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false")
     peaks = [(0, 3, 4, 0.9), (0, 20, 20, 0.8), (0, 4, 18, 0.7), (0, 12, 12, 0.6), (1, 6, 6, 0.9)]
     _set_features(model, monkeypatch, _features_with_peaks(peaks, 2))
     images = tf.constant(np.stack([IMAGES[2], IMAGES[0]]))
@@ -220,8 +221,8 @@ def test_pixels_are_bernoulli_and_finite_at_the_ends():
         np.testing.assert_allclose(log_prob, expected, rtol=1e-2, atol=1e-6)
 
 
-def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monkeypatch):
-    """Maxima at squares are 0.9 or 1.4 high, those on the empty canvas 0.3 or 0.7: above the first threshold of 0.5."""
+def _squares():
+    """Images with squares; peaks at squares are 0.9 or 1.4 high, those on the empty canvas 0.3 or 0.7."""
     images = np.zeros((4, 24, 24, 1), np.float32)
     images[:2, 2:9, 3:10] = 1.0
     images[1:3, 15:22, 14:21] = 1.0
@@ -231,13 +232,42 @@ def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monk
         *((2, 18, 17, 1.4), (2, 5, 6, 0.7)),
         (3, 10, 10, 0.7),
     ]
-    _set_features(model, monkeypatch, _features_with_peaks(peaks, 4))
+    return tf.constant(images), _features_with_peaks(peaks, 4)
+
+
+def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monkeypatch):
+    images, features = _squares()
+    _set_features(model, monkeypatch, features)
     slots = model.max_objects + 3
     monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
-    assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [2, 2, 2, 1]
-    model.calibrate([tf.constant(images)])
+    # Above the first threshold of 0.5.
+    assert model.encode(images)["num_objects"].numpy().tolist() == [2, 2, 2, 1]
+    model.calibrate([images])
     assert float(model._count_threshold) == pytest.approx(0.8)
-    assert model.encode(tf.constant(images))["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+    assert model.encode(images)["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+
+
+def test_maxima_that_gain_nothing_are_left_out_whatever_the_threshold(shared_model, monkeypatch):
+    model = shared_model(*COMMON, *MODELS["lavae"])
+    images, features = _squares()
+    _set_features(model, monkeypatch, features)
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, training=False: tf.fill([tf.shape(appearance)[0], 7, 7, 1], 0.99)
+    )
+    seed = tf.constant([0, 0])
+    for threshold in (0.1, 0.5):
+        model._count_threshold.assign(threshold)
+        for encode in (model.encode, tf.function(model.encode, autograph=False)):
+            scenes = encode(images)
+            assert scenes["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+            np.testing.assert_array_equal(scenes["locations"][:3, 0], [[5, 6], [5, 6], [18, 17]])
+        assert model.encode(images, seed=seed)["num_objects"].numpy().tolist() == [1, 2, 1, 0]
+        counted = model.inference_features(images)[2]
+        np.testing.assert_array_equal(counted, [1, 2, 1, 0])
+        expected = -model.count_prior.for_range(2).log_prob(counted)
+        np.testing.assert_allclose(model.elbo_terms(images, seed)["kl_count"], expected)
+    model.calibrate([images])
+    assert float(model._count_threshold) == pytest.approx(0.45)  # Half of the lowest square's.
 
 
 def test_sprites_of_present_objects_are_drawn_to_their_middle(make_config, monkeypatch):
