@@ -39,7 +39,8 @@ class AppearanceMixture(layers.Layer):
         shapes = {
             "logits": ([num_components], "zeros"),
             "means": ([num_components, latent_dim], "zeros"),
-            "scales": ([num_components, latent_dim, latent_dim], _identities),
+            # The lower triangles of the covariances' Cholesky factors, in a row each.
+            "scales": ([num_components, latent_dim * (latent_dim + 1) // 2], _identities),
         }
         self._logits, self._means, self._scales = (
             self.add_weight(
@@ -51,7 +52,8 @@ class AppearanceMixture(layers.Layer):
     def distribution(self) -> tfd.Distribution:
         """The distribution, with event shape `[D]`."""
         return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=self._logits), tfd.MultivariateNormalTriL(self._means, self._scales)
+            tfd.Categorical(logits=self._logits),
+            tfd.MultivariateNormalTriL(self._means, tfp.math.fill_triangular(self._scales)),
         )
 
     def fit(self, means: np.ndarray, stddevs: np.ndarray, seed: int) -> None:
@@ -73,8 +75,10 @@ class AppearanceMixture(layers.Layer):
         self._logits.assign(np.pad(np.log(fitted.weights_), (0, unused), constant_values=_UNUSED_LOGIT))
         self._means.assign(np.pad(fitted.means_, ((0, unused), (0, 0))))
         scales = np.linalg.cholesky(fitted.covariances_)
-        self._scales.assign(np.concatenate([scales, np.tile(np.eye(means.shape[-1]), (unused, 1, 1))]))
+        scales = np.concatenate([scales, np.tile(np.eye(means.shape[-1]), (unused, 1, 1))])
+        self._scales.assign(tfp.math.fill_triangular_inverse(scales.astype(np.float32)))
 
 
 def _identities(shape: list[int], dtype: tf.DType) -> tf.Tensor:
-    return tf.eye(shape[1], batch_shape=[shape[0]], dtype=dtype)
+    dim = round(((8 * shape[1] + 1) ** 0.5 - 1) / 2)
+    return tfp.math.fill_triangular_inverse(tf.eye(dim, batch_shape=[shape[0]], dtype=dtype))
