@@ -296,12 +296,12 @@ def test_scenes_are_drawn_with_appearances_of_objects_once_a_mixture_is_fitted(m
     slots = model.max_objects + 3
     monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
 
-    def posterior_at(images, centers):
+    def posterior_at(features, centers, present):
         at_square = tf.reduce_all(centers == [5, 6], axis=-1, keepdims=True)
         means = tf.where(at_square, 3.0, -9.0) * tf.ones([4, slots, 4])
         return tfp.distributions.Independent(tfp.distributions.Normal(means, 0.1), 1)
 
-    monkeypatch.setattr(model, "_appearance_posterior", posterior_at)
+    monkeypatch.setattr(model.appearance_network, "posterior_at", posterior_at)
     seed = tf.constant([0, 0])
     before = model.sample_description(400, 24, 24, seed)
     assert tf.boolean_mask(before["appearance"], before["presence"] > 0.5).numpy().std() == pytest.approx(1.0, abs=0.1)

@@ -57,11 +57,11 @@ def test_appearances_of_patches_move_with_the_image_by_any_shift(strides):
     network = PatchAppearanceNetwork(3, channels=4, side=8, num_blocks=1, strides=strides, scale=1.0)
     image = np.zeros((1, 30, 30, 2), np.float32)
     image[0, 5:25, 5:25] = RANDOM.uniform(size=(20, 20, 2))
-    still = network.posterior_at(network(image), np.array([[[10, 12], [14, 17]]], np.int32))
+    still = network.posterior_at(network(image), np.array([[[10, 12], [14, 17]]], np.int32), [[True, True]])
     for shift in ((1, 0), (0, -3), (2, 1)):
         moved = np.roll(image, shift, axis=(1, 2))
         centers = np.array([[[10, 12], [14, 17]]], np.int32) + np.array(shift, np.int32)
-        found = network.posterior_at(network(moved), centers)
+        found = network.posterior_at(network(moved), centers, [[True, True]])
         np.testing.assert_allclose(found.mean(), still.mean(), atol=1e-6)
         np.testing.assert_allclose(found.variance(), still.variance(), rtol=1e-5)
 
@@ -72,7 +72,7 @@ def test_appearances_of_patches_see_nothing_else():
     other = RANDOM.uniform(size=image.shape).astype(np.float32)
     other[:, 6:14, 8:16] = image[:, 6:14, 8:16]
     centers = np.array([[[10, 12]]], np.int32)
-    first, second = (network.posterior_at(network(each), centers).mean() for each in (image, other))
+    first, second = (network.posterior_at(network(each), centers, [[True]]).mean() for each in (image, other))
     np.testing.assert_allclose(first, second, atol=1e-6)
 
 
@@ -111,6 +111,12 @@ def test_appearance_at_pixels_is_that_of_one_hot_maps(strides, side):
     for b in range(2):
         for i in range(2):
             maps[b, i, centers[b, i, 0], centers[b, i, 1]] = 1.0
-    expected, found = network.posterior(features, maps), network.posterior_at(features, centers)
-    np.testing.assert_allclose(found.mean(), expected.mean(), atol=1e-5)
-    np.testing.assert_allclose(found.variance(), expected.variance(), rtol=1e-4)
+    present = np.array([[True, True], [False, True]])
+    expected, found = network.posterior(features, maps), network.posterior_at(features, centers, present)
+    np.testing.assert_allclose(found.mean()[present], expected.mean()[present], atol=1e-5)
+    np.testing.assert_allclose(found.variance()[present], expected.variance()[present], rtol=1e-4)
+    if side:  # Where there is no object nothing is inferred.
+        np.testing.assert_array_equal(found.mean()[~present], 0.0)
+        np.testing.assert_array_equal(found.variance()[~present], 1.0)
+        nowhere = network.posterior_at(features, centers, np.zeros_like(present))
+        np.testing.assert_array_equal(nowhere.mean(), np.zeros((2, 2, 3)))

@@ -316,7 +316,13 @@ class LAVAE(SceneModel):
             features * logit_scale, slots, temperature=temperature, exclusion_radius=self.options.exclusion_radius
         )
         locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
-        appearance_posterior = self.appearance_network.posterior(appearance_features, locations, training=training)
+        presence = tf.sequence_mask(num_present, slots, tf.float32)
+        if temperature is None:  # At whole pixels there is less to compute.
+            appearance_posterior = self.appearance_network.posterior_at(
+                appearance_features, hot_pixels(locations), presence > 0.5
+            )
+        else:
+            appearance_posterior = self.appearance_network.posterior(appearance_features, locations, training=training)
         appearance = appearance_posterior.sample(seed=appearance_seed)
         prior = self._appearance_prior()
         if sampled_kl:
@@ -332,7 +338,7 @@ class LAVAE(SceneModel):
             features=features,
             logit_scale=logit_scale,
             count=count,
-            presence=tf.sequence_mask(num_present, slots, tf.float32),
+            presence=presence,
             locations=locations,
             appearance=appearance,
             kl_location=location_log_prob - uniform_log_prob_by_object(slots, num_pixels),
@@ -342,10 +348,6 @@ class LAVAE(SceneModel):
     def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:
         """Factor from location features to logits, proportional to log(HW): Appendix B, "Rescaling location logits"."""
         return self.options.logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
-
-    def _appearance_posterior(self, images: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
-        """q(z_i | l_i, x) of objects at whole-pixel locations, int32 `[batch, objects, 2]`, y then x."""
-        return self.appearance_network.posterior_at(self.appearance_network(images), centers)
 
     def _appearance_prior(self) -> tfd.Distribution:
         zeros = tf.zeros([self.options.latent_dim])
@@ -428,7 +430,7 @@ class LAVAE(SceneModel):
         slots = self.max_objects + _SPARE_SLOTS
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
-        posterior = self._appearance_posterior(images, centers)
+        posterior = self.appearance_network.posterior_at(self.appearance_network(images), centers, present)
         kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
         num_pixels = tf.reduce_prod(tf.shape(features)[1:])
         cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
@@ -493,7 +495,7 @@ class LAVAE(SceneModel):
             present = self._without_faint(present, appearance)
         if self.options.merged_solidity < 1.0:
             centers, present = self._without_halves(contrast, centers, present, appearance)
-            appearance = self.appearance_network.posterior_at(appearance_features, centers).mean()
+            appearance = self.appearance_network.posterior_at(appearance_features, centers, present).mean()
         order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return tuple(tf.gather(values, order, batch_dims=1) for values in (centers, present, appearance))
@@ -519,7 +521,7 @@ class LAVAE(SceneModel):
             # What is left out must not take the slots of other objects; memory is bounded all the same.
             most = tf.clip_by_value(tf.reduce_max(self._count(features)), slots, 2 * slots + _SPARE_CANDIDATES)
         centers, present = highest_local_maxima(features, options.count_window, self._count_threshold, most)
-        posterior = self.appearance_network.posterior_at(appearance_features, centers)
+        posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
         if options.prunes:
             present = self._without_superfluous(images, empty, centers, present, posterior)
         return centers, present, posterior.mean()
@@ -543,9 +545,10 @@ class LAVAE(SceneModel):
             features * self._logit_scale(features), max_objects, exclusion_radius=self.options.exclusion_radius
         )
         centers = locations.sample_pixels(count, location_seed)
-        posterior = self.appearance_network.posterior_at(appearance_features, centers)
+        presence = tf.sequence_mask(count, max_objects)
+        posterior = self.appearance_network.posterior_at(appearance_features, centers, presence)
         appearance = posterior.sample(seed=appearance_seed)
-        return _describe(tf.sequence_mask(count, max_objects, tf.float32), tf.cast(centers, tf.float32), appearance)
+        return _describe(tf.cast(presence, tf.float32), tf.cast(centers, tf.float32), appearance)
 
     def _without_faint(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
         """Leaves out objects whose sprite's peak is below `faintest_object`."""

@@ -127,12 +127,13 @@ class AppearanceNetwork(layers.Layer):
         sums = tf.reshape(cells @ flat, [*tf.unstack(tf.shape(locations)[:2]), self._trunk.strides**2 * self._channels])
         return self._posterior(self._head(sums))
 
-    def posterior_at(self, features: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
+    def posterior_at(self, features: tf.Tensor, centers: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
         """The same at whole pixels, in memory that does not grow with their number times that of all pixels.
 
         Args:
             features: Features as returned by `call`.
             centers: Pixels, int32 `[batch, objects, 2]`, y then x.
+            present: Of no effect; see `PatchAppearanceNetwork`.
 
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
@@ -212,15 +213,34 @@ class PatchAppearanceNetwork(layers.Layer):
         """
         return self._of_patches(expected_patches(images, locations, self._side), training)
 
-    def posterior_at(self, images: tf.Tensor, centers: tf.Tensor) -> tfd.Distribution:
-        """The same at whole pixels, int32 `[batch, objects, 2]`, y then x."""
-        return self._of_patches(patches_at(images, centers, self._side), training=False)
+    def posterior_at(self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
+        """The same at whole pixels, where there is an object; elsewhere it is N(0, I), which takes no time.
+
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+            centers: Pixels, int32 `[batch, objects, 2]`, y then x.
+            present: Whether there is an object in each slot, bool `[batch, objects]`.
+
+        Returns:
+            A distribution with batch shape `[batch, objects]` and event shape `[D]`.
+        """
+        slots = tf.where(present)
+        patches = tf.gather_nd(patches_at(images, centers, self._side), slots)
+        # One more, since oneDNN's convolutions fail on an empty batch.
+        parameters = self._parameters(tf.pad(patches, [[0, 1], [0, 0], [0, 0], [0, 0]]), training=False)[:-1]
+        shape = [*tf.unstack(tf.shape(present)), parameters.shape[-1]]
+        return self._posterior(tf.scatter_nd(tf.cast(slots, tf.int32), parameters, shape))
 
     def _of_patches(self, patches: tf.Tensor, training: bool) -> tfd.Distribution:
         batch, objects = tf.unstack(tf.shape(patches)[:2])
         flat = tf.reshape(patches, [batch * objects, self._side, self._side, patches.shape[-1]])
-        features = self._reduction(self._trunk(flat, training=training), training=training)
-        return self._posterior(self._head(tf.reshape(features, [batch, objects, self._num_features])))
+        parameters = self._parameters(flat, training)
+        return self._posterior(tf.reshape(parameters, [batch, objects, parameters.shape[-1]]))
+
+    def _parameters(self, patches: tf.Tensor, training: bool) -> tf.Tensor:
+        """Of the posterior of each patch, `[patches, side, side, channels]`: float32 `[patches, 2 D]`."""
+        features = self._reduction(self._trunk(patches, training=training), training=training)
+        return self._head(tf.reshape(features, [-1, self._num_features]))
 
 
 def _appearance_head(latent_dim: int, scale: float) -> tuple[layers.Layer, layers.Layer]:
