@@ -270,6 +270,30 @@ def test_maxima_that_gain_nothing_are_left_out_whatever_the_threshold(shared_mod
     assert float(model._count_threshold) == pytest.approx(0.45)  # Half of the lowest square's.
 
 
+def test_objects_are_inferred_as_if_they_were_alone(shared_model, monkeypatch):
+    """What other objects show in an object's patch is taken away before its appearance is inferred again."""
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false", "--lavae.patch_size=16")
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, training=False: tf.ones([tf.shape(appearance)[0], 7, 7, 1])
+    )
+
+    def appearances(explains_away, *corners):
+        images, peaks = np.zeros((1, 24, 24, 1), np.float32), []
+        for number, (y, x) in enumerate(corners):
+            images[0, max(0, y) : y + 7, x : x + 7] = 1.0
+            peaks.append((0, y + 3, x + 3, 1.0 - 0.1 * number))
+        _set_features(model, monkeypatch, _features_with_peaks(peaks, 1))
+        model.options = dataclasses.replace(model.options, explains_away=explains_away)
+        scene = model.encode(tf.constant(images))
+        assert scene["num_objects"] == len(corners)
+        return scene["appearance"].numpy()[0, : len(corners)]
+
+    corners = ((6, 3), (-2, 8), (14, 6))  # The second one is cut off by the edge.
+    alone = np.concatenate([appearances(False, corner) for corner in corners])
+    np.testing.assert_allclose(appearances(True, *corners), alone, atol=1e-5)
+    assert np.abs(appearances(False, *corners) - alone).min(axis=1).max() > 1e-4
+
+
 def test_sprites_of_present_objects_are_drawn_to_their_middle(make_config, monkeypatch):
     model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_probability=1"), (24, 24, 1))
     slots, sprites = model.max_objects, np.zeros((len(IMAGES), model.max_objects, 7, 7, 1), np.float32)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_scenes.models.lavae.patches import expected_patches, patches_at
+from tf_scenes.models.lavae.patches import expected_patches, in_patches, patches_at
+from tf_scenes.models.lavae.placing import draw_sprites
 
 
 def _cut(image, center, side):
@@ -50,3 +51,12 @@ def test_channels_are_known_where_the_size_of_the_batch_is_not():
     specs = tf.TensorSpec([None, 24, 24, 3]), tf.TensorSpec([None, 4, 24, 24])
     traced = tf.function(lambda *inputs: expected_patches(*inputs, 12)).get_concrete_function(*specs)
     assert traced.structured_outputs.shape.as_list()[2:] == [12, 12, 3]
+
+
+@pytest.mark.parametrize(("size", "side"), [((5, 7), 12), ((9, 5), 6), ((7, 7), 6), ((21, 21), 24)])
+def test_sprites_lie_in_patches_as_they_do_on_canvases(size, side):
+    sprites = np.random.RandomState(3).uniform(size=(2, *size, 3)).astype(np.float32)
+    centers = np.array([[20, 22], [25, 19]], np.int32)
+    canvases = draw_sprites(tf.range(2), centers, sprites, 2, 46, 45)
+    expected = patches_at(canvases, centers[:, None], side)[:, 0]
+    np.testing.assert_array_equal(in_patches(tf.constant(sprites), side), expected)

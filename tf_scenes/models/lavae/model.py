@@ -39,6 +39,7 @@ from tf_scenes.models.lavae.masks import label_images, mean_areas
 from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
+from tf_scenes.models.lavae.patches import in_patches, patches_at
 from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, squared_offsets
 from tf_scenes.models.lavae.pruning import worth_their_cost
 from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
@@ -496,6 +497,9 @@ class LAVAE(SceneModel):
         if self.options.merged_solidity < 1.0:
             centers, present = self._without_halves(contrast, centers, present, appearance)
             appearance = self.appearance_network.posterior_at(appearance_features, centers, present).mean()
+        if self.options.explains_away:
+            others = self._others_in_patches(centers, present, appearance, *_image_size(images))
+            appearance = self.appearance_network.posterior_at(images, centers, present, others).mean()
         order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return tuple(tf.gather(values, order, batch_dims=1) for values in (centers, present, appearance))
@@ -536,6 +540,22 @@ class LAVAE(SceneModel):
         log_prior = uniform_log_prob_by_object(tf.shape(present)[1], tf.reduce_prod(tf.shape(images)[1:3]))
         costs = tfd.kl_divergence(posterior, self._appearance_prior()) - log_prior
         return worth_their_cost(images, empty, centers, present, sprites, costs, self.pixels.log_prob)
+
+    def _others_in_patches(
+        self, centers: tf.Tensor, present: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+    ) -> tf.Tensor:
+        """What other objects' sprites show in the patch around each object.
+
+        Returns:
+            Sums of sprites, float32 `[batch, objects, side, side, channels]`, with the side of the patches.
+        """
+        side = self.appearance_network.side
+        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
+        scenes, num_scenes = tf.cast(slots[:, 0], tf.int32), tf.shape(present)[0]
+        canvas = draw_sprites(scenes, tf.gather_nd(centers, slots), sprites, num_scenes, height, width)
+        shape = tf.concat([tf.shape(present), [side, side, self._channels]], axis=0)
+        own = tf.scatter_nd(slots, in_patches(sprites, side), tf.cast(shape, tf.int64))
+        return patches_at(canvas, centers, side) - own * patches_at(tf.ones_like(canvas), centers, side)
 
     def _sampled_objects(self, images: tf.Tensor, max_objects: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")

@@ -190,7 +190,7 @@ class PatchAppearanceNetwork(layers.Layer):
             name: Name of the layer.
         """
         super().__init__(name=name, autocast=False)  # Fourier transforms need float32; inner layers cast by themselves.
-        self._side = side
+        self.side = side
         self._trunk = ResidualTrunk(channels, num_blocks, strides=strides, name="trunk")
         self._reduction = ConvUnit(channels, 4, 2, name="reduction")
         self._num_features = (side // (2 * strides)) ** 2 * channels
@@ -211,21 +211,28 @@ class PatchAppearanceNetwork(layers.Layer):
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
         """
-        return self._of_patches(expected_patches(images, locations, self._side), training)
+        return self._of_patches(expected_patches(images, locations, self.side), training)
 
-    def posterior_at(self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
+    def posterior_at(
+        self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, others: Optional[tf.Tensor] = None
+    ) -> tfd.Distribution:
         """The same at whole pixels, where there is an object; elsewhere it is N(0, I), which takes no time.
 
         Args:
             images: Images, float32 `[batch, height, width, channels]` in [0, 1].
             centers: Pixels, int32 `[batch, objects, 2]`, y then x.
             present: Whether there is an object in each slot, bool `[batch, objects]`.
+            others: What other objects show in each patch, float32 `[batch, objects, side, side, channels]`, which is
+                taken away from the image; None for nothing.
 
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
         """
+        patches = patches_at(images, centers, self.side)
+        if others is not None:
+            patches = tf.maximum(patches - others, 0.0)
         slots = tf.where(present)
-        patches = tf.gather_nd(patches_at(images, centers, self._side), slots)
+        patches = tf.gather_nd(patches, slots)
         # One more, since oneDNN's convolutions fail on an empty batch.
         parameters = self._parameters(tf.pad(patches, [[0, 1], [0, 0], [0, 0], [0, 0]]), training=False)[:-1]
         shape = [*tf.unstack(tf.shape(present)), parameters.shape[-1]]
@@ -233,7 +240,7 @@ class PatchAppearanceNetwork(layers.Layer):
 
     def _of_patches(self, patches: tf.Tensor, training: bool) -> tfd.Distribution:
         batch, objects = tf.unstack(tf.shape(patches)[:2])
-        flat = tf.reshape(patches, [batch * objects, self._side, self._side, patches.shape[-1]])
+        flat = tf.reshape(patches, [batch * objects, self.side, self.side, patches.shape[-1]])
         parameters = self._parameters(flat, training)
         return self._posterior(tf.reshape(parameters, [batch, objects, parameters.shape[-1]]))
 

@@ -249,6 +249,12 @@ class LavaeOptions(Options, section="lavae"):
         "Whether scene descriptions leave out local maxima of the location features that raise the log-likelihood by "
         "less than their KL terms, if they were drawn. Paper: no.",
     )
+    explains_away: bool = option(
+        False,
+        "Whether scene descriptions infer each object's appearance a second time, from its patch without what the "
+        "other objects' sprites show there; needs --lavae.patch_size. Paper: no.",
+        affects_training=False,
+    )
     faintest_object: float = option(
         0.0,
         "Peak below which a sprite is no object but a part of one, its halo or haze; it is neither counted nor drawn. "
@@ -298,6 +304,8 @@ class LavaeOptions(Options, section="lavae"):
             raise UserError(f"--lavae.count_window={self.count_window} must be odd")
         if self.patch_size % 4:
             raise UserError(f"--lavae.patch_size={self.patch_size} must be a multiple of 4, or 0")
+        if self.explains_away and not self.patch_size:
+            raise UserError("--lavae.explains_away needs --lavae.patch_size, the side of the patches that it is about")
         if self.noise <= self.smallest_noise:
             raise UserError(f"--lavae.noise={self.noise} must be above --lavae.smallest_noise={self.smallest_noise}")
         if self.background_spacing not in (8, 16, 32, 64):

@@ -63,3 +63,22 @@ def patches_at(images: tf.Tensor, centers: tf.Tensor, side: int) -> tf.Tensor:
     pixels = rows[..., :, None] * shape[2] + columns[..., None, :]  # [batch, objects, side, side]
     flat = tf.reshape(padded, [shape[0], shape[1] * shape[2], images.shape[-1]])
     return tf.gather(flat, pixels, batch_dims=1)
+
+
+def in_patches(sprites: tf.Tensor, side: int) -> tf.Tensor:
+    """Sprites as they lie in the patches around their middles.
+
+    Args:
+        sprites: Sprites, float32 `[sprites, h, w, channels]`, with h and w odd.
+        side: Side of a patch in pixels, even.
+
+    Returns:
+        Patches, float32 `[sprites, side, side, channels]`; what does not fit into a patch is cut off.
+    """
+    cut, padding = [slice(None)], [[0, 0]]
+    for length in sprites.shape[1:3]:
+        before = side // 2 - length // 2
+        after = side - before - length
+        cut.append(slice(max(0, -before), length - max(0, -after)))
+        padding.append([max(0, before), max(0, after)])
+    return tf.pad(sprites[tuple(cut)], [*padding, [0, 0]])
