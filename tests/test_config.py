@@ -34,6 +34,8 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
         (["--images_path=x"], "--images_path=x is for --dataset=images only"),
         (["--lavae.generated_size=20"], "--lavae.generated_size=20 must be odd"),
         (["--lavae.count_window=6"], "--lavae.count_window=6 must be odd"),
+        (["--lavae.tested_window=6"], "--lavae.tested_window=6 must be odd, or 0"),
+        (["--lavae.explains_away"], "--lavae.explains_away needs --lavae.patch_size"),
         (["--lavae.temperature_final=0.9"], "temperature_final must not be above"),
         (["--learning_rate_final=0.9"], "--learning_rate_final must not be above"),
         (["--max_inferred_objects=2"], "--max_inferred_objects must not be below --max_objects"),

@@ -147,9 +147,11 @@ def test_experiments_are_sections_of_the_report(trained):
         assert report["likelihood"][split]["bound"] >= report["likelihood"][split]["elbo"]
         of_images = np.load(path / "run" / "likelihood.npz")[f"{split}_bound"]
         assert of_images.mean() == pytest.approx(report["likelihood"][split]["bound"])
-    assert set(report["canvases"]) == {"40 x 40", "48 x 48"}
+    assert set(report["canvases"]) == {"40 x 40", "48 x 48", "32 x 32, a pixel apart"}
     assert (path / "run/figures/canvas_48.png").stat().st_size > 1_000
     assert set(report["canvases"]["48 x 48"]["count_accuracy_by_count"]) <= set("012345")
+    assert set(report["canvases"]["32 x 32, a pixel apart"]["count_accuracy_by_count"]) == {"4"}
+    assert (path / "run/figures/canvas_pixels.png").stat().st_size > 1_000
     assert report["test"]["images"] == 40
 
 

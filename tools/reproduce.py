@@ -69,6 +69,7 @@ FIGURES = (
     ("vae", "prior_samples.png", ("evaluate",), "The VAE's samples, for comparison"),
     ("lavae", "generated.png", NINE, "LAVAE: samples with the count uniform on 0-9 (figure 9)"),
     ("lavae", "canvas_128.png", ("canvases",), "LAVAE on 128 x 128 with up to 20 objects, trained on 64 x 64 with 0-3"),
+    ("lavae", "canvas_pixels.png", ("canvases",), "LAVAE on 7 objects as close as a pixel, trained on frames apart"),
     ("lavae_multi_mnist_10k", "reconstructions_test_7.png", ("evaluate",), "LAVAE on 7 digits, trained on 0-3"),
     ("lavae_multi_mnist_10k", "edited.png", EDIT, "LAVAE: digits swapped, moved, restyled, blended, sampled, removed"),
     ("lavae_multi_mnist_10k", "edited_test_7.png", EDIT_7, "LAVAE: the same in scenes of 7 digits"),

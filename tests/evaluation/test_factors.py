@@ -135,6 +135,8 @@ def test_factors_of_scenes_are_those_of_their_sprites(make_config):
 
 def test_other_data_has_no_factors(make_config, tmp_path):
     np.savez(tmp_path / "a.npz", images=RANDOM.randint(0, 255, (150, 24, 24)).astype(np.uint8))
-    config = make_config(*COMMON, *MODELS["vae"], "--dataset=images", f"--images_path={tmp_path / 'a.npz'}")
+    config = make_config(
+        "--mode=factors", *COMMON, *MODELS["vae"], "--dataset=images", f"--images_path={tmp_path / 'a.npz'}"
+    )
     with pytest.raises(UserError, match="--mode=factors needs a data set whose scenes are drawn"):
         experiments.measure("factors", config, None, load_dataset(config.data, seed=0))

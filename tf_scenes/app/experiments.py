@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tf_scenes.config import Config
 from tf_scenes.data.datasets import Dataset, load_dataset
+from tf_scenes.data.options import PIXELS
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.errors import UserError
 from tf_scenes.evaluation.canvases import SPARE_SLOTS, count_on_canvas
@@ -120,6 +121,13 @@ def _canvases(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
         results[f"{side} x {side}"] = count_on_canvas(model, larger, "test", batch_size)
         slots = options.canvas_objects + SPARE_SLOTS
         figures[f"canvas_{side}"] = reconstruction_sheet(model, larger, "test", _PICTURED_CANVASES, slots)
+    if isinstance(dataset, SceneDataset):
+        side, many = config.data.image_size, f"test_{config.data.many_objects}"
+        data = dataclasses.replace(config.data, spacing=PIXELS, test_size=options.experiment_size)
+        closer = load_dataset(data, config.job.seed)
+        name = f"{side} x {side}, a pixel apart"
+        results[name] = count_on_canvas(model, closer, many, options.evaluation_batch_size)
+        figures["canvas_pixels"] = reconstruction_sheet(model, closer, many, _PICTURED_CANVASES)
     return Outcome(results, figures)
 
 

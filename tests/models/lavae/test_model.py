@@ -270,6 +270,22 @@ def test_maxima_that_gain_nothing_are_left_out_whatever_the_threshold(shared_mod
     assert float(model._count_threshold) == pytest.approx(0.45)  # Half of the lowest square's.
 
 
+def test_maxima_may_be_closer_where_they_are_put_to_the_test(shared_model, monkeypatch):
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.count_window=9", "--lavae.tested_window=7")
+    images = np.zeros((1, 24, 24, 1), np.float32)
+    images[0, 4:7, 3:10] = images[0, 8:11, 3:10] = 1.0  # Four pixels apart.
+    bar = np.zeros((1, 7, 7, 1), np.float32)
+    bar[:, 2:5] = 0.99
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, training=False: tf.tile(bar, [tf.shape(appearance)[0], 1, 1, 1])
+    )
+    _set_features(model, monkeypatch, _features_with_peaks([(0, 5, 6, 0.9), (0, 9, 6, 0.8)], 1))
+    np.testing.assert_array_equal(model.encode(tf.constant(images))["locations"][0, :2], [[5, 6], [9, 6]])
+    np.testing.assert_array_equal(model.inference_features(tf.constant(images))[2], [2])
+    model.options = dataclasses.replace(model.options, tested_window=0)
+    assert model.encode(tf.constant(images))["num_objects"] == 1
+
+
 def test_objects_are_inferred_as_if_they_were_alone(shared_model, monkeypatch):
     """What other objects show in an object's patch is taken away before its appearance is inferred again."""
     model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false", "--lavae.patch_size=16")

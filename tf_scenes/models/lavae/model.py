@@ -521,10 +521,12 @@ class LAVAE(SceneModel):
             most likely appearances, float32 `[batch, maxima, D]`.
         """
         options, most = self.options, slots
+        maxima = features, options.tested_window or options.count_window, self._count_threshold
         if options.prunes or options.faintest_object or options.merged_solidity < 1.0:
             # What is left out must not take the slots of other objects; memory is bounded all the same.
-            most = tf.clip_by_value(tf.reduce_max(self._count(features)), slots, 2 * slots + _SPARE_CANDIDATES)
-        centers, present = highest_local_maxima(features, options.count_window, self._count_threshold, most)
+            most = tf.reduce_max(count_local_maxima(*maxima))
+            most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
+        centers, present = highest_local_maxima(*maxima, most)
         posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
         if options.prunes:
             present = self._without_superfluous(images, empty, centers, present, posterior)

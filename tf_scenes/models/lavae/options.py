@@ -249,6 +249,14 @@ class LavaeOptions(Options, section="lavae"):
         "Whether scene descriptions leave out local maxima of the location features that raise the log-likelihood by "
         "less than their KL terms, if they were drawn. Paper: no.",
     )
+    tested_window: int = option(
+        0,
+        "As --lavae.count_window, for the local maxima that --lavae.prunes puts to the test in scene descriptions: "
+        "smaller where objects may come closer than in training. 0 for --lavae.count_window.",
+        lower=0,
+        upper=1_023,
+        affects_training=False,
+    )
     explains_away: bool = option(
         False,
         "Whether scene descriptions infer each object's appearance a second time, from its patch without what the "
@@ -302,6 +310,8 @@ class LavaeOptions(Options, section="lavae"):
             raise UserError(f"--lavae.generated_size={self.generated_size} must be odd")
         if self.count_window % 2 == 0:
             raise UserError(f"--lavae.count_window={self.count_window} must be odd")
+        if self.tested_window and self.tested_window % 2 == 0:
+            raise UserError(f"--lavae.tested_window={self.tested_window} must be odd, or 0")
         if self.patch_size % 4:
             raise UserError(f"--lavae.patch_size={self.patch_size} must be a multiple of 4, or 0")
         if self.explains_away and not self.patch_size:
