@@ -44,7 +44,7 @@ _OFF_CENTER = ("--lavae.centering_weight=0",)
 _NO_EXCLUSION = ("--lavae.exclusion_radius=0",)
 _KL_FROM_THE_START = ("--lavae.kl_weight=1", "--lavae.kl_steps=0")
 _FORCED = ("--lavae.forced_probability=0.1",)
-_APPEARANCE_MAP = ("--lavae.patch_size=0",)
+_APPEARANCE_MAP = ("--lavae.patch_size=0", "--lavae.explains_away=false")
 _FULL_RESOLUTION = ("--lavae.strides=1",)
 
 # By study: whether each row keeps the changes of the rows before it; then the config that it starts from, and the
