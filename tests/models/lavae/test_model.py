@@ -238,8 +238,9 @@ def _squares():
 def test_calibration_puts_the_threshold_between_objects_and_the_rest(model, monkeypatch):
     images, features = _squares()
     _set_features(model, monkeypatch, features)
-    slots = model.max_objects + 3
-    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, training=False: tf.fill([tf.shape(appearance)[0], 7, 7, 1], 0.99)
+    )
     # Above the first threshold of 0.5.
     assert model.encode(images)["num_objects"].numpy().tolist() == [2, 2, 2, 1]
     model.calibrate([images])
@@ -334,7 +335,9 @@ def test_scenes_are_drawn_with_appearances_of_objects_once_a_mixture_is_fitted(m
     peaks = [peak for scene in range(4) for peak in ((scene, 5, 6, 0.9), (scene, 18, 17, 0.7))]
     _set_features(model, monkeypatch, _features_with_peaks(peaks, 4))
     slots = model.max_objects + 3
-    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.fill([4, slots, 7, 7, 1], 0.99))
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, training=False: tf.fill([tf.shape(appearance)[0], 7, 7, 1], 0.99)
+    )
 
     def posterior_at(features, centers, present):
         at_square = tf.reduce_all(centers == [5, 6], axis=-1, keepdims=True)

@@ -432,11 +432,7 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
         posterior = self.appearance_network.posterior_at(self.appearance_network(images), centers, present)
-        kl_appearance = tfd.kl_divergence(posterior, self._appearance_prior())
-        num_pixels = tf.reduce_prod(tf.shape(features)[1:])
-        cost = kl_appearance - uniform_log_prob_by_object(slots, num_pixels)  # [batch, slots]
-        sprites, empty = self._sprites(posterior.mean(), training=False), self._likely_background(images)
-        is_object = worth_their_cost(images, empty, centers, present, sprites, cost, self.pixels.log_prob)
+        is_object = self._without_superfluous(images, self._likely_background(images), centers, present, posterior)
         heights = tf.gather_nd(features, centers, batch_dims=1)
         maxima = {"height": heights, "is_object": is_object, "mean": posterior.mean(), "stddev": posterior.stddev()}
         return {name: tf.boolean_mask(values, present) for name, values in maxima.items()}
