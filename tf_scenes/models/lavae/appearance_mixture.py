@@ -36,11 +36,12 @@ class AppearanceMixture(layers.Layer):
             name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")
+        identities = tfp.math.fill_triangular_inverse(tf.eye(latent_dim, batch_shape=[num_components]))
         shapes = {
             "logits": ([num_components], "zeros"),
             "means": ([num_components, latent_dim], "zeros"),
             # The lower triangles of the covariances' Cholesky factors, in a row each.
-            "scales": ([num_components, latent_dim * (latent_dim + 1) // 2], _identities),
+            "scales": (identities.shape, keras.initializers.Constant(identities.numpy())),
         }
         self._logits, self._means, self._scales = (
             self.add_weight(
@@ -77,8 +78,3 @@ class AppearanceMixture(layers.Layer):
         scales = np.linalg.cholesky(fitted.covariances_)
         scales = np.concatenate([scales, np.tile(np.eye(means.shape[-1]), (unused, 1, 1))])
         self._scales.assign(tfp.math.fill_triangular_inverse(scales.astype(np.float32)))
-
-
-def _identities(shape: list[int], dtype: tf.DType) -> tf.Tensor:
-    dim = round(((8 * shape[1] + 1) ** 0.5 - 1) / 2)
-    return tfp.math.fill_triangular_inverse(tf.eye(dim, batch_shape=[shape[0]], dtype=dtype))
