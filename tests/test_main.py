@@ -137,13 +137,14 @@ def test_the_projector_has_a_sprite_and_a_row_for_each_object(trained):
 def test_experiments_are_sections_of_the_report(trained):
     path, _ = trained
     small = ("--experiment_size=20", "--importance_samples=3", "--canvas_sizes=40,48", "--canvas_objects=5")
-    result = _run(*TINY, *_folders(path), "--mode=likelihood", *small)
+    fewer = "--experiment_size_many_objects=10"
+    result = _run(*TINY, *_folders(path), "--mode=likelihood", *small, fewer)
     assert "bound_standard_error" in result.stdout
     _run(*TINY, *_folders(path), "--mode=canvases", *small)
     report = json.loads((path / "run/report.json").read_text())
-    for split in ("test", "test_4"):
+    for split, images in (("test", 20), ("test_4", 10)):
         assert report["likelihood"][split]["samples"] == 3
-        assert report["likelihood"][split]["images"] == 20
+        assert report["likelihood"][split]["images"] == images
         assert report["likelihood"][split]["bound"] >= report["likelihood"][split]["elbo"]
         of_images = np.load(path / "run" / "likelihood.npz")[f"{split}_bound"]
         assert of_images.mean() == pytest.approx(report["likelihood"][split]["bound"])

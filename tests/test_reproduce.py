@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 import tensorflow as tf
@@ -15,7 +16,7 @@ from tf_scenes.config import config_of
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json, write_json, write_text
 
-MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10}
+MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10000}
 TRAINED = {name: value for name, value in REPORT.items() if name != "likelihood"}
 SECTIONS = {
     "train": TRAINED,
@@ -38,7 +39,7 @@ def runs(monkeypatch, tmp_path):
     """Stands in for main.py: writes what a mode writes, unless it is killed before; gives what was started."""
     started, killed = [], []
 
-    def run(command):
+    def run(command, **_):
         flags = dict(word[2:].split("=", 1) for word in command if word.startswith("--"))
         mode, folder = flags["mode"], flags["run_dir"]
         started.append((int(flags["seed"]), mode))
@@ -112,7 +113,7 @@ def test_real_images_are_trained_with_three_seeds_and_have_no_experiments(reprod
     )
     reproduce.main()
     # The figure of the page, which the stand-in does not write, is drawn with the first seed.
-    assert started[:3] == [(0, "train"), (1, "train"), (2, "train")] and started[3:] == [(0, "evaluate")]
+    assert started == [(0, "train"), (0, "evaluate"), (1, "train"), (2, "train")]
 
 
 def test_the_likelihood_of_lavae_and_its_baseline_is_that_of_whole_test_splits(reproduce, runs, monkeypatch):
@@ -121,7 +122,48 @@ def test_the_likelihood_of_lavae_and_its_baseline_is_that_of_whole_test_splits(r
     reproduce.main()
     of_mode = {word: command for command in commands for word in command if word.startswith("--mode=")}
     assert "--experiment_size=10000" in of_mode["--mode=likelihood"]
+    assert "--experiment_size_many_objects=1000" in of_mode["--mode=likelihood"]
     assert not any("experiment_size" in word for word in of_mode["--mode=factors"])
+
+
+def test_a_likelihood_of_too_few_images_is_measured_again(reproduce, runs, tmp_path):
+    started, _ = runs
+    reproduce.main()
+    report = tmp_path / "runs" / "vae" / "seed_0" / "report.json"
+    kept = read_json(report)
+    write_json(report, {**kept, "likelihood": {"test": {**MEASURED, "images": 1000}}})
+    reproduce.main()
+    assert started[6:] == [(0, "likelihood")]
+
+
+def test_runs_side_by_side_share_the_cores_and_write_to_files_of_their_own(reproduce, runs, monkeypatch, tmp_path):
+    started, _ = runs
+    together, run, calls = threading.Barrier(2, timeout=60), subprocess.run, []
+
+    def run_together(command, env, stdout, **_):
+        """Waits for the other run in training."""
+        calls.append((env["OMP_NUM_THREADS"], env["TF_NUM_INTRAOP_THREADS"], stdout.name))
+        if "--mode=train" in command:
+            together.wait()
+        return run(command)
+
+    monkeypatch.setattr(subprocess, "run", run_together)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--side_by_side=2"])
+    reproduce.main()
+    assert sorted(started) == sorted((seed, mode) for seed in (0, 1) for mode in ("train", "likelihood", "factors"))
+    said = [str(tmp_path / "runs" / "said" / f"vae_seed_{seed}.txt") for seed in (0, 1)]
+    assert set(calls) == {("3", "3", name) for name in said} and all(map(os.path.exists, said))
+    assert "| `vae` | test | 2 |" in (tmp_path / "results.md").read_text()
+
+
+def test_after_a_failure_no_further_run_is_begun(reproduce, runs, monkeypatch):
+    started, killed = runs
+    killed += [1, 2]
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--side_by_side=2", "--seeds=5"])
+    with pytest.raises(SystemExit, match=r"vae with seed \d stopped in --mode=train"):
+        reproduce.main()
+    assert len(started) < 5
 
 
 def test_a_page_has_the_curves_of_all_seeds_where_their_logs_are(reproduce, runs, monkeypatch, tmp_path):
@@ -169,11 +211,12 @@ def test_places_are_checked_before_runs(reproduce, runs, monkeypatch, tmp_path, 
     assert not runs[0]
 
 
-def test_no_seeds_are_refused(reproduce, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--seeds=0"])
+@pytest.mark.parametrize("flag", ["--seeds=0", "--side_by_side=0"])
+def test_numbers_of_seeds_and_of_runs_are_checked(reproduce, monkeypatch, capsys, flag):
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", flag])
     with pytest.raises(SystemExit, match="2"):
         reproduce.main()
-    assert "--seeds=0 must be at least 1" in capsys.readouterr().err
+    assert f"{flag} must be at least 1" in capsys.readouterr().err
 
 
 def test_an_unknown_config_is_named(reproduce, monkeypatch):

@@ -1,15 +1,18 @@
 """Makes every experiment of the results page: python tools/reproduce.py, or make reproduce.
 
 Each run is a call of `main.py`. Whatever exists already is not made again, so a reproduction that was killed resumes
-where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5. Runs of several days or machines
-make one page if each keeps its reports in the same folder: --keep=FOLDER.
+where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5. Several runs side by side use
+processor cores better than one: --side_by_side=2. Runs of several days or machines make one page if each keeps its
+reports in the same folder: --keep=FOLDER.
 """
 
 import argparse
+import concurrent.futures
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from tf_scenes.app.drawing import compare
@@ -25,8 +28,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By config: the default number of seeds, and the experiments besides training and evaluation: the mode, and its flags.
 OBJECTS = (("disentanglement",), ("factors",), ("likeness",))
 OF_AIR = (("likelihood",), *OBJECTS)
-# The whole test splits: a mean over 1,000 images is known to 2 nats only.
-WHOLE = ("likelihood", "--experiment_size=10000")
+# The whole test split: a mean over 1,000 images is known to 2 nats only. Scenes of 7 objects take far longer.
+WHOLE = ("likelihood", "--experiment_size=10000", "--experiment_size_many_objects=1000")
 OF_LAVAE = (WHOLE, *OBJECTS, ("canvases",))
 OF_VAE = (WHOLE, ("factors",))
 PLAN = {
@@ -48,6 +51,8 @@ PLAN = {
     "paper_discrete_air_multi_mnist": (1, ()),
 }
 
+# Variables that say how many threads a process computes with.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # What the page is made of, in a run's folder.
 _REPORT_FILES = ("report.json", "likelihood.npz")
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
@@ -105,13 +110,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"Error: --configs names {unknown[0]}, allowed are {', '.join(PLAN)}")
     if not arguments.only_page:
-        for config in configs:
-            default, experiments = PLAN[config]
-            for seed in range(arguments.seeds or default):
-                _complete(config, seed, experiments, arguments)
-            for name, file, mode, _ in FIGURES:
-                if name == config and not os.path.exists(_figure(config, file, arguments)):
-                    _run(config, 0, *mode, arguments=arguments)
+        _complete_all([(config, seed) for config in configs for seed in _wanted_seeds(config, arguments)], arguments)
     if arguments.keep:
         _keep(arguments.runs, arguments.keep)
     reports = {config: _reports(config, arguments) for config in PLAN}
@@ -138,9 +137,17 @@ def _parse() -> argparse.Namespace:
         "--only_page", action="store_true", help="write the page from the existing reports, without any runs"
     )
     parser.add_argument("--flags", default="", help="further flags of main.py, e.g. '--mnist_path=FOLDER'")
+    parser.add_argument(
+        "--side_by_side",
+        type=int,
+        default=1,
+        help="number of runs at once, which share the cores; each writes to a file in <runs>/said; default: 1",
+    )
     arguments = parser.parse_args()
-    if arguments.seeds is not None and arguments.seeds < 1:
-        parser.error(f"--seeds={arguments.seeds} must be at least 1")
+    for name in ("seeds", "side_by_side"):
+        number = getattr(arguments, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name}={number} must be at least 1")
     return arguments
 
 
@@ -148,8 +155,38 @@ def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
     return os.path.join(arguments.runs, config, f"seed_{seed}")
 
 
-def _complete(config: str, seed: int, experiments: tuple[tuple[str, ...], ...], arguments: argparse.Namespace) -> None:
-    """Makes what is still missing of one run."""
+def _wanted_seeds(config: str, arguments: argparse.Namespace) -> range:
+    default, _ = PLAN[config]
+    return range(arguments.seeds or default)
+
+
+def _complete_all(runs: list[tuple[str, int]], arguments: argparse.Namespace) -> None:
+    """Completes all runs, in their order; after a failure, those that have begun are completed, but no others."""
+    failed = threading.Event()
+
+    def complete(run: tuple[str, int]) -> None:
+        if not failed.is_set():
+            try:
+                _complete(*run, arguments)
+            except BaseException:
+                failed.set()
+                raise
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.side_by_side) as pool:
+        for _ in pool.map(complete, runs):
+            pass
+
+
+def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
+    """Makes what is still missing of one run, of the first seed's figures as well."""
+    _complete_report(config, seed, arguments)
+    for name, file, mode, _ in FIGURES if seed == 0 else ():
+        if name == config and not os.path.exists(_figure(config, file, arguments)):
+            _run(config, seed, *mode, arguments=arguments)
+
+
+def _complete_report(config: str, seed: int, arguments: argparse.Namespace) -> None:
+    _, experiments = PLAN[config]
     path = os.path.join(_folder(config, seed, arguments), "report.json")
     report = read_report(path)
     if "test" in report:
@@ -162,8 +199,16 @@ def _complete(config: str, seed: int, experiments: tuple[tuple[str, ...], ...], 
     if "test" not in read_report(path):
         _run(config, seed, "train", arguments=arguments)
     for mode, *flags in experiments:
-        if mode not in read_report(path):
+        if not _is_measured(mode, read_report(path), [*_flags(config, seed, arguments), *flags]):
             _run(config, seed, mode, *flags, arguments=arguments)
+
+
+def _is_measured(mode: str, report: dict[str, Any], flags: list[str]) -> bool:
+    """Whether a report has an experiment; of the likelihood, on at least as many images as its flags ask for."""
+    if mode not in report or mode != "likelihood":
+        return mode in report
+    wanted = min(config_of(flags).evaluation.experiment_size, report["test"]["images"])
+    return report[mode]["test"]["images"] >= wanted
 
 
 def _differences(
@@ -195,8 +240,19 @@ def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Nam
         *flags,
     ]
     print(" ".join(command), flush=True)
-    if subprocess.run(command).returncode:
+    if _call(command, os.path.join(arguments.runs, "said", f"{config}_seed_{seed}.txt"), arguments.side_by_side):
         sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; start again to resume there")
+
+
+def _call(command: list[str], said: str, side_by_side: int) -> int:
+    """Runs a command; of several at once, each has its share of the cores and writes what it says to its file."""
+    if side_by_side == 1:
+        return subprocess.run(command).returncode
+    threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
+    environment = {**os.environ, **dict.fromkeys(_THREADS, threads)}
+    os.makedirs(os.path.dirname(said), exist_ok=True)
+    with open(said, "a") as file:
+        return subprocess.run(command, env=environment, stdout=file, stderr=subprocess.STDOUT).returncode
 
 
 def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:

@@ -65,7 +65,7 @@ def _likelihood(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
             model,
             dataset,
             split_name,
-            num_images=options.experiment_size,
+            num_images=options.num_images(split_name),
             num_samples=options.importance_samples,
             batch_size=options.evaluation_batch_size,
         )
@@ -81,7 +81,7 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
             model,
             dataset,
             split_name,
-            num_images=options.experiment_size,
+            num_images=options.num_images(split_name),
             clearance=float(config.data.sprite_size),
             batch_size=options.evaluation_batch_size,
         )

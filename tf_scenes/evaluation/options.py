@@ -42,6 +42,12 @@ class EvaluationOptions(Options, affects_training=False):
         "with --mode=factors, whose probes are fitted on four times as many; with --mode=likeness, number of objects.",
         lower=1,
     )
+    experiment_size_many_objects: Optional[int] = option(
+        None,
+        "Number of images that --mode=likelihood and --mode=disentanglement use of a held-out split with more objects "
+        "than in training, such as test_7. Default: --experiment_size.",
+        lower=1,
+    )
     importance_samples: int = option(
         100,
         "Number of samples of the importance-weighted bound of --mode=likelihood. LAVAE's paper: 100.",
@@ -71,6 +77,12 @@ class EvaluationOptions(Options, affects_training=False):
         "Folder of the exported encoder/ and decoder/ that --mode=edit uses. Default: the trained model of --run_dir.",
     )
     num_edited: int = option(6, "Maximum number of images that --mode=edit edits.", lower=1, upper=10_000)
+
+    def num_images(self, split_name: str) -> int:
+        """The number of images that an experiment uses of a held-out split."""
+        if split_name == "test" or self.experiment_size_many_objects is None:
+            return self.experiment_size
+        return self.experiment_size_many_objects
 
     def canvas_sides(self) -> list[int]:
         """The numbers in `canvas_sizes`."""
