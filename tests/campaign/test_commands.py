@@ -114,6 +114,8 @@ NOT_MAIN = {
     "a client with a text": (("tools/client.py", "text.txt"), "", "text.txt"),
     "an export that does not exist": (("tools/check_export.py", "none"), "", "none holds no exported model"),
     "an export that is damaged": (("tools/check_export.py", "damaged"), "", "damaged/encoder/1 cannot be loaded"),
+    "a conversion of no export": (("tools/export_onnx.py", "none", "onnx"), "", "none holds no exported model"),
+    "a conversion into a file": (("tools/export_onnx.py", SHIPPED, "text.txt"), "", "text.txt"),
     "a demo without models": (("tools/demo.py", "--models=empty", "--page=page"), "", "empty"),
     "a demo of models with a damaged report": (
         ("tools/demo.py", "--models=reported", "--page=page"),

@@ -19,7 +19,7 @@ from tf_scenes.evaluation import evaluate
 from tf_scenes.evaluation.classical import evaluate_classical
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.files import in_use, write_json, write_text
-from tf_scenes.serving import warmup
+from tf_scenes.serving import onnx_export, warmup
 from tf_scenes.serving.export import export
 from tf_scenes.serving.model_card import measured_splits, model_card
 from tf_scenes.serving.server_config import add_to_server_config
@@ -54,6 +54,8 @@ def _run_mode(config: Config) -> None:
     if mode == "edit" and config.evaluation.edit_models:
         drawing.edit(config)
         return
+    if mode in ("train", "export") and config.serving.export_onnx:
+        onnx_export.require_packages("--export_onnx")
     hint = warmup.hint(config.serving.warm_up_images) if mode in ("train", "export") else None
     if hint:
         print(hint)
@@ -145,6 +147,7 @@ def _export(run: Run) -> None:
         Limits(run.config.evaluation.max_inferred_objects, serving.max_image_side),
         serving.keep_versions,
         _warm_up_images(run),
+        serving.export_onnx,
     )
     if card is not None:
         write_json(os.path.join(folder, "report.json"), report)
@@ -152,6 +155,8 @@ def _export(run: Run) -> None:
     add_to_server_config(folder)
     for name, version in exported.items():
         print(f"Exported {name}: {version}")
+        if serving.export_onnx:
+            print(f"Exported {name} to ONNX: {os.path.join(version, onnx_export.FOLDER)}")
 
 
 def _warm_up_images(run: Run) -> Optional[tf.Tensor]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_scenes.files import write_json
 from tf_scenes.models.scene_model import SceneModel
-from tf_scenes.serving import warmup
+from tf_scenes.serving import onnx_export, warmup
 from tf_scenes.serving.signatures import Limits, Signatures, decoder_signatures, encoder_signatures
 from tf_scenes.serving.versions import IDENTITY, PARTS, UNFINISHED, versions
 
@@ -24,6 +24,7 @@ def export(
     limits: Limits,
     keep_versions: int,
     warm_up_images: Optional[tf.Tensor] = None,
+    with_onnx: bool = False,
 ) -> dict[str, str]:
     """Writes the next version of the encoder and the decoder; see `tf_scenes.serving.signatures` for what they offer.
 
@@ -38,9 +39,13 @@ def export(
         keep_versions: Number of versions to keep, including the new one; at least 1.
         warm_up_images: Images for the requests that a server replays when it loads the models, float32
             `[batch, height, width, channels]` in [0, 1]; None writes no such requests.
+        with_onnx: Whether each version has a folder `onnx`, see `tf_scenes.serving.onnx_export`.
 
     Returns:
         Folder of each part of the model, `encoder` and `decoder`, by name.
+
+    Raises:
+        UserError: If it is wanted `with_onnx`, and a package is missing or ONNX lacks an operation of the model.
     """
     encoder = encoder_signatures(model, image_shape[-1], limits)
     signatures = {"encoder": encoder, "decoder": decoder_signatures(model, encoder, image_shape, limits)}
@@ -55,6 +60,10 @@ def export(
         if warm_up_images is not None:
             for part, requests in warmup.requests(encoder, signatures["decoder"], warm_up_images).items():
                 warmup.write(requests, part, unfinished[part])
+        if with_onnx:
+            for part in PARTS:
+                loaded = tf.saved_model.load(unfinished[part])
+                onnx_export.write(loaded.signatures, part, os.path.join(unfinished[part], onnx_export.FOLDER))
         for part in PARTS:
             os.rename(unfinished[part], finished[part])
     for part in PARTS:

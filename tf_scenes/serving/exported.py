@@ -14,6 +14,7 @@ from tf_scenes.descriptions import Description, as_arrays, has_objects
 from tf_scenes.editing.interventions import Codec, gather_appearances
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
+from tf_scenes.serving.signatures import Signatures
 from tf_scenes.serving.versions import IDENTITY, PARTS, versions
 
 _SEGMENTED, _SAMPLED = "segmented", "sampled"
@@ -51,6 +52,11 @@ class ExportedModel(Codec):
         # Exports of earlier versions do not say what they are of.
         if not agree or (all(named) and named[0] != named[1]):
             raise UserError(f"{self._folder} holds the encoder of one model and the decoder of another one")
+
+    @property
+    def signatures(self) -> dict[str, Signatures]:
+        """Signatures of each part of the model, `encoder` and `decoder`, by name."""
+        return {part: half.signatures for part, half in zip(PARTS, (self._encoder, self._decoder))}
 
     @property
     def channels(self) -> int:

@@ -23,6 +23,11 @@ class ServingOptions(Options, affects_training=False):
         "compute in does not change.",
         choices=("float32", "float16"),
     )
+    export_onnx: bool = option(
+        False,
+        "Whether ONNX files are exported beside the SavedModels, for runtimes other than TensorFlow. They need the "
+        "packages tf2onnx and onnx.",
+    )
     export_note: Optional[str] = option(
         None, "A sentence about the model, which is exported with it as part of its card."
     )
