@@ -195,10 +195,8 @@ def test_other_kernels_are_refused():
 
 
 def _transformed(images, transforms, size, **attributes):
-    attributes = {"interpolation": "BILINEAR", "fill_mode": "CONSTANT", **attributes}
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images, transforms=transforms, output_shape=size, fill_value=0.0, **attributes
-    )
+    attributes = {"interpolation": "BILINEAR", "fill_mode": "CONSTANT", "fill_value": 0.0, **attributes}
+    return tf.raw_ops.ImageProjectiveTransformV3(images=images, transforms=transforms, output_shape=size, **attributes)
 
 
 def test_affine_and_projective_transforms():
@@ -217,10 +215,11 @@ def test_affine_and_projective_transforms():
             both.assert_alike(images=some, transforms=rows, size=np.array(size, np.int32), atol=1e-5)
 
 
-def test_transforms_to_the_nearest_pixel_are_refused():
+@pytest.mark.parametrize("other", [{"interpolation": "NEAREST"}, {"fill_mode": "REFLECT"}, {"fill_value": 1.0}])
+def test_other_transforms_are_refused(other):
     with pytest.raises(UserError, match="it cannot be converted to ONNX: of projective transforms only bilinear ones"):
         Both(
-            lambda images, transforms: _transformed(images, transforms, [4, 4], interpolation="NEAREST"),
+            lambda images, transforms: _transformed(images, transforms, [4, 4], **other),
             images=_floats(1, 3, 3, 1),
             transforms=_floats(1, 8),
         )
@@ -297,11 +296,11 @@ def test_an_operation_that_onnx_lacks_is_named_in_one_line():
 
 
 def _assert_alike(actual, expected):
-    """Counts, categories and masks are equal, and all else is within 1e-4: of a pixel, or of what values range over."""
+    """Whole numbers are equal, locations among them if they are pixels; all else is within 1e-4, or 1e-5 of a value."""
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
         assert actual[name].dtype == value.dtype and actual[name].shape == value.shape
-        exact = name in WHOLE_NUMBERS
+        exact = name in WHOLE_NUMBERS or (name == "locations" and (value % 1 == 0).all())
         np.testing.assert_allclose(
             actual[name], value, atol=0 if exact else 1e-4, rtol=0 if exact else 1e-5, err_msg=name
         )

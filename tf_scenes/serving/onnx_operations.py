@@ -266,7 +266,8 @@ class _ImageProjectiveTransform:
 
     @classmethod
     def version_18(cls, graph: Graph, node: Node, **_: Any) -> None:
-        if node.get_attr_str("interpolation") != "BILINEAR" or node.get_attr_str("fill_mode") != "CONSTANT":
+        kind = node.get_attr_str("interpolation"), node.get_attr_str("fill_mode"), node.inputs[3].get_tensor_value()
+        if kind != ("BILINEAR", "CONSTANT", 0.0):
             raise UserError("of projective transforms only bilinear ones that are 0 outside can be")
         make = _Nodes(graph)
         images, transforms, size, _ = node.input
