@@ -4,13 +4,17 @@
 # make campaign   tries bad input of all kinds, and stops runs at any moment
 # make demo       shows in about a minute what the shipped models do
 # make reproduce  makes every experiment of docs/results.md and writes runs/results.md; started again, it resumes
+# make page       builds the page that runs models in a browser, and serves it on this machine alone (needs Node.js)
+# make page-test  builds it and tests it in headless Chromium
 # make lint       checks style and formatting with ruff
 # make lock       updates requirements.lock (needs uv: pip install uv)
 #
-# PYTHON=/path/to/python3.13 make ... chooses the interpreter, VENV=folder the environment.
+# PYTHON=/path/to/python3.13 make ... chooses the interpreter, VENV=folder the environment; make page MODELS=exports/mine
+# shows your own model.
 
 VENV ?= .venv
 CONFIG ?= configs/lavae.cfg
+MODELS ?= saved_models/lavae,saved_models/nuclei
 READY := $(VENV)/.ready
 MADE_BY_MAKE := $(VENV)/.made_by_make
 
@@ -18,7 +22,7 @@ ifneq ($(words $(VENV)),1)
 $(error VENV=$(VENV) must be the path of a folder without spaces, which make cannot handle)
 endif
 
-.PHONY: setup train test test-all campaign demo reproduce lint lock
+.PHONY: setup train test test-all campaign demo reproduce page page-build page-test lint lock
 
 setup: $(READY)
 
@@ -56,6 +60,18 @@ demo: setup
 
 reproduce: setup
 	"$(VENV)/bin/python" tools/reproduce.py $(ARGUMENTS)
+
+page: page-build
+	npm --prefix web run serve
+
+page-test: page-build
+	npm --prefix web test
+
+page-build: setup
+	@command -v npm >/dev/null || { echo "the page needs Node.js 20.19 or newer, with npm" >&2; exit 1; }
+	"$(VENV)/bin/python" tools/page_models.py --models="$(MODELS)"
+	npm --prefix web ci --no-audit --no-fund --loglevel=error
+	npm --prefix web run build
 
 lint: setup
 	"$(VENV)/bin/ruff" check .

@@ -1,0 +1,119 @@
+"""The page in web/: what it is built from, and its own tests, which need Node.js and Chromium."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tf_scenes.errors import UserError
+from tf_scenes.files import read_json
+from tf_scenes.serving import onnx_export
+
+WEB = os.path.join(ROOT, "web")
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+
+def _has_node():
+    found = shutil.which("node") and subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+    return bool(found) and tuple(map(int, found.strip("v\n").split(".")[:2])) >= (20, 19)
+
+
+needs_node = pytest.mark.skipif(
+    not _has_node(), reason="Node.js 20.19 or newer is missing: the tests of the page in web/ were left out"
+)
+needs_browser = pytest.mark.skipif(
+    not os.path.exists(CHROMIUM),
+    reason=f"Chromium is missing ({CHROMIUM}; CHROMIUM=FILE names another): the page was not tried in a browser",
+)
+
+
+@needs_node
+def test_scenes_histories_masks_and_pictures_of_the_page():
+    tests = [os.path.join("test", name) for name in ("scene.test.js", "pixels.test.js")]
+    result = subprocess.run(["node", "--test", *tests], cwd=WEB, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-5000:]
+
+
+@pytest.mark.slow
+@needs_node
+@needs_browser
+def test_the_page_as_a_person_uses_it():
+    command = ["make", "page-test", f"VENV={sys.prefix}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
+
+
+@pytest.fixture
+def page_models(monkeypatch):
+    """The tool, with a conversion that takes no time: gives the tool and the signatures that it converted."""
+    spec = importlib.util.spec_from_file_location("page_models", os.path.join(ROOT, "tools", "page_models.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    converted = []
+
+    class Converted:
+        @staticmethod
+        def SerializeToString():  # noqa: N802
+            return b"a model"
+
+    monkeypatch.setattr(onnx_export, "converted", lambda signature, name: converted.append(name) or Converted())
+    return module, converted
+
+
+def _run(module, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["page_models.py", *arguments])
+    module.main()
+
+
+@pytest.mark.slow
+def test_a_models_files_samples_and_entry(page_models, monkeypatch, tmp_path):
+    module, converted = page_models
+    saved, output = os.path.join(ROOT, "saved_models"), tmp_path / "models"
+    _run(module, monkeypatch, f"--models={saved}/lavae/", f"--output={output}")
+    assert converted == ["encoder/serving_default", "decoder/resized", "decoder/sampled"]
+    (entry,) = read_json(str(output / "models.json"))["models"]
+    assert (entry["name"], entry["photographs"], entry["channels"], entry["imageSize"]) == ("lavae", False, 3, [64, 64])
+    assert entry["fields"] == {
+        "presence": {"byObject": True, "shape": [], "type": "float32"},
+        "locations": {"byObject": True, "shape": [2], "type": "float32"},
+        "appearance": {"byObject": True, "shape": [32], "type": "float32"},
+    }
+    assert len(entry["samples"]) == 8 and entry["samples"][4]["name"] == "test_7 1, 7 objects"
+    assert all((output / "lavae" / sample["file"]).read_bytes()[1:4] == b"PNG" for sample in entry["samples"])
+    assert "LAVAE" in (output / "lavae" / "README.md").read_text()
+
+    # What is there is kept; another list of models takes its place, and its files go.
+    _run(module, monkeypatch, f"--models={saved}/lavae", f"--output={output}")
+    assert len(converted) == 3
+    _run(module, monkeypatch, f"--models={saved}/nuclei", f"--output={output}")
+    assert converted[3:] == ["encoder/segmented"] and sorted(os.listdir(output)) == ["models.json", "nuclei"]
+    (entry,) = read_json(str(output / "models.json"))["models"]
+    assert entry["photographs"] and entry["fields"] == {} and entry["channels"] == 1
+
+
+def test_a_folder_without_a_model_is_named(page_models, monkeypatch, tmp_path):
+    module, _ = page_models
+    with pytest.raises(SystemExit, match="mine holds no exported model with a report"):
+        _run(module, monkeypatch, f"--models={tmp_path}/mine", f"--output={tmp_path}/models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_model_that_finds_no_objects_is_refused(page_models, monkeypatch, tmp_path):
+    module, _ = page_models
+    folder = os.path.join(ROOT, "saved_models", "vae")
+    with pytest.raises(UserError, match="vae finds no objects, which the page is about"):
+        _run(module, monkeypatch, f"--models={folder}", f"--output={tmp_path}/models")
+    assert not (tmp_path / "models" / "models.json").exists()
+
+
+def test_a_page_without_the_models_data_has_no_samples(page_models, tmp_path, capsys):
+    module, _ = page_models
+    report = {"flags": {"dataset": "images", "seed": 0}}
+    assert module._samples("mine", report, str(tmp_path)) == []
+    assert (
+        "mine: no sample pictures, since the model's report does not say where its data is" in capsys.readouterr().out
+    )

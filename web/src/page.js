@@ -1,0 +1,59 @@
+/** Parts of the page that every view uses. */
+
+import { InputError } from './errors.js';
+
+export function element(id) {
+  return document.getElementById(id);
+}
+
+export function say(text) {
+  element('status').textContent = text;
+}
+
+export function counted(number, word = 'object') {
+  return `${number} ${word}${number === 1 ? '' : 's'}`;
+}
+
+/** Does what a person asked for, with a sign of progress; what they can mend is said, and nothing is lost. */
+export async function attempt(work) {
+  element('error').hidden = true;
+  element('busy').hidden = false;
+  try {
+    await work();
+  } catch (error) {
+    element('error').textContent =
+      error instanceof InputError ? error.message : `The model could not answer: ${error.message}`;
+    element('error').hidden = false;
+    say('');
+  } finally {
+    element('busy').hidden = true;
+  }
+}
+
+/** Calls back with the file that a person picks. */
+export function onFile(input, take) {
+  input.addEventListener('change', () => {
+    const [file] = input.files;
+    input.value = ''; // The same file can be picked again.
+    if (file) attempt(() => take(file));
+  });
+}
+
+/** Saves a file to the person's disk. */
+export function save(name, blob) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+export function savePicture(name, canvas) {
+  canvas.toBlob((blob) => save(name, blob), 'image/png');
+}
+
+export function make(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
