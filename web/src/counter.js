@@ -1,7 +1,7 @@
 /** The view of photographs: how many objects there are, their outlines and a table of them. */
 
 import { csv, measured, outlines } from './masks.js';
-import { counted, element, make, save, savePicture, say } from './page.js';
+import { counted, element, make, save, savePicture, say, sizeOf } from './page.js';
 import { toImageData } from './pixels.js';
 
 const OUTLINE = [255, 64, 128];
@@ -28,7 +28,7 @@ export class Counter {
     this.#showOutlines(masks);
     this.#showTable();
     element('found-count').textContent = this.#objects.length;
-    element('found-note').textContent = `${picture.name}, ${picture.width} x ${picture.height} pixels`;
+    element('found-note').textContent = `${picture.name}, ${sizeOf(picture)}; the table counts these pixels`;
     element('counter').hidden = false;
     say(`${counted(this.#objects.length)} found.`);
   }

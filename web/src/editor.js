@@ -3,7 +3,7 @@
 import { InputError } from './errors.js';
 import { History } from './history.js';
 import { Latest } from './latest.js';
-import { attempt, counted, element, make, onFile, save, savePicture, say } from './page.js';
+import { attempt, counted, element, make, onFile, save, savePicture, say, sizeOf } from './page.js';
 import { difference } from './pixels.js';
 import * as scenes from './scene.js';
 import { Sprites } from './sprites.js';
@@ -69,7 +69,8 @@ export class Editor {
     if (given) {
       this.#given.showPicture(given);
       this.#given.showFrames(this.#framesOf(scene));
-      element('given-note').textContent = `${given.width} x ${given.height} pixels`;
+      element('given-count').textContent = counted(scene.objects.length);
+      element('given-note').textContent = sizeOf(given);
     }
   }
 

@@ -14,6 +14,12 @@ export function counted(number, word = 'object') {
   return `${number} ${word}${number === 1 ? '' : 's'}`;
 }
 
+/** How large a picture is, and was before it was scaled down. */
+export function sizeOf({ height, width, original }) {
+  const size = `${width} x ${height} pixels`;
+  return original[0] === height ? size : `${size}, scaled down from ${original[1]} x ${original[0]}`;
+}
+
 /** Does what a person asked for, with a sign of progress; what they can mend is said, and nothing is lost. */
 export async function attempt(work) {
   element('error').hidden = true;

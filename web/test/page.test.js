@@ -74,7 +74,7 @@ describe('scenes of shapes', () => {
     }
   });
 
-  it('draws the scene again while an object is dragged', async () => {
+  it('draws the scene again while an object is dragged', async (test) => {
     const [x, y] = await objectAt(page, 3);
     const before = await drawn(page);
     await page.mouse.move(...(await onScreen(page, [x, y])));
@@ -82,6 +82,7 @@ describe('scenes of shapes', () => {
     await page.mouse.move(...(await onScreen(page, [x + 10, y + 6])), { steps: 5 });
     await page.waitForFunction(() => document.querySelector('#busy').hidden);
     const during = await drawn(page);
+    test.diagnostic(`drawn again in ${await page.getAttribute('#speed', 'data-milliseconds')} ms`);
     assert.ok(during !== before);
     await page.mouse.up();
     await settled(page, 'Moved; 3 objects.');
