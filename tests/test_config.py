@@ -39,6 +39,10 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
         (["--lavae.temperature_final=0.9"], "temperature_final must not be above"),
         (["--learning_rate_final=0.9"], "--learning_rate_final must not be above"),
         (["--max_inferred_objects=2"], "--max_inferred_objects must not be below --max_objects"),
+        (
+            ["--export_onnx", "--precision=mixed_bfloat16"],
+            "--export_onnx needs another --precision than mixed_bfloat16",
+        ),
         (["--steps_per_report=15"], "--steps_per_report must be a multiple of --steps_per_execution"),
     ],
 )

@@ -149,6 +149,8 @@ class Config:
             raise UserError("--mode=compare needs --compare_runs, a comma-separated list of run folders")
         if self.evaluation.max_inferred_objects < self.data.max_objects:
             raise UserError("--max_inferred_objects must not be below --max_objects")
+        if self.serving.export_onnx and self.training.precision == "mixed_bfloat16":
+            raise UserError("--export_onnx needs another --precision than mixed_bfloat16, which runtimes of ONNX lack")
 
     @property
     def uses_run(self) -> bool:

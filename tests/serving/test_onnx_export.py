@@ -292,6 +292,11 @@ def test_an_operation_that_onnx_lacks_is_named_in_one_line():
         Both(lambda x: tf.map_fn(tf.math.lgamma, x), x=_floats(3))
 
 
+def test_a_function_that_computes_in_bfloat16_is_refused():
+    with pytest.raises(UserError, match="it cannot be converted to ONNX: it computes in bfloat16, which runtimes lack"):
+        Both(lambda x: tf.cast(tf.cast(x, tf.bfloat16) * 2, tf.float32), x=_floats(3))
+
+
 # Models.
 
 

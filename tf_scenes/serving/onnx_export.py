@@ -98,10 +98,10 @@ def converted(signature: tf.types.experimental.ConcreteFunction, name: str) -> "
     # This also registers them.
     from tf_scenes.serving.onnx_operations import OPSET, missing_operations
 
-    graph, inputs, outputs = _frozen(signature)
     # tf2onnx logs as errors also what it cannot convert and does not need.
     with _silent("tf2onnx"), tf.device("/cpu:0"):
         try:
+            graph, inputs, outputs = _frozen(signature)
             with tf.Graph().as_default():
                 graph = tf_loader.tf_optimize([*inputs], [*outputs], graph)
             with tf.Graph().as_default() as optimised:
@@ -131,11 +131,16 @@ def _frozen(
     """A signature's graph with weights as constants, and its inputs' and outputs' names by those in the graph.
 
     Without control dependencies: in a graph without variables only assertions are behind them.
+
+    Raises:
+        UserError: If it computes in bfloat16.
     """
     frozen = convert_variables_to_constants_v2(signature, lower_control_flow=False)
     inputs = {tensor.name: tensor.op.name for tensor in frozen.inputs}
     outputs = {tensor.name: name for tensor, name in zip(frozen.outputs, sorted(signature.structured_outputs))}
     graph = frozen.graph.as_graph_def()
+    if any(each.type == tf.bfloat16.as_datatype_enum for node in graph.node for each in node.attr.values()):
+        raise UserError("it computes in bfloat16, which runtimes lack")
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
         for node in nodes:
             tensors = [name for name in node.input if not name.startswith("^")]
