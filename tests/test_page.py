@@ -1,17 +1,24 @@
 """The page in web/: what it is built from, and its own tests, which need Node.js and Chromium."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.conftest import ROOT
+from tf_scenes.data.datasets import load_dataset
+from tf_scenes.data.options import DataOptions
+from tf_scenes.descriptions import decoded
 from tf_scenes.errors import UserError
 from tf_scenes.files import read_json
 from tf_scenes.serving import onnx_export
+from tf_scenes.serving.exported import ExportedModel
 
 WEB = os.path.join(ROOT, "web")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -45,6 +52,42 @@ def test_the_page_as_a_person_uses_it():
     command = ["make", "page-test", f"VENV={sys.prefix}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
+
+
+_SAVE = """
+import { requestOf, scenesOf } from './src/scene.js';
+const { fields, description, height, width } = JSON.parse(await new Response(process.stdin).text());
+const tensors = Object.fromEntries(
+  Object.entries(description).map(([name, { dims, data }]) => [name, { dims, data: Float32Array.from(data) }]),
+);
+console.log(JSON.stringify(requestOf(scenesOf(tensors, fields, height, width)[0], fields)));
+"""
+
+
+@pytest.mark.slow
+@needs_node
+def test_a_saved_scene_is_a_request_that_the_decoder_draws():
+    model = ExportedModel(os.path.join(ROOT, "saved_models", "lavae"))
+    shapes = load_dataset(DataOptions(dataset="multi_dsprites", test_size=1), 5)
+    images = next(iter(shapes.evaluation_batches("test_7", 1)))["images"].numpy()
+    description = decoded(model.encode(images))
+    described = {name: {"dims": value.shape, "data": value.ravel().tolist()} for name, value in description.items()}
+    shapes_of_fields = {name: list(value.shape[2:]) for name, value in description.items()}
+    fields = {name: {"byObject": True, "shape": shape, "type": "float32"} for name, shape in shapes_of_fields.items()}
+    scene = {"fields": fields, "description": described, "height": 64, "width": 64}
+    said = subprocess.run(
+        ["node", "--input-type=module", "--eval", _SAVE],
+        input=json.dumps(scene),
+        cwd=WEB,
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0, said.stderr
+    request = json.loads(said.stdout)
+    signature = model.signatures["decoder"][request["signature_name"]]
+    types = signature.structured_input_signature[1]
+    drawn = signature(**{name: tf.constant(value, types[name].dtype) for name, value in request["inputs"].items()})
+    np.testing.assert_allclose(drawn["images"], model.decode(description, 64, 64), atol=1e-6)
 
 
 @pytest.fixture

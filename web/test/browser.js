@@ -1,10 +1,12 @@
 /** The built page in headless Chromium. */
 
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { preview } from 'vite';
 import { chromium } from 'playwright-core';
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** Serves the page on loopback: {url, close}. */
@@ -44,4 +46,11 @@ export async function openPage(browser, url, options = {}) {
   });
   await page.goto(url);
   return { page, context, complaints };
+}
+
+/** What axe finds that keeps people out: rules and where they are broken. */
+export async function barriers(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).slice(0, 3)}`);
 }

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, it } from 'node:test';
-import { openPage, serve, startBrowser } from './browser.js';
+import { barriers, openPage, serve, startBrowser } from './browser.js';
 
 let browser, server;
 before(async () => {
@@ -170,6 +170,9 @@ describe('scenes of shapes', () => {
       all.filter((each) => each.tabIndex < 0 || !(each.textContent.trim() || each.labels?.length)).map(({ id }) => id),
     );
     assert.deepEqual(unreachable, []);
+    await page.click('#latents-panel summary');
+    await page.waitForSelector('#latents input');
+    assert.deepEqual(await barriers(page), []);
   });
 
   it('saves a scene and loads it again', async () => {
@@ -270,6 +273,7 @@ describe('photographs', () => {
     assert.equal(rows[0], 'file,object,y,x,ymin,xmin,ymax,xmax,area');
     assert.equal(rows.length, found + 1);
     await page.screenshot({ path: 'test/screenshots/nuclei.png', fullPage: true });
+    assert.deepEqual(await barriers(page), []);
     // Back to scenes, whose controls are there again.
     await page.selectOption('#model', 'lavae');
     await settled(page, '3 objects found.');
@@ -286,6 +290,7 @@ describe('narrow and dark', () => {
     await settled(page, '3 objects found.');
     await page.screenshot({ path: 'test/screenshots/narrow_and_dark.png', fullPage: true });
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400);
+    assert.deepEqual(await barriers(page), []);
     const background = await page.$eval('html', (node) => getComputedStyle(node).backgroundColor);
     assert.equal(background, 'rgb(22, 24, 28)');
     await context.close();
