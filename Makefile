@@ -16,6 +16,7 @@ VENV ?= .venv
 CONFIG ?= configs/lavae.cfg
 MODELS ?= saved_models/lavae,saved_models/nuclei
 READY := $(VENV)/.ready
+PAGE_PACKAGES := web/node_modules/.package-lock.json
 MADE_BY_MAKE := $(VENV)/.made_by_make
 
 ifneq ($(words $(VENV)),1)
@@ -64,14 +65,21 @@ reproduce: setup
 page: page-build
 	npm --prefix web run serve
 
-page-test: page-build
-	npm --prefix web test
-
-page-build: setup
-	@command -v npm >/dev/null || { echo "the page needs Node.js 20.19 or newer, with npm" >&2; exit 1; }
+page-build: $(PAGE_PACKAGES) setup
 	"$(VENV)/bin/python" tools/page_models.py --models="$(MODELS)"
-	npm --prefix web ci --no-audit --no-fund --loglevel=error
 	npm --prefix web run build
+
+# In folders of its own, so that a page that was built to be published stays.
+page-test: $(PAGE_PACKAGES) setup
+	"$(VENV)/bin/python" tools/page_models.py --output=web/test/public/models
+	PAGE_PUBLIC=test/public PAGE_DIST=test/dist npm --prefix web run build
+	PAGE_DIST=test/dist npm --prefix web test
+
+$(PAGE_PACKAGES): web/package-lock.json
+	@node -e "const [major, minor] = process.versions.node.split('.'); process.exit(major * 100 + Number(minor) < 2019)" 2>/dev/null && \
+		command -v npm >/dev/null || { echo "The page needs Node.js 20.19 or newer, with npm" >&2; exit 1; }
+	npm --prefix web ci --no-audit --no-fund --loglevel=error
+	@touch "$@"
 
 lint: setup
 	"$(VENV)/bin/ruff" check .

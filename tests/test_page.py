@@ -32,6 +32,9 @@ def _has_node():
 needs_node = pytest.mark.skipif(
     not _has_node(), reason="Node.js 20.19 or newer is missing: the tests of the page in web/ were left out"
 )
+needs_conversion = pytest.mark.skipif(
+    not importlib.util.find_spec("tf2onnx"), reason="tf2onnx is missing: nothing was converted to ONNX for the page"
+)
 needs_browser = pytest.mark.skipif(
     not os.path.exists(CHROMIUM),
     reason=f"Chromium is missing ({CHROMIUM}; CHROMIUM=FILE names another): the page was not tried in a browser",
@@ -48,6 +51,7 @@ def test_scenes_histories_masks_and_pictures_of_the_page():
 @pytest.mark.slow
 @needs_node
 @needs_browser
+@needs_conversion
 def test_the_page_as_a_person_uses_it():
     command = ["make", "page-test", f"VENV={sys.prefix}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -93,6 +97,7 @@ def test_a_saved_scene_is_a_request_that_the_decoder_draws():
 @pytest.fixture
 def page_models(monkeypatch):
     """The tool, with a conversion that takes no time: gives the tool and the signatures that it converted."""
+    pytest.importorskip("tf2onnx")
     spec = importlib.util.spec_from_file_location("page_models", os.path.join(ROOT, "tools", "page_models.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -122,18 +127,21 @@ def test_a_models_files_samples_and_entry(page_models, monkeypatch, tmp_path):
     assert (entry["name"], entry["photographs"], entry["channels"], entry["imageSize"]) == ("lavae", False, 3, [64, 64])
     assert entry["fields"] == {
         "presence": {"byObject": True, "shape": [], "type": "float32"},
-        "locations": {"byObject": True, "shape": [2], "type": "float32"},
+        "locations": {"byObject": True, "shape": [2], "type": "float32", "inPixels": True},
         "appearance": {"byObject": True, "shape": [32], "type": "float32"},
     }
     assert len(entry["samples"]) == 8 and entry["samples"][4]["name"] == "test_7 1, 7 objects"
     assert all((output / "lavae" / sample["file"]).read_bytes()[1:4] == b"PNG" for sample in entry["samples"])
     assert "LAVAE" in (output / "lavae" / "README.md").read_text()
 
-    # What is there is kept; another list of models takes its place, and its files go.
+    # What is there is kept, what others put there too; another list of models takes its place, and its files go.
     _run(module, monkeypatch, f"--models={saved}/lavae", f"--output={output}")
     assert len(converted) == 3
+    (output / "mine").mkdir()
+    (output / ".DS_Store").write_text("what a file manager leaves")
     _run(module, monkeypatch, f"--models={saved}/nuclei", f"--output={output}")
-    assert converted[3:] == ["encoder/segmented"] and sorted(os.listdir(output)) == ["models.json", "nuclei"]
+    assert converted[3:] == ["encoder/segmented"]
+    assert sorted(os.listdir(output)) == [".DS_Store", "mine", "models.json", "nuclei"]
     (entry,) = read_json(str(output / "models.json"))["models"]
     assert entry["photographs"] and entry["fields"] == {} and entry["channels"] == 1
 
@@ -143,6 +151,13 @@ def test_a_folder_without_a_model_is_named(page_models, monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="mine holds no exported model with a report"):
         _run(module, monkeypatch, f"--models={tmp_path}/mine", f"--output={tmp_path}/models")
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("models", ["", " , ", "a/lavae,b/lavae"])
+def test_lists_of_models_are_checked(page_models, monkeypatch, tmp_path, models):
+    module, _ = page_models
+    with pytest.raises(SystemExit, match=f"--models={models} must name one folder or more"):
+        _run(module, monkeypatch, f"--models={models}", f"--output={tmp_path}/models")
 
 
 def test_a_model_that_finds_no_objects_is_refused(page_models, monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from tf_scenes.app.run_folder import read_report
 from tf_scenes.data.datasets import Dataset, load_bundled_dataset
 from tf_scenes.descriptions import PRESENCE, field
 from tf_scenes.errors import UserError
-from tf_scenes.files import read_json, require_writable, write_json, write_whole
+from tf_scenes.files import read_json, require_writable, write_json
 from tf_scenes.serving import onnx_export
 from tf_scenes.serving.exported import ExportedModel
 
 LIST = "models.json"
+# Of the converter.
+_PARTS = ("export", "operations")
 SAMPLES = 4
 # The longest side in pixels that the page offers: of photographs, and of scenes, which it also draws.
 LARGEST_PHOTOGRAPH, LARGEST_SCENE = 1024, 256
@@ -48,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     onnx_export.require_packages("the page")
     require_writable(arguments.output, "output")
-    folders = {os.path.basename(os.path.normpath(folder)): folder for folder in arguments.models.split(",")}
+    folders = _named(arguments.models)
     reports = {name: read_report(os.path.join(folder, "report.json")) for name, folder in folders.items()}
     for name, report in reports.items():
         if not report:
@@ -62,8 +65,17 @@ def main() -> None:
         for name, folder in folders.items()
     ]
     write_json(path, {"models": entries})
-    for name in set(os.listdir(arguments.output)) - {LIST, *folders}:
-        shutil.rmtree(os.path.join(arguments.output, name))
+    for name in set(before) - set(folders):
+        shutil.rmtree(os.path.join(arguments.output, name), ignore_errors=True)
+
+
+def _named(models: str) -> dict[str, str]:
+    """The folders of models by the names that the page gives them."""
+    folders = [folder.strip() for folder in models.split(",") if folder.strip()]
+    names = [os.path.basename(os.path.abspath(folder)) for folder in folders]
+    if not folders or len(set(names)) < len(names):
+        sys.exit(f"Error: --models={models} must name one folder or more, each with another last name")
+    return dict(zip(names, folders))
 
 
 def _model(name: str, folder: str, report: Mapping[str, Any], output: str, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +90,10 @@ def _model(name: str, folder: str, report: Mapping[str, Any], output: str, befor
         raise UserError(f"{folder} finds no objects, which the page is about: choose another model")
     shutil.rmtree(output, ignore_errors=True)
     for part, signatures in (FOR_PHOTOGRAPHS if photographs else FOR_SCENES).items():
-        for signature in signatures:
-            _convert(model, part, signature, os.path.join(output, part, f"{signature}.onnx"))
+        missing = [name for name in signatures if name not in model.signatures[part]]
+        if missing:
+            raise UserError(f"the {part} in {folder} has no signature {missing[0]}: export it again (--mode=export)")
+        onnx_export.write(model.signatures[part], part, os.path.join(output, part), signatures)
     shutil.copy(os.path.join(folder, "README.md"), output)
     flags = report["flags"]
     return {
@@ -92,15 +106,6 @@ def _model(name: str, folder: str, report: Mapping[str, Any], output: str, befor
         "samples": _samples(name, report, output),
         "files": files,
     }
-
-
-def _convert(model: ExportedModel, part: str, signature: str, path: str) -> None:
-    function = model.signatures[part].get(signature)
-    if function is None:
-        raise UserError(f"the {part} has no signature {signature}: export the model again (--mode=export)")
-    contents = onnx_export.converted(function, f"{part}/{signature}").SerializeToString()
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    write_whole(path, lambda file: file.write(contents))
 
 
 def _fields(model: ExportedModel, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +121,9 @@ def _fields(model: ExportedModel, report: Mapping[str, Any]) -> dict[str, Any]:
         }
         if about.categorical:
             fields[name]["categories"] = len(report["test"]["category_names"])
+        for kind, holds in (("inPixels", about.in_pixels), ("circular", about.circular)):
+            if holds:
+                fields[name][kind] = True
     return fields
 
 
@@ -137,19 +145,26 @@ def _samples_of_split(dataset: Dataset, split: str, output: str) -> list[dict[st
         pixels = np.round(255.0 * batch["images"][0].numpy()).astype(np.uint8)
         os.makedirs(os.path.join(output, "samples"), exist_ok=True)
         Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(os.path.join(output, file))
-        count = f", {int(batch['counts'][0])} objects" if "counts" in batch else ""
-        samples.append({"file": file, "name": f"{split} {number}{count}"})
+        samples.append({"file": file, "name": f"{split} {number}{_counted(batch)}"})
         if len(samples) == SAMPLES:
             break
     return samples
 
 
+def _counted(batch: Mapping[str, Any]) -> str:
+    if "counts" not in batch:
+        return ""
+    count = int(batch["counts"][0])
+    return f", {count} object{'s' if count != 1 else ''}"
+
+
 def _fingerprint(folder: str) -> str:
-    """A checksum of an exported model's files."""
-    checksum = hashlib.sha256()
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            checksum.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    """A checksum of an exported model's files and of what converts them."""
+    checksum = hashlib.sha256(metadata.version("tf2onnx").encode())
+    converter = (__file__, *(os.path.join(os.path.dirname(onnx_export.__file__), f"onnx_{name}.py") for name in _PARTS))
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
+    for path in (*files, *map(Path, converter)):
+        checksum.update(path.name.encode() + path.read_bytes())
     return checksum.hexdigest()
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -55,13 +55,15 @@ def write_all(signatures: Mapping[str, Signatures], folder: str) -> list[str]:
     return [path for part in PARTS for path in write(signatures[part], part, os.path.join(folder, part))]
 
 
-def write(signatures: Signatures, part: str, folder: str) -> list[str]:
-    """Writes a file `<signature>.onnx` for each signature of an encoder or decoder that is in `CONVERTED`.
+def write(signatures: Signatures, part: str, folder: str, names: Optional[Sequence[str]] = None) -> list[str]:
+    """Writes files `<signature>.onnx` for signatures of an encoder or a decoder.
 
     Args:
         signatures: Signatures of the part, as they are loaded.
         part: `encoder` or `decoder`.
         folder: Folder to write to; it is made if there is none.
+        names: Names of the signatures, of which those are left out that the part does not have; None for all that are
+            in `CONVERTED`.
 
     Returns:
         Paths of the files.
@@ -70,7 +72,7 @@ def write(signatures: Signatures, part: str, folder: str) -> list[str]:
         UserError: If a package is missing, or a signature has an operation that ONNX lacks.
     """
     paths = []
-    for name in CONVERTED[part]:
+    for name in CONVERTED[part] if names is None else names:
         if name in signatures:
             contents = converted(signatures[name], f"{part}/{name}").SerializeToString()
             paths.append(os.path.join(folder, f"{name}.onnx"))

@@ -1,11 +1,10 @@
 /** The view of photographs: how many objects there are, their outlines and a table of them. */
 
-import { csv, measured, outlines } from './masks.js';
-import { counted, element, make, save, savePicture, say, sizeOf } from './page.js';
+import { COLUMNS, csv, measured, outlines } from './masks.js';
+import { counted, element, make, save, savePicture, say, show, sizeOf } from './page.js';
 import { toImageData } from './pixels.js';
 
 const OUTLINE = [255, 64, 128];
-const HEADER = { object: 'Object', y: 'y', x: 'x', ymin: 'Top', xmin: 'Left', ymax: 'Bottom', xmax: 'Right', area: 'Area' };
 
 export class Counter {
   #picture = null;
@@ -20,15 +19,14 @@ export class Counter {
     });
   }
 
-  /** Finds the objects in a picture and shows them. */
-  async open(model, picture) {
-    const masks = await model.segment(picture);
+  /** Shows a picture and the objects in it, given the object that each pixel belongs to. */
+  open(picture, masks) {
     this.#picture = picture;
     this.#objects = measured(masks, picture.height, picture.width);
     this.#showOutlines(masks);
     this.#showTable();
-    element('found-count').textContent = this.#objects.length;
-    element('found-note').textContent = `${picture.name}, ${sizeOf(picture)}; the table counts these pixels`;
+    show('found-count', String(this.#objects.length));
+    element('found-note').textContent = `${picture.name}, ${sizeOf(picture)}; positions and areas are in these pixels`;
     element('counter').hidden = false;
     say(`${counted(this.#objects.length)} found.`);
   }
@@ -45,10 +43,9 @@ export class Counter {
   }
 
   #showTable() {
-    const names = Object.keys(HEADER);
-    const head = make('tr', {}, ...names.map((name) => make('th', { scope: 'col', textContent: HEADER[name] })));
+    const head = make('tr', {}, ...COLUMNS.map((name) => make('th', { scope: 'col', textContent: name })));
     const rows = this.#objects.map((object) =>
-      make('tr', {}, ...names.map((name) => make('td', { textContent: +object[name].toFixed(1) }))),
+      make('tr', {}, ...COLUMNS.map((name) => make('td', { textContent: +object[name].toFixed(1) }))),
     );
     element('table').replaceChildren(make('thead', {}, head), make('tbody', {}, ...rows));
   }

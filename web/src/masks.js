@@ -43,7 +43,8 @@ export function measured(masks, height, width) {
     });
 }
 
-const COLUMNS = ['object', 'y', 'x', 'ymin', 'xmin', 'ymax', 'xmax', 'area'];
+/** The columns of a table of objects. */
+export const COLUMNS = ['object', 'y', 'x', 'ymin', 'xmin', 'ymax', 'xmax', 'area'];
 
 /** The table as text, with the columns of `objects.csv`. */
 export function csv(file, objects) {

@@ -1,13 +1,16 @@
 /** The exported models, as the page calls them. */
 
+import { InputError } from './errors.js';
+import { get } from './page.js';
 import { decoderInputs, scenesOf } from './scene.js';
 import { unbatched } from './pixels.js';
 
+// Scenes to draw for one object.
+const MOST_TRIES = 20;
+
 /** The list of models that the page was built with, see tools/page_models.py. */
 export async function listModels() {
-  const answer = await fetch('models/models.json');
-  if (!answer.ok) throw new Error('This page was built without models.');
-  const { models } = await answer.json();
+  const { models } = await (await get('models/models.json')).json();
   return models;
 }
 
@@ -23,6 +26,12 @@ class ModelWorker {
       this.#waiting.delete(id);
       if (error) reject(new Error(error));
       else resolve(outputs);
+    };
+    this.#worker.onerror = () => {
+      for (const { reject } of this.#waiting.values()) {
+        reject(new InputError('A file of this page is missing, or this browser is too old to run the model.'));
+      }
+      this.#waiting.clear();
     };
   }
 
@@ -44,7 +53,7 @@ export class Model {
 
   /** Where a file of the model is. */
   url(file) {
-    return new URL(`models/${this.entry.name}/${file}`, document.baseURI).href;
+    return new URL(`models/${encodeURIComponent(this.entry.name)}/${file}`, document.baseURI).href;
   }
 
   /** The most likely scene in a picture. */
@@ -74,12 +83,13 @@ export class Model {
     return scenesOf(outputs, this.fields, height, width)[0];
   }
 
-  /** An object's looks from the prior. */
-  async sampleLooks(height, width) {
-    for (;;) {
+  /** An object's appearance from the prior. */
+  async sampleAppearance(height, width) {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { objects } = await this.sample(height, width);
-      if (objects.length) return objects[0].looks;
+      if (objects.length) return objects[0].appearance;
     }
+    throw new InputError(`Of ${MOST_TRIES} scenes that the model drew, none has an object: its prior is of empty scenes.`);
   }
 }
 

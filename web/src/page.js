@@ -7,7 +7,12 @@ export function element(id) {
 }
 
 export function say(text) {
-  element('status').textContent = text;
+  show('status', text);
+}
+
+/** Writes a text, unless it is there already. */
+export function show(id, text) {
+  if (element(id).textContent !== text) element(id).textContent = text;
 }
 
 export function counted(number, word = 'object') {
@@ -20,8 +25,11 @@ export function sizeOf({ height, width, original }) {
   return original[0] === height ? size : `${size}, scaled down from ${original[1]} x ${original[0]}`;
 }
 
+let jobs = 0;
+
 /** Does what a person asked for, with a sign of progress; what they can mend is said, and nothing is lost. */
 export async function attempt(work) {
+  jobs += 1;
   element('error').hidden = true;
   element('busy').hidden = false;
   try {
@@ -32,8 +40,16 @@ export async function attempt(work) {
     element('error').hidden = false;
     say('');
   } finally {
-    element('busy').hidden = true;
+    jobs -= 1;
+    element('busy').hidden = jobs === 0;
   }
+}
+
+/** Gets a file of the page. */
+export async function get(url) {
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new InputError(`${url} is missing on this host: build the page again, and copy all of it.`);
+  return answer;
 }
 
 /** Calls back with the file that a person picks. */

@@ -45,7 +45,7 @@ export function difference(first, second) {
  */
 export function extent({ height, width, channels, data }) {
   const peak = data.reduce((most, value) => Math.max(most, value), 0);
-  if (peak < 0.05) return null;
+  if (!(peak >= 0.05)) return null;
   let [top, left, bottom, right] = [height, width, 0, 0];
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {

@@ -2,11 +2,11 @@
  * Scenes as a person edits them. A scene is never changed: every edit returns a new one.
  *
  * scene = {height, width, objects, whole}
- *   objects: [{id, location: [y, x] in pixels, looks: {field: number[]}}], looks being every field of an object that a
+ *   objects: [{id, location: [y, x] in pixels, appearance: {field: number[]}}], appearance being every field of an object that a
  *     decoder takes besides its presence and its location, each flattened
  *   whole: {field: number[]}, the fields of the scene as a whole
  *
- * `fields` is what the list of models says of a model's fields: {name: {byObject, shape, type, categories}},
+ * `fields` is what the list of models says of a model's fields: {name: {byObject, shape, type, categories, inPixels, circular}},
  * `categories` being how many there are, of fields that name one.
  */
 
@@ -19,13 +19,13 @@ export const MOST_OBJECTS = 100;
 let lastId = 0;
 
 /** A new object. */
-export function makeObject(location, looks) {
+export function makeObject(location, appearance) {
   lastId += 1;
-  return { id: lastId, location, looks };
+  return { id: lastId, location, appearance };
 }
 
-/** The names of the fields that make up the looks of an object. */
-export function looksFields(fields) {
+/** The names of the fields that make up the appearance of an object. */
+export function appearanceFields(fields) {
   return Object.keys(fields).filter((name) => fields[name].byObject && name !== PRESENCE && name !== LOCATIONS);
 }
 
@@ -39,7 +39,7 @@ export function scenesOf(tensors, fields, height, width) {
     const objects = present.map((place) =>
       makeObject(
         part(tensors[LOCATIONS], place, batch * slots),
-        Object.fromEntries(looksFields(fields).map((name) => [name, part(tensors[name], place, batch * slots)])),
+        Object.fromEntries(appearanceFields(fields).map((name) => [name, part(tensors[name], place, batch * slots)])),
       ),
     );
     const whole = Object.entries(fields).filter(([, field]) => !field.byObject);
@@ -86,29 +86,30 @@ export function decoderInputs(scenes, fields) {
 
 function valuesOf(object, name) {
   if (name === PRESENCE) return [1];
-  return name === LOCATIONS ? object.location : object.looks[name];
+  return name === LOCATIONS ? object.location : object.appearance[name];
 }
 
 // Edits.
 
-/** Puts an object elsewhere, to the nearest pixel of the picture. */
+/** Puts an object elsewhere, within the picture. */
 export function moved(scene, id, [y, x]) {
   const location = [clamp(y, scene.height), clamp(x, scene.width)];
+  if (location.every((value, axis) => value === find(scene, id).location[axis])) return scene;
   return withObject(scene, id, (object) => ({ ...object, location }));
 }
 
 function clamp(value, size) {
-  return Math.min(size - 1, Math.max(0, Math.round(value)));
+  return Math.min(size - 1, Math.max(0, value));
 }
 
 export function removed(scene, id) {
   return { ...scene, objects: scene.objects.filter((object) => object.id !== id) };
 }
 
-/** Adds an object with the looks of another or of its own; the new one is the last. */
-export function added(scene, location, looks) {
+/** Adds an object with the appearance of another or of its own; the new one is the last. */
+export function added(scene, location, appearance) {
   if (scene.objects.length >= MOST_OBJECTS) throw new InputError(`A scene can have at most ${MOST_OBJECTS} objects.`);
-  const object = makeObject([clamp(location[0], scene.height), clamp(location[1], scene.width)], looks);
+  const object = makeObject([clamp(location[0], scene.height), clamp(location[1], scene.width)], appearance);
   return { ...scene, objects: [...scene.objects, object] };
 }
 
@@ -118,18 +119,19 @@ export function swapped(scene, id, other) {
   return moved(moved(scene, id, second.location), other, first.location);
 }
 
-export function restyled(scene, id, looks) {
-  return withObject(scene, id, (object) => ({ ...object, looks }));
+export function restyled(scene, id, appearance) {
+  if (find(scene, id).appearance === appearance) return scene;
+  return withObject(scene, id, (object) => ({ ...object, appearance }));
 }
 
-/** One number of one field of an object's looks. */
+/** One number of one field of an object's appearance. */
 export function withLatent(scene, id, field, index, value) {
-  const { looks } = find(scene, id);
-  return restyled(scene, id, { ...looks, [field]: looks[field].map((old, place) => (place === index ? value : old)) });
+  const { appearance } = find(scene, id);
+  return restyled(scene, id, { ...appearance, [field]: appearance[field].map((old, place) => (place === index ? value : old)) });
 }
 
 /**
- * Looks between two objects': `share` 0 gives the first's, 1 the second's. Categories have nothing in between: they are
+ * Appearance between two objects': `share` 0 gives the first's, 1 the second's. Categories have nothing in between: they are
  * the nearer object's.
  */
 export function blended(first, second, share, fields) {
@@ -179,11 +181,11 @@ export function sceneOfRequest(text, fields, largestSide) {
     throw new InputError(`"image_size" must be two whole numbers from 8 to ${largestSide}.`);
   }
   const slots = inputs[PRESENCE][0]?.length ?? 0;
-  if (slots < 1 || slots > MOST_OBJECTS) throw new InputError(`A scene has 1 to ${MOST_OBJECTS} slots for objects.`);
+  if (slots < 1 || slots > MOST_OBJECTS) throw new InputError(`A scene here has 1 to ${MOST_OBJECTS} objects; "presence" has ${slots}.`);
   const tensors = Object.fromEntries(
     Object.entries(fields).map(([name, field]) => {
       const dims = [1, ...(field.byObject ? [slots] : []), ...field.shape];
-      return [name, { dims, data: Float64Array.from(shaped(name, inputs[name], dims)) }];
+      return [name, { dims, data: Float64Array.from(shaped(name, inputs[name], dims, field.categories)) }];
     }),
   );
   const [scene] = scenesOf(tensors, fields, height, width);
@@ -193,7 +195,7 @@ export function sceneOfRequest(text, fields, largestSide) {
 }
 
 /** The values of nested lists of a shape, flattened. */
-function shaped(name, value, dims) {
+function shaped(name, value, dims, categories = null) {
   const refuse = (reason) => {
     throw new InputError(`"${name}" must ${reason}.`);
   };
@@ -202,5 +204,9 @@ function shaped(name, value, dims) {
     return rest.length ? part.flatMap((each) => flat(each, rest)) : part;
   };
   const values = flat(value, dims);
-  return values.every(Number.isFinite) ? values : refuse('hold numbers');
+  const isNumber = categories
+    ? (each) => Number.isInteger(each) && each >= 0 && each < categories
+    : (each) => Number.isFinite(each) && Number.isFinite(Math.fround(each));
+  if (values.every(isNumber)) return values;
+  return refuse(categories ? `hold whole numbers from 0 to ${categories - 1}` : 'hold numbers of 32 bits');
 }

@@ -6,28 +6,28 @@ import { extent } from './pixels.js';
 const NOTHING = [-3, -3, 4, 4];
 
 /**
- * Pictures of objects, drawn alone in the middle of the scene, by their looks; objects with the same looks share one.
+ * Pictures of objects, drawn alone in the middle of the scene, by their appearance; objects with the same appearance share one.
  */
 export class Sprites {
-  #byLooks = new WeakMap();
+  #byAppearance = new WeakMap();
 
   /** The sprite of an object that was drawn: {picture, extent: [top, left, bottom, right] from its location}. */
   of(object) {
-    return this.#byLooks.get(object.looks);
+    return this.#byAppearance.get(object.appearance);
   }
 
   /** Scenes of the objects that were not drawn yet, one each. */
   missing(scene) {
-    const objects = new Map(scene.objects.filter(({ looks }) => !this.#byLooks.has(looks)).map((each) => [each.looks, each]));
+    const objects = new Map(scene.objects.filter(({ appearance }) => !this.#byAppearance.has(appearance)).map((each) => [each.appearance, each]));
     return [...objects.values()].map((object) => ({ ...scene, objects: [{ ...object, location: middle(scene) }] }));
   }
 
   /** Takes the picture of a scene that `missing` gave. */
   add(scene, picture) {
-    const [{ looks, location }] = scene.objects;
+    const [{ appearance, location }] = scene.objects;
     const found = extent(picture);
     const from = found?.map((side, index) => side - location[index % 2]) ?? NOTHING;
-    this.#byLooks.set(looks, { picture: cropped(picture, found ?? from.map((side, i) => side + location[i % 2])), extent: from });
+    this.#byAppearance.set(appearance, { picture: cropped(picture, found ?? from.map((side, i) => side + location[i % 2])), extent: from });
   }
 }
 

@@ -5,9 +5,9 @@ import { toImageData } from './pixels.js';
 
 const COLORS = ['#4cc2ff', '#ffb000', '#5fe08a', '#ff7ab6', '#b79cff', '#ffe14d', '#ff8a5c', '#7df3e1'];
 
-/** The colour of an object's frame by its place in the list. */
-export function colorOf(index) {
-  return COLORS[index % COLORS.length];
+/** The colour of an object's frame. */
+export function colorOf(id) {
+  return COLORS[id % COLORS.length];
 }
 
 /** Draws a picture on a canvas at its own size; style sheets scale it. */
@@ -28,7 +28,7 @@ export class Stage {
   /**
    * @param {HTMLElement} container Where to draw.
    * @param {?object} handlers select(id), drag(id, [y, x]) while and drop(id, [y, x]) after dragging, and press([y, x])
-   *   on a place without an object; none for a picture that is only looked at.
+   *   after a click anywhere; none for a picture that is only looked at.
    */
   constructor(container, handlers = null) {
     this.handlers = handlers;
@@ -38,9 +38,7 @@ export class Stage {
     background.add(this.#image);
     this.#stage.add(background, this.#frames);
     this.#stage.listening(handlers !== null);
-    this.#stage.on('click tap', ({ target }) => {
-      if (target === this.#stage) handlers.press(this.#pointed());
-    });
+    this.#stage.on('click tap', () => handlers.press(this.#pointed()));
     new ResizeObserver(() => this.#fit()).observe(container);
   }
 
@@ -84,6 +82,7 @@ export class Stage {
     const present = new Set(frames.map(({ id }) => id));
     for (const [id, node] of this.#byId) {
       if (!present.has(id)) {
+        node.off('dragend'); // What is gone is not dropped.
         node.destroy();
         this.#byId.delete(id);
       }
@@ -104,11 +103,13 @@ export class Stage {
       y: top * scale - margin,
       width: (right - left) * scale + 2 * margin,
       height: (bottom - top) * scale + 2 * margin,
-      stroke: colorOf(index),
+      stroke: colorOf(id),
       strokeWidth: isSelected ? 4 : 2,
       dash: isSelected ? [] : [6, 4],
     });
-    label.setAttrs({ x: left * scale, y: top * scale - 16, text: String(index + 1), fill: colorOf(index) });
+    // Within the picture.
+    const [x, y] = [Math.max(left * scale, -node.x()), Math.max(top * scale - 16, -node.y())];
+    label.setAttrs({ x, y, text: String(index + 1), fill: colorOf(id) });
     if (isSelected) node.moveToTop();
   }
 

@@ -33,6 +33,22 @@ async function onScreen(page, [x, y]) {
   return [box.x + (x + 0.5) * scale, box.y + (y + 0.5) * scale];
 }
 
+/** A picture of a few squares as a file. */
+async function pictureFile(page, width, height) {
+  const bytes = await page.evaluate(
+    async ([width, height]) => {
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext('2d');
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = 'lime';
+      for (const x of [0.2, 0.6]) context.fillRect(x * width, 0.4 * height, 40, 40);
+      return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+    },
+    [width, height],
+  );
+  return { name: 'squares.png', mimeType: 'image/png', buffer: Buffer.from(bytes) };
+}
+
 async function count(page) {
   return Number.parseInt(await page.textContent('#count'), 10);
 }
@@ -61,6 +77,7 @@ describe('scenes of shapes', () => {
     await settled(page, '3 objects found.');
   });
   afterEach(async (test) => {
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.screenshot({ path: `test/screenshots/${test.name.replaceAll(/\W+/g, '_')}.png`, fullPage: true });
     await context.close();
     assert.deepEqual(complaints, []);
@@ -93,8 +110,24 @@ describe('scenes of shapes', () => {
     assert.ok((await drawn(page)) === before);
     assert.deepEqual(await objectAt(page, 3), [x, y]);
     await page.keyboard.press('Control+Shift+Z');
-    await settled(page, 'Done again');
+    await settled(page, 'Redone');
     assert.ok((await drawn(page)) === during);
+  });
+
+  it('keeps what is undone during a drag undone', async () => {
+    const before = await drawn(page);
+    await page.click('#duplicate');
+    await settled(page, 'Duplicated; 4 objects.');
+    await page.mouse.move(...(await onScreen(page, await objectAt(page, 4))));
+    await page.mouse.down();
+    await page.mouse.move(...(await onScreen(page, [40, 40])), { steps: 4 });
+    await page.keyboard.press('Control+Z');
+    await settled(page, 'Undone; 3 objects.');
+    await page.mouse.up();
+    await page.waitForFunction(() => document.querySelector('#busy').hidden);
+    assert.equal(await count(page), 3);
+    assert.ok((await drawn(page)) === before);
+    assert.ok(await page.isEnabled('#redo'));
   });
 
   it('deletes, duplicates and adds objects', async () => {
@@ -115,32 +148,65 @@ describe('scenes of shapes', () => {
     assert.ok((await drawn(page)) === before);
   });
 
-  it('changes looks', async () => {
+  it('changes appearance', async () => {
     const before = await drawn(page);
     await page.click('#swap');
     await settled(page, 'Swapped');
     const swapped = await drawn(page);
-    assert.notDeepEqual(swapped, before);
-    await page.click('#take-looks');
-    await settled(page, 'Looks taken over');
+    assert.ok(swapped !== before);
+    await page.click('#take-appearance');
+    await settled(page, 'Appearance taken over');
+    const taken = await drawn(page);
+    assert.ok(taken !== swapped);
     await page.click('#undo');
+    await settled(page, 'Undone');
+    assert.ok((await drawn(page)) === swapped);
+    await page.click('#new-appearance');
+    await settled(page, 'New appearance');
+    assert.ok((await drawn(page)) !== swapped);
+  });
+
+  it('blends two objects, by keys as well, in one step', async () => {
+    const before = await drawn(page);
+    await page.click('#take-appearance');
+    await settled(page, 'Appearance taken over');
+    const taken = await drawn(page);
+    await page.click('#undo');
+    await settled(page, 'Undone');
     await page.locator('#blend').fill('0.5');
     await settled(page, 'Blended');
-    assert.ok((await drawn(page)) !== swapped);
-    await page.click('#new-looks');
-    await settled(page, 'New looks');
+    const half = await drawn(page);
+    assert.ok(half !== before && half !== taken);
+    await page.locator('#blend').focus();
+    for (let press = 0; press < 3; press += 1) await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => document.querySelector('#busy').hidden);
+    assert.equal(await page.inputValue('#blend'), '0.53');
+    assert.ok((await drawn(page)) !== half);
+    await page.keyboard.press('End');
+    await page.waitForFunction(() => document.querySelector('#busy').hidden);
+    assert.ok((await drawn(page)) === taken);
+    await page.click('#undo');
+    await settled(page, 'Undone');
+    assert.ok((await drawn(page)) === before);
+    assert.equal(await page.inputValue('#blend'), '0');
+  });
+
+  it('fine-tunes the appearance', async () => {
     await page.click('#latents-panel summary');
     await page.waitForSelector('#latents input');
     const sliders = page.locator('#latents input');
     assert.equal(await sliders.count(), 32);
     const sprite = () => page.$eval('#sprite', (canvas) => canvas.toDataURL());
     const sprites = new Set([await sprite()]);
+    const first = await sliders.first().inputValue();
     for (let index = 0; index < 6; index += 1) {
       await sliders.nth(index).fill('3');
-      await settled(page, `appearance ${index + 1} changed`.replace('a', 'A'));
+      await settled(page, `Appearance ${index + 1} changed`);
       sprites.add(await sprite());
     }
     assert.ok(sprites.size > 3, `${sprites.size} different sprites`);
+    for (let step = 0; step < 6; step += 1) await page.keyboard.press('Control+Z');
+    await page.waitForFunction((value) => document.querySelector('#latents input').value === value, first);
   });
 
   it('sees the edited scene again', async () => {
@@ -151,20 +217,58 @@ describe('scenes of shapes', () => {
     await page.click('#infer-again');
     await settled(page, 'The model sees');
     assert.match(await page.textContent('#again-count'), new RegExp(`^${edited} object`));
-    const [again, edit] = [await drawn(page, '#again-picture'), await drawn(page)];
-    assert.ok(again.length > edit.length / 2, 'the scene that was seen again is drawn');
+    const note = await page.textContent('#again-note');
+    assert.ok(Number(note.match(/none farther than ([\d.]+) pixels/)[1]) < 2, note);
+    // The difference is there, and smaller than the scene.
+    const brightness = (selector) =>
+      page.$eval(selector, (canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.reduce((sum, value, index) => sum + (index % 4 < 3 ? value : 0), 0) / data.length;
+      });
+    const [difference, seen] = [await brightness('#again-difference'), await brightness('#again-picture canvas')];
+    assert.ok(difference > 0 && difference < seen / 10, `${difference} of ${seen}`);
+  });
+
+  it('draws what was edited just before it is seen again', async () => {
+    await openSample(page, 4);
+    const before = await count(page);
+    await page.evaluate(() => ['#delete', '#infer-again'].forEach((button) => document.querySelector(button).click()));
+    await settled(page, 'The model sees');
+    assert.equal(await page.textContent('#again-count'), `${before - 1} objects`);
   });
 
   it('does by keyboard what the mouse does', async () => {
     await page.locator('#stage').focus();
     const [x, y] = await objectAt(page, 1);
+    const at = (place) =>
+      page.waitForFunction((text) => document.querySelector('#objects button').textContent.includes(text), `at ${place}`);
     await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('Shift+ArrowDown');
-    await page.waitForFunction((text) => document.querySelector('#objects button').textContent.includes(text), `at ${x + 1}, ${y + 5}`);
+    await page.keyboard.press('ArrowUp');
+    await at(`${x + 1}, ${y + 4}`);
+    // They are one step.
+    await page.keyboard.press('Control+Z');
+    await at(`${x}, ${y}`);
+    const isSelected = (number) => page.getAttribute(`#objects li:nth-child(${number}) button`, 'aria-pressed');
     await page.keyboard.press('PageDown');
-    assert.equal(await page.getAttribute('#objects li:nth-child(2) button', 'aria-pressed'), 'true');
+    assert.equal(await isSelected(2), 'true');
+    await page.keyboard.press('PageUp');
+    assert.equal(await isSelected(1), 'true');
+    await page.keyboard.press('PageDown');
     await page.keyboard.press('Delete');
     await settled(page, 'Deleted; 2 objects.');
+    // A button by the tabulator and Enter, and the end of adding by Escape.
+    await page.locator('#delete').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await settled(page, 'Duplicated; 3 objects.');
+    await page.locator('#add').focus();
+    await page.keyboard.press('Space');
+    assert.equal(await page.getAttribute('#add', 'aria-pressed'), 'true');
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getAttribute('#add', 'aria-pressed'), 'false');
     // Everything else is a control that the tabulator reaches.
     const unreachable = await page.$$eval('#editor button, #editor select, #editor input', (all) =>
       all.filter((each) => each.tabIndex < 0 || !(each.textContent.trim() || each.labels?.length)).map(({ id }) => id),
@@ -194,7 +298,7 @@ describe('scenes of shapes', () => {
     const before = await drawn(page);
     const folder = await mkdtemp(join(tmpdir(), 'page-'));
     const wrong = [
-      ['#file', 'broken.png', 'no picture', 'broken.png cannot be read as a picture: use PNG, JPEG, GIF, BMP or WebP.'],
+      ['#file', 'broken.png', 'no picture', 'broken.png cannot be read as a picture, or has too many pixels: use PNG'],
       ['#scene-file', 'broken.json', '{', 'This file is not JSON'],
       ['#scene-file', 'other.json', '{"inputs": {"image_size": [[64, 64]]}}', 'This file has no "inputs" with "presence"'],
     ];
@@ -205,6 +309,10 @@ describe('scenes of shapes', () => {
       assert.ok(await page.isVisible('#error'));
       assert.ok((await drawn(page)) === before);
     }
+    // What a PNG of 16 bits begins with.
+    const header = Buffer.from('89504e470d0a1a0a0000000d49484452000000400000004010', 'hex');
+    await page.setInputFiles('#file', { name: 'deep.png', mimeType: 'image/png', buffer: header });
+    await page.waitForFunction(() => document.querySelector('#error').textContent.includes('deep.png has 16 bits a colour'));
     await page.click('#delete');
     await settled(page, 'Deleted');
     assert.ok(!(await page.isVisible('#error')));
@@ -235,7 +343,7 @@ describe('scenes of shapes', () => {
     const seen = new Set();
     for (let draw = 0; draw < 8; draw += 1) {
       await page.click('#draw');
-      await settled(page, 'Drawn from the prior');
+      await settled(page, 'A random scene');
       seen.add(await drawn(page));
     }
     assert.ok(seen.size > 3, `${seen.size} different scenes`);
@@ -246,7 +354,32 @@ describe('scenes of shapes', () => {
     await page.waitForSelector('#about[open]');
     assert.match(await page.textContent('#card'), /LAVAE infers the number of objects/);
     assert.ok((await page.locator('#card table').count()) > 0);
-    await page.keyboard.press('Escape');
+    await page.click('#about button');
+    assert.ok(!(await page.isVisible('#about')));
+  });
+
+  it('scales a picture down, and again when another size is chosen', async () => {
+    await page.setInputFiles('#file', await pictureFile(page, 300, 150));
+    await settled(page, 'found.');
+    assert.equal(await page.textContent('#given-note'), '64 x 32 pixels, scaled down from 300 x 150');
+    await page.selectOption('#side', '128');
+    await page.waitForFunction(() => document.querySelector('#given-note').textContent.startsWith('128 x 64 pixels'));
+  });
+
+  it('keeps to what was asked last', async () => {
+    await page.evaluate(() => {
+      const model = document.querySelector('#model');
+      document.querySelector('#draw').click();
+      for (const name of ['nuclei', 'lavae']) {
+        model.value = name;
+        model.dispatchEvent(new Event('change'));
+      }
+    });
+    await settled(page, '3 objects found.');
+    await page.waitForTimeout(1_000);
+    assert.ok((await page.isVisible('#editor')) && !(await page.isVisible('#counter')));
+    assert.ok(!(await page.isVisible('#error')));
+    assert.equal(await count(page), 3);
   });
 });
 
@@ -272,7 +405,20 @@ describe('photographs', () => {
     const rows = (await readFile(table.path, 'utf8')).trim().split('\n');
     assert.equal(rows[0], 'file,object,y,x,ymin,xmin,ymax,xmax,area');
     assert.equal(rows.length, found + 1);
+    const picture = await saved(page, '#save-outlined');
+    assert.equal((await readFile(picture.path)).subarray(1, 4).toString(), 'PNG');
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.screenshot({ path: 'test/screenshots/nuclei.png', fullPage: true });
+    const dropped = await page.evaluateHandle(async () => {
+      const sample = document.querySelectorAll('#samples img')[1];
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([await (await fetch(sample.src)).blob()], 'dropped.png', { type: 'image/png' }));
+      return transfer;
+    });
+    await page.dispatchEvent('body', 'drop', { dataTransfer: dropped });
+    await page.waitForFunction(() => document.querySelector('#found-note').textContent.startsWith('dropped.png'));
+    const more = Number(await page.textContent('#found-count'));
+    assert.equal(await page.locator('#table tbody tr').count(), more);
     assert.deepEqual(await barriers(page), []);
     // Back to scenes, whose controls are there again.
     await page.selectOption('#model', 'lavae');

@@ -31,7 +31,7 @@ describe('scenes', () => {
   it('have the objects that are present', () => {
     const [scene, empty] = scenes.scenesOf(described(), FIELDS, 20, 30);
     assert.deepEqual(
-      scene.objects.map(({ location, looks }) => ({ location, ...looks })),
+      scene.objects.map(({ location, appearance }) => ({ location, ...appearance })),
       [
         { location: [5, 6], appearance: [0, 1, 2], category: [3] },
         { location: [7, 8], appearance: [6, 7, 8], category: [1] },
@@ -58,22 +58,24 @@ describe('scenes', () => {
     const scene = example();
     const kept = structuredClone(scene);
     const [first, second] = scene.objects;
-    assert.deepEqual(scenes.moved(scene, first.id, [9.6, 2.2]).objects[0].location, [10, 2]);
+    assert.deepEqual(scenes.moved(scene, first.id, [9.5, 2]).objects[0].location, [9.5, 2]);
     assert.deepEqual(scenes.moved(scene, first.id, [-4, 99]).objects[0].location, [0, 29]);
     assert.deepEqual(scenes.removed(scene, first.id).objects, [second]);
+    assert.equal(scenes.moved(scene, first.id, first.location), scene);
+    assert.equal(scenes.restyled(scene, first.id, first.appearance), scene);
     const swapped = scenes.swapped(scene, first.id, second.id).objects;
     assert.deepEqual(swapped.map(({ location }) => location), [[7, 8], [5, 6]]);
-    assert.deepEqual(scenes.restyled(scene, first.id, second.looks).objects[0].looks, second.looks);
+    assert.deepEqual(scenes.restyled(scene, first.id, second.appearance).objects[0].appearance, second.appearance);
     const changed = scenes.withLatent(scene, second.id, 'appearance', 1, -2).objects[1];
-    assert.deepEqual(changed.looks, { appearance: [6, -2, 8], category: [1] });
-    const more = scenes.added(scene, [3, 4], first.looks);
+    assert.deepEqual(changed.appearance, { appearance: [6, -2, 8], category: [1] });
+    const more = scenes.added(scene, [3, 4], first.appearance);
     assert.equal(more.objects.length, 3);
     assert.equal(new Set(more.objects.map(({ id }) => id)).size, 3);
     assert.deepEqual(scene, kept);
   });
 
-  it('have looks in between, but no categories in between', () => {
-    const [first, second] = example().objects.map(({ looks }) => looks);
+  it('have appearance in between, but no categories in between', () => {
+    const [first, second] = example().objects.map(({ appearance }) => appearance);
     assert.deepEqual(scenes.blended(first, second, 0, FIELDS), first);
     assert.deepEqual(scenes.blended(first, second, 1, FIELDS), second);
     assert.deepEqual(scenes.blended(first, second, 0.5, FIELDS), { appearance: [3, 4, 5], category: [1] });
@@ -81,8 +83,8 @@ describe('scenes', () => {
 
   it('have a largest number of objects', () => {
     let scene = example();
-    while (scene.objects.length < scenes.MOST_OBJECTS) scene = scenes.added(scene, [1, 1], scene.objects[0].looks);
-    assert.throws(() => scenes.added(scene, [1, 1], scene.objects[0].looks), InputError);
+    while (scene.objects.length < scenes.MOST_OBJECTS) scene = scenes.added(scene, [1, 1], scene.objects[0].appearance);
+    assert.throws(() => scenes.added(scene, [1, 1], scene.objects[0].appearance), InputError);
   });
 });
 
@@ -114,7 +116,9 @@ describe('saved scenes', () => {
     'no scene': ['[]', /no "inputs" with "image_size"/],
     'another model': [{ appearance: undefined }, /"appearance": it is of another model/],
     'another shape': [{ appearance: [[[0, 1], [2, 3]]] }, /"appearance" must have the shape 1,2,3/],
-    'no numbers': [{ category: [['a', 1]] }, /"category" must hold numbers/],
+    'no numbers': [{ levels: [['a', 1]] }, /"levels" must hold numbers/],
+    'numbers that are too large': [{ levels: [[1e300, 1]] }, /"levels" must hold numbers of 32 bits/],
+    'no such category': [{ category: [[4, 1]] }, /"category" must hold whole numbers from 0 to 3/],
     'a size that is too large': [{ image_size: [[20, 65]] }, /whole numbers from 8 to 64/],
     'objects outside': [{ locations: [[[5, 6], [20, 8]]] }, /must lie in the picture/],
   };
@@ -142,5 +146,20 @@ describe('histories', () => {
     assert.deepEqual([history.present, history.canRedo], [4, false]);
     history.undo();
     assert.equal(history.present, 2);
+  });
+
+  it('take the states of one gesture as one step', () => {
+    const history = new History(0);
+    history.push(1, 'slider');
+    history.push(2, 'slider');
+    history.push(3, 'another');
+    history.push(4, 'another');
+    history.undo();
+    assert.equal(history.present, 2);
+    history.push(5, 'another');
+    history.undo();
+    assert.equal(history.present, 2);
+    history.undo();
+    assert.deepEqual([history.present, history.canUndo], [0, false]);
   });
 });
