@@ -116,6 +116,9 @@ NOT_MAIN = {
     "an export that is damaged": (("tools/check_export.py", "damaged"), "", "damaged/encoder/1 cannot be loaded"),
     "a conversion of no export": (("tools/export_onnx.py", "none", "onnx"), "", "none holds no exported model"),
     "a conversion into a file": (("tools/export_onnx.py", SHIPPED, "text.txt"), "", "text.txt"),
+    "a page of no models": (("tools/page_models.py", "--models=,", "--output=page"), "", "--models=, must name one"),
+    "a page of no model": (("tools/page_models.py", "--models=empty", "--output=page"), "", "empty holds no exported"),
+    "a page in a file": (("tools/page_models.py", f"--models={SHIPPED}", "--output=text.txt"), "", "text.txt"),
     "a demo without models": (("tools/demo.py", "--models=empty", "--page=page"), "", "empty"),
     "a demo of models with a damaged report": (
         ("tools/demo.py", "--models=reported", "--page=page"),
