@@ -29,8 +29,6 @@ from tf_scenes.serving import onnx_export
 from tf_scenes.serving.exported import ExportedModel
 
 LIST = "models.json"
-# Of the converter.
-_PARTS = ("export", "operations")
 SAMPLES = 4
 # The longest side in pixels that the page offers: of photographs, and of scenes, which it also draws.
 LARGEST_PHOTOGRAPH, LARGEST_SCENE = 1024, 256
@@ -83,7 +81,7 @@ def _model(name: str, folder: str, report: Mapping[str, Any], output: str, befor
     photographs, files = report["flags"]["dataset"] == "images", _fingerprint(folder)
     if before.get("files") == files and os.path.isdir(output):
         print(f"{name}: converted before")
-        return dict(before)
+        return {**before, "samples": _samples(name, report, output)}
     print(f"{name}: converting ...", flush=True)
     model = ExportedModel(folder)
     if PRESENCE not in model.signatures["encoder"]["serving_default"].structured_outputs:
@@ -161,9 +159,9 @@ def _counted(batch: Mapping[str, Any]) -> str:
 def _fingerprint(folder: str) -> str:
     """A checksum of an exported model's files and of what converts them."""
     checksum = hashlib.sha256(metadata.version("tf2onnx").encode())
-    converter = (__file__, *(os.path.join(os.path.dirname(onnx_export.__file__), f"onnx_{name}.py") for name in _PARTS))
+    converter = (Path(__file__), *sorted(Path(onnx_export.__file__).parent.glob("onnx_*.py")))
     files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
-    for path in (*files, *map(Path, converter)):
+    for path in (*files, *converter):
         checksum.update(path.name.encode() + path.read_bytes())
     return checksum.hexdigest()
 
