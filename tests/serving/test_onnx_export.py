@@ -363,6 +363,26 @@ def test_every_model_answers_in_onnx_as_in_tensorflow(name, make_config, tmp_pat
     _assert_that_a_small_one_goes_through(name, make_config, str(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """A function that converts a shipped model by the command, and gives the model and its ONNX files."""
+
+    def convert(name):
+        folder, output = os.path.join(ROOT, "saved_models", name), str(tmp_path_factory.mktemp(name))
+        done = _command(folder, output)
+        assert done.returncode == 0, done.stderr
+        files = _files(output)
+        assert sorted(line.split(": ")[0] for line in done.stdout.splitlines()) == sorted(files.values())
+        return ExportedModel(folder), files
+
+    return convert
+
+
+def _command(*arguments):
+    line = [sys.executable, command.__file__, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, env=WITH_PACKAGE, check=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lavae", "vae"])
 def test_a_shipped_model_on_test_scenes(name, shipped, make_config):
