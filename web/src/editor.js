@@ -63,8 +63,8 @@ export class Editor {
    * @returns {boolean} Whether it was.
    */
   async open(model, scene, given, isWanted) {
-    const sprites = new Sprites();
-    await draw(model, scene, sprites);
+    const [sprites, start] = [new Sprites(), performance.now()];
+    const picture = await draw(model, scene, sprites);
     if (!isWanted()) return false;
     [this.#model, this.#sprites, this.#history] = [model, sprites, new History(scene)];
     [this.#preview, this.#blend] = [null, null];
@@ -74,7 +74,8 @@ export class Editor {
     element('editor').hidden = false;
     element('blend').value = 0;
     this.#setAdding(false);
-    await this.#redraw();
+    // After what is being drawn of the scene before.
+    await this.#drawing.run(async () => this.#showDrawn(scene, picture, start));
     if (given) {
       this.#given.showPicture(given);
       this.#given.showFrames(this.#framesOf(scene));
@@ -137,16 +138,20 @@ export class Editor {
 
   #redraw() {
     return this.#drawing.run(async () => {
-      const scene = this.#shown;
-      const start = performance.now();
-      this.#picture = await draw(this.#model, scene, this.#sprites);
-      this.#stage.showPicture(this.#picture);
-      this.#showFrames(scene);
-      this.#showControls();
-      const milliseconds = performance.now() - start;
-      element('speed').textContent = `Drawn in ${Math.round(milliseconds)} ms.`;
-      element('speed').dataset.milliseconds = milliseconds;
+      const [scene, start] = [this.#shown, performance.now()];
+      this.#showDrawn(scene, await draw(this.#model, scene, this.#sprites), start);
     });
+  }
+
+  /** Shows the picture of a scene, whose drawing began at `start`. */
+  #showDrawn(scene, picture, start) {
+    this.#picture = picture;
+    this.#stage.showPicture(picture);
+    this.#showFrames(scene);
+    this.#showControls();
+    const milliseconds = performance.now() - start;
+    element('speed').textContent = `Drawn in ${Math.round(milliseconds)} ms.`;
+    element('speed').dataset.milliseconds = milliseconds;
   }
 
   #showFrames(scene = this.#shown) {

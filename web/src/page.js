@@ -15,8 +15,8 @@ export function show(id, text) {
   if (element(id).textContent !== text) element(id).textContent = text;
 }
 
-export function counted(number, word = 'object') {
-  return `${number} ${word}${number === 1 ? '' : 's'}`;
+export function counted(number) {
+  return `${number} object${number === 1 ? '' : 's'}`;
 }
 
 /** How large a picture is, and was before it was scaled down. */
