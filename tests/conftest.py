@@ -1,6 +1,8 @@
 """What several tests share."""
 
+import importlib.util
 import os
+import types
 
 import numpy as np
 import pytest
@@ -38,6 +40,14 @@ WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 
 
 @pytest.hookimpl(tryfirst=True)
+def load_tool(name: str) -> types.ModuleType:
+    """The command `tools/<name>.py` as a module."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(ROOT, "tools", f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests are slow, and which share a process.
 

@@ -1,23 +1,19 @@
 """tools/ablation.py with runs that take no time."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_tool
 from tf_scenes.config import config_of
 from tf_scenes.files import read_json, write_json
 
 
 @pytest.fixture
 def ablation():
-    spec = importlib.util.spec_from_file_location("ablation", os.path.join(ROOT, "tools", "ablation.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("ablation")
 
 
 def test_every_row_is_a_run_that_the_package_accepts(ablation):

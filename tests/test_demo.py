@@ -1,6 +1,5 @@
 """tools/demo.py with exported models that can be checked by hand."""
 
-import importlib.util
 import os
 import pathlib
 import sys
@@ -8,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
+from tests.conftest import load_tool
 from tests.prediction.bright_spots import BrightSpots, picture
 from tests.serving.test_model_card import REPORT
 from tf_scenes.files import write_json
@@ -33,9 +32,7 @@ class Exported(BrightSpots):
 @pytest.fixture
 def demo(monkeypatch, tmp_path):
     """The tool in a folder of its own, as its module, with models and a page in it."""
-    spec = importlib.util.spec_from_file_location("demo", os.path.join(ROOT, "tools", "demo.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool("demo")
     monkeypatch.setattr(module, "ExportedModel", Exported)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["demo.py", "--models=models", "--page=page"])

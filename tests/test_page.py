@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_tool
 from tf_scenes.data.datasets import load_dataset
 from tf_scenes.data.options import DataOptions
 from tf_scenes.descriptions import decoded
@@ -98,9 +98,7 @@ def test_a_saved_scene_is_a_request_that_the_decoder_draws():
 def page_models(monkeypatch):
     """The tool, with a conversion that takes no time: gives the tool and the signatures that it converted."""
     pytest.importorskip("tf2onnx")
-    spec = importlib.util.spec_from_file_location("page_models", os.path.join(ROOT, "tools", "page_models.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool("page_models")
     converted = []
 
     class Converted:

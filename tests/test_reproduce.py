@@ -1,6 +1,5 @@
 """tools/reproduce.py with runs that take no time."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_tool
 from tests.serving.test_model_card import REPORT
 from tf_scenes.config import config_of
 from tf_scenes.errors import UserError
@@ -28,10 +27,7 @@ SECTIONS = {
 
 @pytest.fixture
 def reproduce():
-    spec = importlib.util.spec_from_file_location("reproduce", os.path.join(ROOT, "tools", "reproduce.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("reproduce")
 
 
 @pytest.fixture

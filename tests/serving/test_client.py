@@ -4,9 +4,7 @@ formats of TensorFlow Serving's REST API and its gRPC messages."""
 import base64
 import contextlib
 import http.server
-import importlib.util
 import json
-import os
 import re
 import socket
 import threading
@@ -20,16 +18,14 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from tests.conftest import ROOT
+from tests.conftest import load_tool
 from tests.models.model_table import COMMON, FINDS_MUCH, MODELS, example_images
 from tf_scenes.app.build import build_model
 from tf_scenes.serving.export import export
 from tf_scenes.serving.signatures import Limits
 from tf_scenes.stack import keras
 
-_spec = importlib.util.spec_from_file_location("client", os.path.join(ROOT, "tools", "client.py"))
-client = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(client)
+client = load_tool("client")
 
 # What the server answers if there is no such signature.
 _UNKNOWN = 'Serving signature name: "{}" not found in signature def'

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 from scipy import stats
 
-from tests.conftest import ROOT, WITH_PACKAGE
+from tests.conftest import ROOT, WITH_PACKAGE, load_tool
 from tests.models.model_table import COMMON, FINDS_MUCH, LARGE, MODELS, examples_for
 from tf_scenes.app.build import build_model
 from tf_scenes.app.modes import run_mode
@@ -26,9 +26,7 @@ from tf_scenes.stack import keras
 ort = pytest.importorskip("onnxruntime", reason="there is none for Python 3.9")
 pytest.importorskip("tf2onnx", reason="there is none for Python 3.9")
 
-_spec = importlib.util.spec_from_file_location("export_onnx", os.path.join(ROOT, "tools", "export_onnx.py"))
-command = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(command)
+command = load_tool("export_onnx")
 
 SHAPE, LIMITS = (24, 24, 1), Limits(max_objects=5, largest_side=64)
 # Outputs that say how many objects there are and which pixel belongs to which.
