@@ -76,7 +76,7 @@ page-test: $(PAGE_PACKAGES) setup
 	PAGE_DIST=test/dist npm --prefix web test
 
 $(PAGE_PACKAGES): web/package-lock.json
-	@node -e "const [major, minor] = process.versions.node.split('.'); process.exit(major * 100 + Number(minor) < 2019)" 2>/dev/null && \
+	@node -e "const [major, minor] = process.versions.node.split('.'); process.exit(major * 100 + Number(minor) < 2019 ? 1 : 0)" 2>/dev/null && \
 		command -v npm >/dev/null || { echo "The page needs Node.js 20.19 or newer, with npm" >&2; exit 1; }
 	npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch "$@"

@@ -60,6 +60,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "no test of maxima": _NO_PRUNING,
             "none of these three": (*_NO_PRESENCE, *_NO_CALIBRATION, *_NO_PRUNING),
             "no centring": _OFF_CENTER,
+            "centred by brightness, not squared": ("--lavae.centering_power=1",),
             "no exclusion": _NO_EXCLUSION,
             "KL from the start": _KL_FROM_THE_START,
             "objects forced": _FORCED,

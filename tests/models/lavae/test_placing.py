@@ -59,11 +59,12 @@ def test_drawing_is_convolution_with_one_hot_maps():
     np.testing.assert_allclose(drawn, expected, atol=1e-5)
 
 
-def test_offsets_are_those_of_scipys_centre_of_mass():
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_offsets_are_those_of_scipys_centre_of_mass(power):
     sprites = np.random.RandomState(0).gamma(0.2, size=(2, 3, 5, 9, 3)).astype(np.float32) * 1e4
-    squared = squared_offsets(tf.constant(sprites))
+    squared = squared_offsets(tf.constant(sprites), power)
     for index in np.ndindex(2, 3):
-        offset = np.subtract(center_of_mass(sprites[index].sum(axis=-1)), (2, 4))
+        offset = np.subtract(center_of_mass((sprites[index] ** power).sum(axis=-1)), (2, 4))
         np.testing.assert_allclose(squared[index], offset @ offset, rtol=1e-3)
 
 
@@ -74,3 +75,12 @@ def test_a_sprite_that_shows_almost_nothing_is_hardly_off_center():
     assert squared_offsets(tf.constant(sprite)) < 0.03
     sprite[0, 0, 0] = 1e4
     np.testing.assert_allclose(squared_offsets(tf.constant(sprite)), 200.0, rtol=1e-3)
+
+
+def test_squared_brightness_gives_a_faint_stain_hardly_a_mass():
+    sprite = np.zeros((1, 35, 35, 1), np.float32)
+    sprite[0, 12:21, 14:21] = 1.0  # One pixel above the middle; a stain at the lower edge brings it back.
+    sprite[0, 32:, 12:21] = 0.14
+    by_brightness, by_its_square = (squared_offsets(tf.constant(sprite), power)[0] for power in (1, 2))
+    assert by_brightness < 0.05
+    assert 0.7 < by_its_square < 1.0

@@ -212,7 +212,7 @@ class LAVAE(SceneModel):
             lambda: self._presence_loss(images, posterior, sprites, empty),
             lambda: tf.zeros_like(terms["reconstruction"]),
         )
-        off_center = tf.reduce_sum(squared_offsets(sprites) * posterior.presence, axis=1)
+        off_center = tf.reduce_sum(squared_offsets(sprites, self.options.centering_power) * posterior.presence, axis=1)
         loss = (
             -terms["reconstruction"]
             + terms["kl_count"]

@@ -187,6 +187,13 @@ class LavaeOptions(Options, section="lavae"):
         "object's location is some point of the object, and sprites are cut off where it is not the middle. Paper: 0.",
         lower=0.0,
     )
+    centering_power: int = option(
+        1,
+        "Power of a pixel's brightness that is its mass for --lavae.centering_weight. With 1, faint stains at the far "
+        "edge of a sprite's frame shift its centre of mass at little cost to the likelihood; with 2 they hardly do.",
+        lower=1,
+        upper=4,
+    )
     appearance_mixture: int = option(
         0,
         "Number of Gaussians that are fitted to the appearances of objects after training, with --calibration_size "

@@ -46,18 +46,19 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
-def squared_offsets(sprites: tf.Tensor) -> tf.Tensor:
+def squared_offsets(sprites: tf.Tensor, power: int = 1) -> tf.Tensor:
     """How far the centre of mass of each sprite is from its middle.
 
     A mass of 1 in the middle is added to what is drawn, so that a sprite that shows almost nothing is hardly off.
 
     Args:
         sprites: Sprites, float32 `[..., h, w, channels]`.
+        power: Power of a pixel's brightness that is its mass, at least 1.
 
     Returns:
         Squared distance in pixels, float32 `[...]`.
     """
-    mass = tf.reduce_sum(sprites, axis=-1)
+    mass = tf.reduce_sum(sprites**power, axis=-1)
     total = tf.reduce_sum(mass, axis=[-2, -1]) + 1.0
     squared = tf.zeros_like(total)
     for axis in (-2, -1):
