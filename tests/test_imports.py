@@ -20,6 +20,7 @@ ROOMS = (
     ("editing",),
     ("evaluation",),
     ("visualization", "serving", "prediction"),
+    ("beam",),
     ("config",),
     ("app",),
     ("loading", "__main__"),

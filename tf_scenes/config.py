@@ -29,7 +29,7 @@ from tf_scenes.training.options import TrainingOptions
 RUN_FLAGS, RUN_MODEL = "flags.json", "model.json"
 # Experiments on a trained run; the results of each are a section of its report.
 EXPERIMENTS = ("likelihood", "disentanglement", "factors", "likeness", "canvases")
-MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "compare", *EXPERIMENTS)
+MODES = ("train", "evaluate", "export", "generate", "edit", "predict", "predict_beam", "compare", *EXPERIMENTS)
 
 
 # In --export_dir, it stands for the run's folder.
@@ -145,6 +145,11 @@ class Config:
             raise UserError("--mode=edit needs --edit_path, an edit script")
         if self.job.mode == "predict" and not self.prediction.predict_images:
             raise UserError("--mode=predict needs --predict_images, a folder, a glob or a picture")
+        if self.job.mode == "predict_beam" and not (self.prediction.predict_images and self.prediction.predict_models):
+            raise UserError(
+                "--mode=predict_beam needs --predict_images, a folder, a glob or a picture, and --predict_models, the "
+                "folder of an exported model"
+            )
         if self.job.mode == "compare" and not all((self.job.compare_runs or "").split(",")):
             raise UserError("--mode=compare needs --compare_runs, a comma-separated list of run folders")
         if self.evaluation.max_inferred_objects < self.data.max_objects:
@@ -328,7 +333,9 @@ def _default_export_dir(run_dir: str) -> str:
 
 def _uses_run(mode: str, predict_models: Optional[str], edit_models: Optional[str]) -> bool:
     """Whether a mode is about the run in `--run_dir`, and not about several runs or an exported model."""
-    return mode != "compare" and not (mode == "predict" and predict_models) and not (mode == "edit" and edit_models)
+    if mode in ("predict", "edit"):
+        return not (predict_models if mode == "predict" else edit_models)
+    return mode not in ("compare", "predict_beam")
 
 
 def _run_name(values: Mapping[str, Any], arguments: Optional[list[str]]) -> str:

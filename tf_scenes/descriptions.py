@@ -13,6 +13,11 @@ from typing import Union
 import numpy as np
 import tensorflow as tf
 
+# Smallest height and width of an image that a model takes, in pixels.
+SMALLEST_SIDE = 8
+# And the largest that any flag allows.
+LARGEST_SIDE = 65_536
+
 Description = dict[str, np.ndarray]
 # A tensor or an array.
 Values = Union[tf.Tensor, np.ndarray]

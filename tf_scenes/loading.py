@@ -15,13 +15,23 @@ from tf_scenes.app.build import restored_model
 from tf_scenes.app.resources import require_memory
 from tf_scenes.app.run_folder import read_report
 from tf_scenes.config import RUN_FLAGS, config_of_values, flags_of_run
-from tf_scenes.descriptions import BOXES, MASKS, PRESENCE, Description, as_arrays, as_tensors, decoded
+from tf_scenes.descriptions import (
+    BOXES,
+    LARGEST_SIDE,
+    MASKS,
+    PRESENCE,
+    SMALLEST_SIDE,
+    Description,
+    as_arrays,
+    as_tensors,
+    decoded,
+)
 from tf_scenes.errors import UserError
 from tf_scenes.files import folders_holding
-from tf_scenes.models.scene_model import LARGEST_SIDE, SMALLEST_SIDE
 from tf_scenes.prediction.segmenters import TrainedSegmenter
 from tf_scenes.serving.checks import checked_description
-from tf_scenes.serving.exported import ExportedModel, refusal_as_user_error
+from tf_scenes.serving.exported import ExportedModel
+from tf_scenes.serving.exported_encoder import refusal_as_user_error
 from tf_scenes.serving.signatures import specs_of_scenes
 from tf_scenes.serving.versions import PARTS
 

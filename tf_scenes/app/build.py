@@ -10,9 +10,10 @@ from tf_scenes.app.resources import weights_within_memory
 from tf_scenes.app.run_folder import CHECKPOINTS
 from tf_scenes.config import RUN_MODEL, Config, model_of_run
 from tf_scenes.data.datasets import load_dataset
+from tf_scenes.descriptions import SMALLEST_SIDE
 from tf_scenes.errors import UserError
 from tf_scenes.models import registry
-from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel, SceneSpec
+from tf_scenes.models.scene_model import SceneModel, SceneSpec
 from tf_scenes.serving.half_precision import keep_in_half_precision
 from tf_scenes.stack import keras
 from tf_scenes.training.checkpoints import restore_newest

@@ -1,6 +1,7 @@
 """The command line: the same for main.py, `tf-scenes` and `python -m tf_scenes`."""
 
 import contextlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -50,10 +51,13 @@ def main(arguments: list[str]) -> None:
     Raises:
         UserError: If the user's input does not allow it.
     """
-    if len(arguments) > 1:
-        raise UserError(f"unknown argument '{arguments[1]}': only --flags are accepted, see --help")
     logging.set_verbosity(logging.WARNING)
     settings = config.config_from_flags()
+    if settings.job.mode == "predict_beam":
+        _predict_with_beam(settings, arguments[1:])
+        return
+    if len(arguments) > 1:
+        raise UserError(f"unknown argument '{arguments[1]}': only --flags are accepted, see --help")
     if settings.job.mode == "predict":
         settings.prediction.require_files()
     elif settings.job.mode != "compare":
@@ -66,6 +70,16 @@ def main(arguments: list[str]) -> None:
         from tf_scenes.app import modes
 
     modes.run_mode(settings)
+
+
+def _predict_with_beam(settings: config.Config, beam_arguments: list[str]) -> None:
+    if not importlib.util.find_spec("apache_beam"):
+        raise UserError("--mode=predict_beam needs Apache Beam: pip install 'tf_scenes[beam]' (Python 3.10 or newer)")
+    logging.set_verbosity(logging.ERROR)  # Beam warns of parts of it that are not installed.
+    with without_greetings():
+        from tf_scenes.app import beam_prediction
+
+    beam_prediction.predict(settings, beam_arguments)
 
 
 @contextlib.contextmanager

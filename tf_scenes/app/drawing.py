@@ -10,11 +10,10 @@ from tf_scenes.array_files import read_arrays, write_arrays
 from tf_scenes.config import Config
 from tf_scenes.data import user_arrays
 from tf_scenes.data.datasets import load_dataset
-from tf_scenes.descriptions import Description
+from tf_scenes.descriptions import SMALLEST_SIDE, Description
 from tf_scenes.editing import interventions
 from tf_scenes.editing.edit_script import read_script
 from tf_scenes.errors import UserError
-from tf_scenes.models.scene_model import SMALLEST_SIDE
 from tf_scenes.serving.exported import ExportedModel
 from tf_scenes.visualization import curves, figures, plots
 

@@ -7,6 +7,7 @@ from tf_scenes.config import Config
 from tf_scenes.errors import UserError
 from tf_scenes.prediction import predict as prediction
 from tf_scenes.prediction.inputs import find_inputs
+from tf_scenes.prediction.objects import found
 from tf_scenes.prediction.results import Results
 from tf_scenes.prediction.segmenters import Segmenter, TrainedSegmenter
 from tf_scenes.serving.exported import ExportedModel
@@ -31,11 +32,8 @@ def predict(config: Config) -> None:
     }
     results = Results(folder, about)
     skipped = prediction.predict(segmenter, files, options.predict_scale, results)
-    images, objects = (
-        f"{count} {word}{'s' if count != 1 else ''}"
-        for count, word in ((results.num_images, "image"), (results.num_objects, "object"))
-    )
-    print(f"Found {objects} in {images}: {folder} has counts.csv, objects.csv, instances.json, masks/ and overlays/")
+    summary = found(results.num_objects, results.num_images)
+    print(f"{summary}: {folder} has counts.csv, objects.csv, instances.json, masks/ and overlays/")
     if skipped:
         raise UserError(f"{len(skipped)} of the pictures could not be used; they are named above, all others are done")
 

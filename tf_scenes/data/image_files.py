@@ -3,7 +3,8 @@
 import glob
 import os
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +18,9 @@ from tf_scenes.files import open_file
 KINDS = "PNG, JPEG, BMP and TIFF"
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-# The tables of a prediction: a folder that has them all holds its results.
-_TABLES = ("counts.csv", "objects.csv", "instances.json")
+# The tables of a prediction, each a file or, by --mode=predict_beam, in parts.
+_TABLES = {"counts", "objects", "instances"}
+_TABLE_FILE = re.compile(r"(\w+)(\.csv|\.json|-\d{5}-of-\d{5}\.parquet)")
 
 # Pillow's names of types of pixels.
 _GREY = ("1", "L", "LA", "La")
@@ -61,10 +63,10 @@ def find_images(pattern: str, flag: str) -> list[str]:
     matches = [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)
     if not matches:
         raise UserError(f"--{flag}={pattern} does not exist: a picture, a folder or a glob of {KINDS} files is needed")
-    found = {os.path.normpath(path) for match in matches for path in _files(match) if is_image(path)}
+    found = {os.path.normpath(path) for match in matches for path in _files(match, pattern) if is_image(path)}
     if not found:
         raise UserError(f"--{flag}={pattern} holds no picture: {KINDS} files ({', '.join(_EXTENSIONS)}) are read")
-    return sorted(found, key=_natural_order)
+    return sorted(found, key=natural_order)
 
 
 def is_image(path: str) -> bool:
@@ -72,7 +74,19 @@ def is_image(path: str) -> bool:
     return path.lower().endswith(_EXTENSIONS)
 
 
-def _files(path: str) -> list[str]:
+def table_of(name: str) -> Optional[str]:
+    """The table of a prediction that a file is, or is a part of, by its name without folders; None if it is none."""
+    found = _TABLE_FILE.fullmatch(name)
+    return found[1] if found and found[1] in _TABLES else None
+
+
+def hold_results(tables: Iterable[Optional[str]]) -> bool:
+    """Whether a folder with some tables, see `table_of`, holds the results of a prediction: it has all of them then."""
+    return set(tables) >= _TABLES
+
+
+def _files(path: str, pattern: str) -> list[str]:
+    """The files that a match of a pattern stands for; of a folder with results only if it is what was asked for."""
     if not os.path.isdir(path):
         return [path]
     files, visited = [], {os.path.realpath(path)}
@@ -80,14 +94,14 @@ def _files(path: str) -> list[str]:
         inside = {os.path.realpath(os.path.join(folder, name)): name for name in folders if not name.startswith(".")}
         folders[:] = [name for place, name in inside.items() if place not in visited]
         visited.update(inside)  # A link may lead to a folder that holds it.
-        if folder != path and set(_TABLES) <= set(names):
+        if folder != pattern and hold_results(map(table_of, names)):
             folders.clear()
             continue
         files += [os.path.join(folder, name) for name in names if not name.startswith(".")]
     return files
 
 
-def _natural_order(path: str) -> list[Any]:
+def natural_order(path: str) -> list[Any]:
     """A key that sorts folder by folder, and numbers in names by their values."""
     return [(_with_numbers(name.lower()), name) for name in path.split(os.sep)]
 

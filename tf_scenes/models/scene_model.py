@@ -15,10 +15,6 @@ from tf_scenes.training import optimizers
 from tf_scenes.training.options import TrainingOptions
 from tf_scenes.training.trainable_model import Batch, TrainableModel, TrainingLoss, elbo
 
-# Smallest height and width of an image that a model takes, in pixels.
-SMALLEST_SIDE = 8
-# And the largest that any flag allows.
-LARGEST_SIDE = 65_536
 # Height or width of a canvas in pixels, an integer or scalar int32.
 Side = Union[int, tf.Tensor]
 

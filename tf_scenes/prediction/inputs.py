@@ -70,7 +70,7 @@ def find_inputs(pattern: str, results: str) -> list[PictureFile]:
             f"--predict_images={pattern} holds pictures only in the folder of the results, {results}, of which none is "
             "read: choose another --predict_dir"
         )
-    folder = _searched_folder(pattern)
+    folder = searched_folder(pattern)
     return [PictureFile(path, os.path.relpath(path, folder).replace(os.sep, "/")) for path in outside]
 
 
@@ -79,8 +79,8 @@ def _is_within(path: str, folder: str) -> bool:
     return path.startswith(os.path.join(folder, ""))
 
 
-def _searched_folder(pattern: str) -> str:
-    """The folder that paths are relative to: the last one on a path before there is a wildcard."""
+def searched_folder(pattern: str) -> str:
+    """The folder that names of pictures are relative to: the last one on a path before there is a wildcard."""
     if os.path.isdir(pattern):
         return pattern
     folder = os.path.dirname(pattern)

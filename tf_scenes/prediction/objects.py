@@ -78,6 +78,27 @@ def picture_objects(description: Description, height: int, width: int) -> Pictur
     )
 
 
+def found(objects: int, images: int) -> str:
+    """Says how many objects were found in how many images."""
+    of_objects, of_images = (
+        f"{count} {word}{'s' if count != 1 else ''}" for count, word in ((objects, "object"), (images, "image"))
+    )
+    return f"Found {of_objects} in {of_images}"
+
+
+def full_slots_warning(images: int, slots: int) -> str:
+    """What to say if objects may have been missed.
+
+    Args:
+        images: Number of images with no slots left, at least 1.
+        slots: Number of slots.
+    """
+    return (
+        f"Warning: in {images} image{'s' if images > 1 else ''} the model found {slots} objects, the most that it "
+        "looks for; there may be more. Raise --max_inferred_objects; an exported model has to be exported again with it"
+    )
+
+
 def _columns(description: Description, slots: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
     """What the model says about the objects in some slots, by column: a field of several numbers has one for each.
 

@@ -17,7 +17,8 @@ class PredictionOptions(Options, affects_training=False):
     predict_images: Optional[str] = option(
         None,
         "Pictures in which --mode=predict finds objects: a folder, which is searched with all folders in it, a glob or "
-        "a file; PNG, JPEG, BMP or TIFF.",
+        "a file; PNG, JPEG, BMP or TIFF. For --mode=predict_beam, this and the folders of --predict_models and "
+        "--predict_dir may be on any of Apache Beam's file systems, such as gs://bucket/folder.",
     )
     predict_models: Optional[str] = option(
         None,
@@ -35,6 +36,16 @@ class PredictionOptions(Options, affects_training=False):
         "as large as those trained on. Results are in the files' own pixels.",
         lower=0.01,
         upper=100.0,
+    )
+
+    predict_shards: int = option(
+        16, "Number of Parquet files in which --mode=predict_beam writes each table.", lower=1, upper=10_000
+    )
+    predict_csv: bool = option(
+        False, "Whether --mode=predict_beam also writes counts.csv, objects.csv and errors.csv, one file each."
+    )
+    predict_pictures: bool = option(
+        False, "Whether --mode=predict_beam also writes masks/ and overlays/, as --mode=predict always does."
     )
 
     def folder(self, run_dir: str) -> str:

@@ -7,8 +7,8 @@ from skimage.transform import resize
 
 from tf_scenes.data.contrast import stretched
 from tf_scenes.data.image_files import as_unit_range, with_channels
+from tf_scenes.descriptions import LARGEST_SIDE
 from tf_scenes.errors import UserError
-from tf_scenes.models.scene_model import LARGEST_SIDE
 
 # Pixels of one colour that no grey picture has, neither on black nor on white hard to see.
 _COLOR = (255, 48, 144)

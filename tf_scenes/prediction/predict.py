@@ -2,28 +2,18 @@
 
 import errno
 import sys
-from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_scenes.data.image_files import read_picture
 from tf_scenes.descriptions import PRESENCE
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import PictureFile, ResultNames
-from tf_scenes.prediction.objects import picture_objects
+from tf_scenes.prediction.objects import full_slots_warning, picture_objects
+from tf_scenes.prediction.pages import Page, read_pages, unusable
 from tf_scenes.prediction.pictures import as_model_input
 from tf_scenes.prediction.results import Results
 from tf_scenes.prediction.segmenters import Segmenter
-
-
-class _Page(NamedTuple):
-    """An image in a file: what tables call it, the path of its results, and its pixels."""
-
-    file: str
-    result_name: str
-    picture: np.ndarray
 
 
 def predict(segmenter: Segmenter, files: list[PictureFile], scale: float, results: Results) -> list[str]:
@@ -69,29 +59,23 @@ class _Prediction:
 
     def add_file(self, file: PictureFile, names: ResultNames) -> None:
         try:
-            picture = read_picture(file.path)
+            pages, transparent = read_pages(file, names)
         except UserError as error:
-            # Most of these errors name the file.
-            self._skip(file.name, str(error) if file.path in str(error) else f"{file.path}: {error}")
+            self._skip(file.name, str(error))
             return
-        except MemoryError:
-            self._skip(file.name, f"{file.path} is too large for this machine's memory")
-            return
-        if picture.transparent:
+        if transparent:
             self._say_once("Note: transparent pixels, as in {}, are drawn over black", file.name)
-        for page in _pages(picture.pages, file, names):
+        for page in pages:
             try:
                 self._add_page(page)
-            except (UserError, tf.errors.OpError) as error:
-                self._skip(page.file, f"{file.path}, {self._size(page)}, cannot be used: {str(error).splitlines()[0]}")
-            except MemoryError:
-                self._skip(page.file, f"{file.path}, {self._size(page)}, is too large for this machine's memory")
+            except (UserError, tf.errors.OpError, MemoryError) as error:
+                self._skip(page.file, unusable(file.path, page, self._scale, error))
             except OSError as error:
                 if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
                     raise
                 self._skip(page.file, f"{file.path} has too long a name for files of results")
 
-    def _add_page(self, page: _Page) -> None:
+    def _add_page(self, page: Page) -> None:
         if page.picture.shape[-1] != self._segmenter.channels:
             self._say_once(_COLOR_NOTES[self._segmenter.channels], page.file)
         image = as_model_input(page.picture, self._segmenter.channels, self._scale)
@@ -103,15 +87,7 @@ class _Prediction:
 
     def warn_of_full_slots(self) -> None:
         if self._full:
-            _say(
-                f"Warning: in {self._full} image{'s' if self._full > 1 else ''} the model found {self._slots} objects, "
-                "the most that it looks for; there may be more. Raise --max_inferred_objects; an exported model has to "
-                "be exported again with it"
-            )
-
-    def _size(self, page: _Page) -> str:
-        height, width = page.picture.shape[:2]
-        return f"{height} x {width} pixels" + (f" times {self._scale:g}" if self._scale != 1.0 else "")
+            _say(full_slots_warning(self._full, self._slots))
 
     def _say_once(self, note: str, file: str) -> None:
         """Says a note with the first file that it is about."""
@@ -129,12 +105,6 @@ _COLOR_NOTES = {
     1: "Note: the model is for grey pictures; of coloured ones, such as {}, it sees how bright they are",
     3: "Note: the model is for coloured pictures; grey ones, such as {}, get three equal channels",
 }
-
-
-def _pages(pictures: list[np.ndarray], file: PictureFile, names: ResultNames) -> list[_Page]:
-    if len(pictures) == 1:
-        return [_Page(file.name, names.of_file(file), pictures[0])]
-    return [_Page(f"{file.name}[{page}]", names.of_page(file, page), each) for page, each in enumerate(pictures)]
 
 
 def _say(line: str) -> None:

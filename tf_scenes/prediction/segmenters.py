@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from tf_scenes.descriptions import MASKS, Description, as_arrays
+from tf_scenes.descriptions import MASKS, SMALLEST_SIDE, Description, as_arrays
 from tf_scenes.errors import UserError
-from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel
+from tf_scenes.models.scene_model import SceneModel
 
 
 class Segmenter(Protocol):

@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
@@ -13,19 +13,53 @@ from pycocotools import mask as coco_mask
 from tf_scenes.files import write_whole
 from tf_scenes.prediction.objects import PictureObjects
 
-_COUNTS = ("file", "num_objects")
+COUNT_COLUMNS = ("file", "num_objects")
 _OBJECTS = ("file", "object", "y", "x", "ymin", "xmin", "ymax", "xmax", "area")
+
+
+def count_row(file: str, objects: PictureObjects) -> tuple[str, int]:
+    """The row of an image in the table of counts, in the order of `COUNT_COLUMNS`."""
+    return file, len(objects)
+
+
+def object_columns(objects: PictureObjects) -> tuple[str, ...]:
+    """The columns of the table of objects, in which what the model says follows what is measured on the masks."""
+    return (*_OBJECTS, *objects.fields)
+
+
+def object_rows(file: str, objects: PictureObjects) -> Iterator[tuple[Any, ...]]:
+    """The rows of an image's objects in the table of objects, in the order of `object_columns`."""
+    columns = (*objects.centroids.T, *objects.boxes.T, objects.areas, *objects.fields.values())
+    for number, values in enumerate(zip(*columns), start=1):
+        yield (file, number, *map(_plain, values))
+
+
+def annotations(objects: PictureObjects) -> Iterator[dict[str, Any]]:
+    """COCO's annotation of each object, without numbers of the annotation and of the image; `category` is a name."""
+    for number, (box, area, category) in enumerate(
+        zip(objects.boxes.tolist(), objects.areas.tolist(), objects.categories.tolist()), start=1
+    ):
+        ymin, xmin, ymax, xmax = box
+        yield {
+            "category_id": category + 1,
+            "category": f"category {category}" if objects.has_categories else "object",
+            "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
+            "area": area,
+            "segmentation": _run_lengths(objects, number),
+            "iscrowd": 0,
+            "object": number,
+        }
 
 
 class CountTable:
     """Rows of `counts.csv`."""
 
     def __init__(self):
-        self._rows = _Rows(_COUNTS)
+        self._rows = _Rows(COUNT_COLUMNS)
 
     def add(self, file: str, objects: PictureObjects) -> None:
         """Adds the row of an image, which tables call `file`."""
-        self._rows.add([(file, len(objects))])
+        self._rows.add([count_row(file, objects)])
 
     def write(self, path: str) -> None:
         """Writes the table."""
@@ -33,16 +67,15 @@ class CountTable:
 
 
 class ObjectTable:
-    """Rows of `objects.csv`, in which what the model says else follows what is measured on the masks."""
+    """Rows of `objects.csv`."""
 
     def __init__(self):
         self._rows = _Rows(_OBJECTS)
 
     def add(self, file: str, objects: PictureObjects) -> None:
         """Adds the rows of an image's objects; all images are of one model, so that all have the same columns."""
-        self._rows.columns = (*_OBJECTS, *objects.fields)
-        columns = (*objects.centroids.T, *objects.boxes.T, objects.areas, *objects.fields.values())
-        self._rows.add((file, number, *map(_plain, values)) for number, values in enumerate(zip(*columns), start=1))
+        self._rows.columns = object_columns(objects)
+        self._rows.add(object_rows(file, objects))
 
     def write(self, path: str) -> None:
         """Writes the table."""
@@ -66,23 +99,10 @@ class Instances:
         """Adds an image, which tables call `file`, and its objects."""
         height, width = map(int, objects.labels.shape)
         self._images.add({"id": 1 + self._images.length, "file_name": file, "height": height, "width": width})
-        for number, (box, area, category) in enumerate(
-            zip(objects.boxes.tolist(), objects.areas.tolist(), objects.categories.tolist()), start=1
-        ):
-            self._categories[category + 1] = f"category {category}" if objects.has_categories else "object"
-            ymin, xmin, ymax, xmax = box
-            self._annotations.add(
-                {
-                    "id": 1 + self._annotations.length,
-                    "image_id": self._images.length,
-                    "category_id": category + 1,
-                    "bbox": [xmin, ymin, xmax - xmin, ymax - ymin],
-                    "area": area,
-                    "segmentation": _run_lengths(objects, number),
-                    "iscrowd": 0,
-                    "object": number,
-                }
-            )
+        for annotation in annotations(objects):
+            self._categories[annotation["category_id"]] = annotation.pop("category")
+            own = {"id": 1 + self._annotations.length, "image_id": self._images.length}
+            self._annotations.add({**own, **annotation})
 
     def write(self, path: str) -> None:
         """Writes the file."""

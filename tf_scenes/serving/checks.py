@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, by_object, field
-from tf_scenes.models.scene_model import SMALLEST_SIDE
+from tf_scenes.descriptions import PRESENCE, SCALE, SIZES, SMALLEST_SIDE, by_object, field
 
 # Bounds of what a scene may hold: what models see is far below, and products of what is far above overflow.
 _LARGEST_VALUE, _MOST_SLOTS = 1e6, 10_000

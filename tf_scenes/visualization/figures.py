@@ -21,6 +21,7 @@ from tf_scenes.descriptions import (
     NUM_OBJECTS,
     PRESENCE,
     SIZES,
+    SMALLEST_SIDE,
     Role,
     as_arrays,
     as_tensors,
@@ -32,7 +33,7 @@ from tf_scenes.descriptions import (
 from tf_scenes.editing.edit_script import Edit
 from tf_scenes.evaluation.samples import sample_scenes
 from tf_scenes.evaluation.sweep import SWEPT_VALUES
-from tf_scenes.models.scene_model import SMALLEST_SIDE, SceneModel
+from tf_scenes.models.scene_model import SceneModel
 from tf_scenes.visualization import plots
 
 # Of larger images the middle is shown: cells are too small for more, and it would take long.

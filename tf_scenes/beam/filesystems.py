@@ -1,0 +1,86 @@
+"""Files on any of Beam's file systems, which a path names by its scheme: gs://, s3://, hdfs://; without one, local."""
+
+import contextlib
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from tf_scenes.files import write_whole
+
+# A name that ends in .gz is no reason to unpack the file.
+_AS_IT_IS = CompressionTypes.UNCOMPRESSED
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is one of this machine's own file systems."""
+    return FileSystems.get_scheme(path) is None
+
+
+def matching(pattern: str) -> list[str]:
+    """Paths of the files that match one of Beam's patterns, sorted."""
+    (result,) = FileSystems.match([pattern])
+    return sorted(metadata.path for metadata in result.metadata_list)
+
+
+def matches_any(pattern: str) -> bool:
+    """Whether any file matches one of Beam's patterns."""
+    (result,) = FileSystems.match([pattern], limits=[1])
+    return bool(result.metadata_list)
+
+
+def delete_folders(pattern: str) -> None:
+    """Deletes the folders that match a pattern, with all in them."""
+    if is_local(pattern):
+        for folder in glob.glob(pattern):
+            shutil.rmtree(folder)
+        return
+    files = matching(f"{pattern}/**")
+    if files:
+        FileSystems.delete(files)
+
+
+def write_file(path: str, contents: bytes) -> None:
+    """Writes a file whole: other programs see all of it or nothing."""
+    if is_local(path):
+        write_whole(path, lambda file: file.write(contents))
+        return
+    # Stores of objects show a file once it is closed.
+    with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
+        file.write(contents)
+
+
+@contextlib.contextmanager
+def local_file(path: str) -> Iterator[str]:
+    """A file as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end."""
+    if is_local(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "file")
+        _copy(path, copy)
+        yield copy
+
+
+@contextlib.contextmanager
+def local_folder(path: str) -> Iterator[str]:
+    """A folder with all in it as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end."""
+    if is_local(path):
+        yield path
+        return
+    path = path.rstrip("/")
+    with tempfile.TemporaryDirectory() as folder:
+        for file in matching(f"{path}/**"):
+            copy = os.path.join(folder, *file[len(path) + 1 :].split("/"))
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            _copy(file, copy)
+        yield folder
+
+
+def _copy(path: str, copy: str) -> None:
+    with FileSystems.open(path, compression_type=_AS_IT_IS) as source, open(copy, "wb") as target:
+        shutil.copyfileobj(source, target)

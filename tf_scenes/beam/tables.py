@@ -1,0 +1,122 @@
+"""What is found in images, as rows of tables, masks and overlays."""
+
+import errno
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+
+from tf_scenes.beam.filesystems import write_file
+from tf_scenes.beam.inference import SegmentedPage
+from tf_scenes.beam.pictures import COUNTERS, ERRORS
+from tf_scenes.descriptions import SMALLEST_SIDE, Description
+from tf_scenes.prediction.objects import PictureObjects, picture_objects
+from tf_scenes.prediction.pages import Page
+from tf_scenes.prediction.pictures import label_image, overlay
+from tf_scenes.prediction.tables import COUNT_COLUMNS, annotations, count_row, object_columns, object_rows
+from tf_scenes.serving.exported_encoder import ExportedEncoder
+
+COUNTS, OBJECTS, INSTANCES = "counts", "objects", "instances"
+# Height and width of an empty image.
+_SIDE = 4 * SMALLEST_SIDE
+_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+_INSTANCES = {
+    "file": _TEXT,
+    "height": _WHOLE,
+    "width": _WHOLE,
+    "object": _WHOLE,
+    "category_id": _WHOLE,
+    "category": _TEXT,
+    "bbox": pa.list_(_WHOLE),
+    "area": _WHOLE,
+    "segmentation": _TEXT,
+}
+
+
+def describe_empty_image(encoder: ExportedEncoder) -> Description:
+    """What an encoder says of an empty image, with masks.
+
+    Raises:
+        UserError: If it does not find objects, or does not say which object each pixel belongs to.
+    """
+    encoder.require_masks()
+    return encoder.segment(np.zeros([1, _SIDE, _SIDE, encoder.channels], np.float32))
+
+
+def schemas(description: Description) -> dict[str, pa.Schema]:
+    """The columns of all tables.
+
+    Args:
+        description: What the encoder says of an empty image.
+    """
+    objects = picture_objects(description, _SIDE, _SIDE)
+    measured = {"y": objects.centroids, "x": objects.centroids, **objects.fields}
+    real = {name for name, values in measured.items() if np.issubdtype(values.dtype, np.floating)}
+    of_objects = [("file", _TEXT), *((name, _REAL if name in real else _WHOLE) for name in object_columns(objects)[1:])]
+    return {
+        COUNTS: pa.schema(list(zip(COUNT_COLUMNS, (_TEXT, _WHOLE)))),
+        OBJECTS: pa.schema(of_objects),
+        INSTANCES: pa.schema(_INSTANCES),
+        ERRORS: pa.schema([("file", _TEXT), ("reason", _TEXT)]),
+    }
+
+
+class DescribeObjects(beam.DoFn):
+    """Measures what was found; outputs: rows of `COUNTS`, `OBJECTS`, `INSTANCES` and `ERRORS`, as tuples."""
+
+    def __init__(self, folder: str, writes_pictures: bool):
+        """Creates the function.
+
+        Args:
+            folder: Folder of the results.
+            writes_pictures: Whether masks and overlays are written to it.
+        """
+        super().__init__()
+        self._folder, self._writes_pictures = folder, writes_pictures
+        self._images, self._objects, self._full = (
+            Metrics.counter(COUNTERS, name) for name in ("images", "objects", "full_images")
+        )
+
+    def process(self, segmented: SegmentedPage) -> Iterator[Any]:
+        """Measures what was found in an image."""
+        page, description, reason = segmented
+        if description is None:
+            yield TaggedOutput(ERRORS, (page.file, reason))
+            return
+        objects = picture_objects(description, *page.picture.shape[:2])
+        if self._writes_pictures:
+            try:
+                self._write_pictures(page, objects)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
+                    raise
+                yield TaggedOutput(ERRORS, (page.file, f"{page.file} has too long a name for files of results"))
+                return
+        self._images.inc()
+        self._objects.inc(len(objects))
+        self._full.inc(not objects.slots_left)
+        yield TaggedOutput(COUNTS, count_row(page.file, objects))
+        yield from (TaggedOutput(OBJECTS, row) for row in object_rows(page.file, objects))
+        yield from (TaggedOutput(INSTANCES, row) for row in _instance_rows(page.file, objects))
+
+    def _write_pictures(self, page: Page, objects: PictureObjects) -> None:
+        for kind, image in (
+            ("masks", label_image(objects.labels)),
+            ("overlays", overlay(page.picture, objects.labels)),
+        ):
+            contents = io.BytesIO()
+            image.save(contents, format="PNG")
+            write_file(FileSystems.join(self._folder, kind, *f"{page.result_name}.png".split("/")), contents.getvalue())
+
+
+def _instance_rows(file: str, objects: PictureObjects) -> Iterator[tuple[Any, ...]]:
+    for annotation in annotations(objects):
+        height, width = annotation["segmentation"]["size"]
+        row = {**annotation, "file": file, "height": height, "width": width}
+        yield tuple({**row, "segmentation": row["segmentation"]["counts"]}[name] for name in _INSTANCES)
