@@ -83,7 +83,9 @@ def search_for(pattern: str, results: str) -> Search:
             folder = posixpath.dirname(folder)
     # Beam's `**` stands for at least one folder.
     starts = dict.fromkeys((pattern, pattern.replace("/**/", "/")))
-    return Search(tuple(f"{start}{end}" for start in starts for end in ("", "/**")), folder, results)
+    # Listing a bucket takes long: it is done once if the pattern is that of files.
+    ends = ("",) if is_image(pattern) else ("", "/**")
+    return Search(tuple(f"{start}{end}" for start in starts for end in ends), folder, results)
 
 
 class NamedPicture(NamedTuple):
