@@ -232,5 +232,5 @@ def test_all_test_images_of_nuclei_by_the_command(tmp_path, processes):
     run("--mode=predict", *_flags(NUCLEI, tmp_path / "plain"))
     options = ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
     done = run("--mode=predict_beam", *_flags(NUCLEI, tmp_path / "beam"), "--", *options)
-    assert "50 images" in done.stdout and not done.stderr
+    assert "50 images" in done.stdout
     _assert_same_tables(tmp_path / "beam", tmp_path / "plain")

@@ -212,7 +212,8 @@ class LAVAE(SceneModel):
             lambda: self._presence_loss(images, posterior, sprites, empty),
             lambda: tf.zeros_like(terms["reconstruction"]),
         )
-        off_center = tf.reduce_sum(squared_offsets(sprites, self.options.centering_power) * posterior.presence, axis=1)
+        squared = squared_offsets(sprites, self.options.centering_power, self.options.centering_slack)
+        off_center = tf.reduce_sum(squared * posterior.presence, axis=1)
         loss = (
             -terms["reconstruction"]
             + terms["kl_count"]

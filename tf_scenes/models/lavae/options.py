@@ -194,6 +194,12 @@ class LavaeOptions(Options, section="lavae"):
         lower=1,
         upper=4,
     )
+    centering_slack: float = option(
+        0.0,
+        "Distance in pixels, in each direction, up to which --lavae.centering_weight leaves a sprite's centre of mass "
+        "alone. Objects stand between pixels and locations do not: without slack, shapes are bent to be centred.",
+        lower=0.0,
+    )
     appearance_mixture: int = option(
         0,
         "Number of Gaussians that are fitted to the appearances of objects after training, with --calibration_size "

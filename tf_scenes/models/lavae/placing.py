@@ -46,14 +46,15 @@ def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
-def squared_offsets(sprites: tf.Tensor, power: int = 1) -> tf.Tensor:
-    """How far the centre of mass of each sprite is from its middle.
+def squared_offsets(sprites: tf.Tensor, power: int = 1, slack: float = 0.0) -> tf.Tensor:
+    """How far the centre of mass of each sprite is from its middle, beyond what is allowed.
 
     A mass of 1 in the middle is added to what is drawn, so that a sprite that shows almost nothing is hardly off.
 
     Args:
         sprites: Sprites, float32 `[..., h, w, channels]`.
         power: Power of a pixel's brightness that is its mass, at least 1.
+        slack: How far it may be in each direction, in pixels.
 
     Returns:
         Squared distance in pixels, float32 `[...]`.
@@ -65,7 +66,8 @@ def squared_offsets(sprites: tf.Tensor, power: int = 1) -> tf.Tensor:
         middle = (tf.cast(tf.shape(mass)[axis], tf.float32) - 1.0) / 2.0
         profile = tf.reduce_sum(mass, axis=-3 - axis)  # [..., h] or [..., w]
         places = tf.cast(tf.range(tf.shape(mass)[axis]), tf.float32) - middle
-        squared += tf.square(tf.reduce_sum(profile * places, axis=-1) / total)
+        offset = tf.reduce_sum(profile * places, axis=-1) / total
+        squared += tf.square(tf.nn.relu(tf.abs(offset) - slack))
     return squared
 
 
