@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import numpy as np
@@ -195,6 +197,7 @@ def test_what_cannot_be_used_is_said_before_the_pipeline_runs(pictures, tmp_path
     for options, message in (
         (["--direct_num_worker=2"], "--direct_num_worker is no option of Apache Beam"),
         (["--direct_num_workers=two"], "invalid int value: 'two'"),
+        (["--runner=NoRunner"], "Apache Beam refuses its options: .*NoRunner"),
         (["stray"], "unknown argument 'stray'"),
         (["--direct_num_workers=2", "stray"], "unknown argument 'stray'"),
     ):
@@ -224,13 +227,26 @@ def test_workers_need_no_code_of_models_or_of_training():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_all_test_images_of_nuclei_by_the_command(tmp_path, processes):
-    def run(*arguments):
-        command = [sys.executable, os.path.join(ROOT, "main.py"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=WITH_PACKAGE, cwd=ROOT, check=True)
-
-    run("--mode=predict", *_flags(NUCLEI, tmp_path / "plain"))
+def test_all_test_images_of_nuclei_by_the_command_which_was_killed_before(tmp_path, processes):
+    start = {"capture_output": True, "text": True, "env": WITH_PACKAGE, "cwd": ROOT, "check": True}
+    main = [sys.executable, os.path.join(ROOT, "main.py")]
+    subprocess.run([*main, "--mode=predict", *_flags(NUCLEI, tmp_path / "plain")], **start)
+    found = tmp_path / "beam"
     options = ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
-    done = run("--mode=predict_beam", *_flags(NUCLEI, tmp_path / "beam"), "--", *options)
+    command = [*main, "--mode=predict_beam", *_flags(NUCLEI, found), "--predict_pictures", "--", *options]
+
+    with open(tmp_path / "said", "wb") as said:
+        killed = subprocess.Popen(command, stdout=said, stderr=said, env=WITH_PACKAGE, cwd=ROOT, start_new_session=True)
+        deadline = time.time() + 120
+        while not list(found.glob("masks/*.png")):
+            assert killed.poll() is None and time.time() < deadline
+            time.sleep(0.1)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+    assert list(found.glob("beam-temp-*")) and not list(found.glob("*.parquet"))
+
+    done = subprocess.run(command, **start)
     assert "50 images" in done.stdout
-    _assert_same_tables(tmp_path / "beam", tmp_path / "plain")
+    _assert_same_tables(found, tmp_path / "plain")
+    assert _pictures_in(found) == _pictures_in(tmp_path / "plain")
+    assert len(list(found.iterdir())) == 2 + 16 * len(ALL_TABLES)

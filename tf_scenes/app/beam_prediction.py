@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
-from apache_beam.runners.runner import PipelineResult
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from tf_scenes.beam.filesystems import delete_folders, is_local, local_folder, matches_any, matching
 from tf_scenes.beam.inference import EncoderHandler
@@ -50,15 +50,13 @@ def predict(config: Config, arguments: Sequence[str]) -> None:
     _require_place(folder, options.predict_shards)
     handler, empty = _checked_model(options.predict_models, options.predict_scale)
 
-    pipeline = beam.Pipeline(options=beam_options)
+    try:
+        pipeline = beam.Pipeline(options=beam_options)
+    except ValueError as error:  # It knows the runners.
+        raise UserError(f"Apache Beam refuses its options: {str(error).splitlines()[0]}") from error
     output = Output(folder, options.predict_shards, options.predict_csv, options.predict_pictures)
     add_prediction(pipeline, search, handler, schemas(empty), output)
-    try:
-        result = pipeline.run()
-        result.wait_until_finish()
-    except Exception as error:  # Whatever a worker raises, or a runner that cannot be reached; Beam has logged it.
-        reason = (str(error).splitlines() or [type(error).__name__])[-1]
-        raise UserError(f"the pipeline failed: {reason}; started again with the same flags, it begins anew") from error
+    result = _run(pipeline)
     delete_folders(f"{folder}/beam-temp-*")  # Of pipelines that were interrupted.
     _tell(_counted(result), options, folder, empty[PRESENCE].shape[1])
     print(f"Done in {time.time() - started:.0f} s.")
@@ -96,6 +94,19 @@ def _beam_options(arguments: Sequence[str]) -> PipelineOptions:
         options.view_as(WorkerOptions).default_sdk_harness_log_level = "ERROR"
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
     return options
+
+
+def _run(pipeline: beam.Pipeline) -> PipelineResult:
+    """Runs a pipeline to its end."""
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish()
+    except Exception as error:  # Whatever a worker raises, or a runner that cannot be reached; Beam has logged it.
+        reason = (str(error).splitlines() or [type(error).__name__])[-1]
+        raise UserError(f"the pipeline failed: {reason}; started again with the same flags, it begins anew") from error
+    if state != PipelineState.DONE:
+        raise UserError(f"the pipeline ended as {state}; started again with the same flags, it begins anew")
+    return result
 
 
 def _require_place(folder: str, shards: int) -> None:
