@@ -68,7 +68,7 @@ def test_it_is_loaded_once_and_sees_images_of_one_size_together_in_bounded_memor
     assert sum(count for count, *_ in batches) == len(reads)
     assert all(count * height * width <= PIXELS or count == 1 for count, height, width, _ in batches)
     if threads == 1:
-        assert len(batches) < 45 and max(count for count, *_ in batches) >= 3
+        assert len(batches) < 55 and max(count for count, *_ in batches) >= 3
     for _, page in reads:
         _, description, reason = found[page.file]
         expected = picture_objects(BrightSpots().segment(page.picture[None] / 255.0), *page.picture.shape[:2])
@@ -90,10 +90,10 @@ def test_an_image_that_cannot_be_used_takes_no_other_with_it(handler):
         assert found[f"{number}.png"][1]["num_objects"] == [number]
 
 
-def test_images_are_resized_before_they_are_counted_as_pixels(handler):
-    reads = [_squares(number, 2, (60, 80)) for number in range(8)]  # 4800 pixels each, 1200 at half the scale.
-    _segmented(reads, handler(0.5))
-    assert LOADED[0].batches == [(8, 30, 40, 1)]
+@pytest.mark.parametrize(("scale", "batch"), [(0.5, (8, 15, 20, 1)), (2.0, (2, 60, 80, 1))])
+def test_pixels_are_those_before_or_after_resizing_whichever_are_more(handler, scale, batch):
+    _segmented([_squares(number, 2, (30, 40)) for number in range(8)], handler(scale))
+    assert LOADED[0].batches == [batch] * (8 // batch[0])
 
 
 def test_an_image_that_would_be_too_large_is_refused_before_it_is_made(handler):

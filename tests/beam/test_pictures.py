@@ -88,7 +88,7 @@ def test_files_and_names_are_those_of_predict(tree, monkeypatch, pattern):
         expected = {
             file.name: (os.path.realpath(file.path), names.of_file(file), names.of_page(file, 1)) for file in files
         }
-        found, errors = _found(path, os.path.join(tree, "results"))
+        found, errors = _found(os.path.abspath(path), os.path.join(tree, "results"))
         found = {name: (os.path.realpath(path), *names) for name, (path, *names) in found.items()}
         assert found == expected and not errors
 

@@ -46,6 +46,7 @@ def pictures(tmp_path_factory):
     tifffile.imwrite(folder / "day 1" / "pages.tif", pages, photometric="minisblack")
     (folder / "day 1" / "broken.png").write_bytes(b"no picture")
     Image.fromarray(sources[0][:5, :5]).save(folder / "tiny.png")
+    Image.fromarray(sources[2][:64, :64]).save(folder / 'a "name",\nwith two lines.png')
     return folder
 
 
@@ -161,8 +162,9 @@ def test_started_again_after_a_failure_it_gives_the_same_with_no_part_twice_or_m
 
 def test_other_parts_in_the_folder_are_not_mixed_with(pictures, tmp_path):
     (tmp_path / "counts-00000-of-00007.parquet").write_bytes(b"")
-    with pytest.raises(UserError, match="holds tables in 7 parts, and --predict_shards=3"):
-        _predict(pictures, tmp_path)
+    for folder in (tmp_path, f"{tmp_path}/"):
+        with pytest.raises(UserError, match="holds tables in 7 parts, and --predict_shards=3"):
+            _predict(pictures, folder)
 
 
 @pytest.mark.slow
@@ -186,6 +188,12 @@ def test_what_cannot_be_used_is_said_before_the_pipeline_runs(pictures, tmp_path
     for arguments, message in (
         ((tmp_path / "nowhere", found), "nowhere does not exist"),
         ((tmp_path / "empty", found), "empty does not exist, or holds nothing"),
+        ((tmp_path / "file", found), "holds no picture: PNG, JPEG, BMP and TIFF"),
+        (("gs://bucket/screen", found), "--predict_images=gs://bucket/screen cannot be reached: .*gs:// needs pip"),
+        ((f"file://{pictures}", found), "paths of this machine have no scheme"),
+        ((pictures, "gs://bucket/found"), "--predict_dir=gs://bucket/found cannot be reached"),
+        ((pictures, tmp_path / "found[1]"), "must not have"),
+        (("hdfs://host/screen", found), "--predict_images=hdfs://host/screen cannot be used"),
         ((tmp_path / "*.png", found), "does not exist"),
         ((pictures, tmp_path / "file"), "cannot be written to"),
     ):
@@ -206,11 +214,26 @@ def test_what_cannot_be_used_is_said_before_the_pipeline_runs(pictures, tmp_path
     assert not found.exists()
 
 
-def test_a_folder_without_pictures_is_an_error(tmp_path):
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "notes.txt").write_text("")
-    with pytest.raises(UserError, match="holds no picture: PNG, JPEG, BMP and TIFF"):
-        _predict(tmp_path / "notes", tmp_path / "found")
+def test_other_machines_need_places_that_they_see(pictures, tmp_path):
+    config = config_of(["--mode=predict_beam", f"--predict_images={pictures}", f"--predict_models={MODEL}"])
+    with pytest.raises(UserError, match="--runner=FlinkRunner needs --predict_dir"):
+        beam_prediction.predict(config, ["--runner=FlinkRunner", "--flink_master=nowhere:8081"])
+    with pytest.raises(UserError, match="is on this machine, which Dataflow does not see"):
+        _predict(pictures, tmp_path, beam_options=["--runner=DataflowRunner"])
+
+
+def test_an_image_that_memory_cannot_hold_is_an_error_of_its_own(pictures, tmp_path, monkeypatch):
+    def fails(description, height, width):
+        if height == 80:
+            raise MemoryError
+        return picture_objects(description, height, width)
+
+    picture_objects = tables.picture_objects
+    monkeypatch.setattr(tables, "picture_objects", fails)
+    with pytest.raises(UserError, match="2 of the pictures could not be used"):
+        _predict(pictures / "day 1", tmp_path, "--predict_csv")
+    errors = (tmp_path / "errors.csv").read_text()
+    assert "colours.png is too large for this machine's memory" in errors and "broken.png" in errors
 
 
 def test_workers_need_no_code_of_models_or_of_training():

@@ -7,13 +7,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 from tf_scenes.files import write_whole
 
 # A name that ends in .gz is no reason to unpack the file.
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
+
+
+def schemes() -> set[str]:
+    """The schemes of the file systems that are installed, other than this machine's own."""
+    return {each.scheme() for each in FileSystem.get_all_subclasses() if each.scheme()} - {"file"}
 
 
 def is_local(path: str) -> bool:
@@ -27,16 +32,17 @@ def matching(pattern: str) -> list[str]:
     return sorted(metadata.path for metadata in result.metadata_list)
 
 
-def matches_any(pattern: str) -> bool:
-    """Whether any file matches one of Beam's patterns."""
-    (result,) = FileSystems.match([pattern], limits=[1])
-    return bool(result.metadata_list)
+def matching_at_most(pattern: str, limit: int) -> list[str]:
+    """Paths of some files that match one of Beam's patterns, of all if there are fewer than the limit."""
+    (result,) = FileSystems.match([pattern], limits=[limit])
+    return [metadata.path for metadata in result.metadata_list]
 
 
 def delete_folders(pattern: str) -> None:
-    """Deletes the folders that match a pattern, with all in them."""
+    """Deletes the folders whose names match a pattern, with all in them."""
     if is_local(pattern):
-        for folder in glob.glob(pattern):
+        parent, name = os.path.split(pattern)
+        for folder in glob.glob(os.path.join(glob.escape(parent), name)):
             shutil.rmtree(folder)
         return
     files = matching(f"{pattern}/**")

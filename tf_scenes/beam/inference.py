@@ -17,7 +17,7 @@ from tf_scenes.prediction.pages import Page, unusable
 from tf_scenes.prediction.pictures import as_model_input
 from tf_scenes.serving.exported_encoder import ExportedEncoder
 
-# Pixels of the images that wait for the encoder together, once they are resized: 16 of 512 x 512. Larger ones go alone.
+# Pixels of the images that wait for the encoder together: 16 images of 512 x 512. Larger ones go alone.
 _PIXELS_TOGETHER = 2**22
 
 
@@ -99,10 +99,10 @@ class EncoderHandler(ModelHandler[ReadPage, SegmentedPage, ExportedEncoder]):
 
 
 class _PixelsAtScale(NamedTuple):
-    """Number of pixels of an image once it is resized."""
+    """Number of pixels of an image, or of the resized one if those are more: both wait in memory."""
 
     scale: float
 
     def __call__(self, read: ReadPage) -> int:
         height, width = read.page.picture.shape[:2]
-        return max(1, round(height * width * self.scale**2))
+        return max(1, round(height * width * max(1.0, self.scale**2)))

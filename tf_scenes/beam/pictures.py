@@ -52,8 +52,12 @@ class Search:
             return os.path.relpath(path, self.folder).replace(os.sep, "/")
         return path[len(self.folder) :].lstrip("/")
 
-    def is_outside_of_results(self, path: str) -> bool:
-        """Whether a file is not in the folder of the results."""
+    def is_picture(self, path: str) -> bool:
+        """Whether a file is to be looked at: a picture that is not hidden, and no result."""
+        hidden = any(part.startswith(".") for part in self.name(path).split("/"))
+        return is_image(path) and not hidden and self._is_outside_of_results(path)
+
+    def _is_outside_of_results(self, path: str) -> bool:
         if is_local(path):
             path, results = os.path.realpath(path), os.path.realpath(self.results)
             return not path.startswith(os.path.join(results, ""))
@@ -64,9 +68,9 @@ def search_for(pattern: str, results: str) -> Search:
     """How to find what `--predict_images` means with Beam.
 
     Args:
-        pattern: File; folder, which is searched with all folders in it; or glob, whose folders are searched too, and in
-            which `**` stands for any number of folders.
-        results: Folder of the results.
+        pattern: Absolute path or address of a file; of a folder, which is searched with all folders in it; or a glob,
+            whose folders are searched too, and in which `**` stands for any number of folders.
+        results: Absolute path or address of the folder of the results.
     """
     if is_local(pattern):
         folder = searched_folder(pattern)
@@ -74,8 +78,6 @@ def search_for(pattern: str, results: str) -> Search:
             # Beam has no other way to take these characters literally.
             plain = re.sub(r"([*?[])", r"[\1]", pattern)
             return Search((f"{plain.rstrip('/')}/**" if os.path.isdir(pattern) else plain,), folder, results)
-        if folder == os.curdir:  # Beam needs a folder to look in.
-            pattern = os.path.join(os.curdir, os.path.normpath(pattern))
     else:
         pattern = pattern.rstrip("/")
         folder = posixpath.dirname(pattern) if glob.has_magic(pattern) or is_image(pattern) else pattern
@@ -120,9 +122,9 @@ class FindPictures(beam.PTransform):
             | "Folders of results" >> beam.FlatMap(_if_results)
         )
         pictures = paths | "Pictures" >> beam.ParDo(_Select(self._search), AsDict(folders_of_results))
-        # This also hands the files to all workers, whichever has found them.
         named = pictures | "Alike names" >> beam.GroupByKey() | "Names" >> beam.FlatMap(_named)
-        return {"pictures": named, ERRORS: matches[ERRORS]}
+        # Any worker may read any file, whichever has found it.
+        return {"pictures": named | "To all workers" >> beam.Reshuffle(), ERRORS: matches[ERRORS]}
 
 
 class _Paths(beam.DoFn):
@@ -162,11 +164,9 @@ class _Select(beam.DoFn):
         self._search = search
 
     def process(self, path: str, folders_of_results: dict[str, bool]) -> Iterator[Any]:
+        if not self._search.is_picture(path) or self._is_result(path, folders_of_results):
+            return
         name = self._search.name(path)
-        if not is_image(path) or any(part.startswith(".") for part in name.split("/")):
-            return
-        if not self._search.is_outside_of_results(path) or self._is_result(path, folders_of_results):
-            return
         yield _ADDED.sub("", name.casefold()), PictureFile(path, name)
 
     def _is_result(self, path: str, folders_of_results: dict[str, bool]) -> bool:
@@ -182,8 +182,7 @@ def _named(alike: tuple[str, Iterable[PictureFile]]) -> Iterator[NamedPicture]:
     """Names the results of files whose names are alike, as if they were all the files there are."""
     # Several patterns may find the same file.
     files = sorted({PictureFile(*file) for file in alike[1]}, key=lambda file: natural_order(file.path))
-    names = ResultNames(files)
-    for file in files:
+    for file, names in ResultNames(files).each(files):
         yield NamedPicture(file, names)
 
 
@@ -206,12 +205,17 @@ class ReadPictures(beam.DoFn):
         """Reads a file."""
         file, names = picture
         self._files.inc()
-        copy = file.path
         try:
             with local_file(file.path) as copy:
-                pages, _ = read_pages(PictureFile(copy, file.name), names)
-        except (UserError, OSError) as error:
+                yield from self._pages(file, copy, names)
+        # Whatever else happens on the way is no fault of the file's: Beam tries again.
+        except (FileNotFoundError, PermissionError) as error:
+            yield TaggedOutput(ERRORS, (file.name, f"{file.path}: {error.strerror or error}"))
+
+    def _pages(self, file: PictureFile, copy: str, names: ResultNames) -> Iterator[Any]:
+        try:
+            pages, _ = read_pages(PictureFile(copy, file.name), names)
+        except UserError as error:
             yield TaggedOutput(ERRORS, (file.name, str(error).replace(copy, file.path)))
             return
-        for page in pages:
-            yield ReadPage(file.path, page)
+        yield from (ReadPage(file.path, page) for page in pages)

@@ -110,5 +110,5 @@ class _WriteTable(beam.PTransform):
 
 def _csv_line(row: tuple[Any, ...]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(row)
-    return line.getvalue()
+    csv.writer(line, lineterminator="\n").writerow(row)  # A line's end within a value is quoted only if it is known.
+    return line.getvalue()[:-1]

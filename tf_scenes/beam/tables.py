@@ -89,15 +89,18 @@ class DescribeObjects(beam.DoFn):
         if description is None:
             yield TaggedOutput(ERRORS, (page.file, reason))
             return
-        objects = picture_objects(description, *page.picture.shape[:2])
-        if self._writes_pictures:
-            try:
+        try:
+            objects = picture_objects(description, *page.picture.shape[:2])
+            if self._writes_pictures:
                 self._write_pictures(page, objects)
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
-                    raise
-                yield TaggedOutput(ERRORS, (page.file, f"{page.file} has too long a name for files of results"))
-                return
+        except MemoryError:
+            yield TaggedOutput(ERRORS, (page.file, f"{page.file} is too large for this machine's memory"))
+            return
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
+                raise
+            yield TaggedOutput(ERRORS, (page.file, f"{page.file} has too long a name for files of results"))
+            return
         self._images.inc()
         self._objects.inc(len(objects))
         self._full.inc(not objects.slots_left)

@@ -1,8 +1,11 @@
 """The picture files that a user asks about, and the names of their results."""
 
+import bisect
+import collections
 import glob
 import itertools
 import os
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tf_scenes.data.image_files import find_images
@@ -32,15 +35,27 @@ class ResultNames:
         """
         self._taken: set[str] = set()
         alone = [os.path.splitext(file.name)[0] for file in files]
-        folded = [name.casefold() for name in alone]
+        alike = collections.Counter(name.casefold() for name in alone)
         self._names = {
-            file.name: self._take(*([name] if folded.count(name.casefold()) == 1 else []), file.name)
+            file.name: self._take(*([name] if alike[name.casefold()] == 1 else []), file.name)
             for file, name in zip(files, alone)
         }
 
     def of_file(self, file: PictureFile) -> str:
         """The name of the results of a file with one image, without extension, as a path with `/`."""
         return self._names[file.name]
+
+    def each(self, files: Iterable[PictureFile]) -> Iterator[tuple[PictureFile, "ResultNames"]]:
+        """Each file with names that hold no more than it and its pages need, however many files there are."""
+        taken = sorted(self._taken)
+        for file in files:
+            own = ResultNames([])
+            own._names = {file.name: self._names[file.name]}
+            for start in (self._names[file.name], file.name):
+                pages = f"{start}_page_".casefold()
+                first = bisect.bisect_left(taken, pages)
+                own._taken.update(itertools.takewhile(lambda name, pages=pages: name.startswith(pages), taken[first:]))
+            yield file, own
 
     def of_page(self, file: PictureFile, page: int) -> str:
         """The name of the results of one of several pages."""
