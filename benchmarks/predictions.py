@@ -14,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 from tf_scenes.app.endings import one_line_errors
 from tf_scenes.data.image_files import find_images
 
