@@ -39,7 +39,6 @@ _LONGEST = ("test_main.py", "test_strategies.py", "test_kills.py")
 WITH_PACKAGE = {**os.environ, "PYTHONPATH": ROOT}
 
 
-@pytest.hookimpl(tryfirst=True)
 def load_tool(name: str) -> types.ModuleType:
     """The command `tools/<name>.py` as a module."""
     spec = importlib.util.spec_from_file_location(name, os.path.join(ROOT, "tools", f"{name}.py"))
@@ -48,6 +47,7 @@ def load_tool(name: str) -> types.ModuleType:
     return module
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests are slow, and which share a process.
 
