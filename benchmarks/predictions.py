@@ -1,7 +1,7 @@
 """Times --mode=predict and --mode=predict_beam on many pictures: python benchmarks/predictions.py --pictures=2000.
 
-The pictures are those of a folder, repeated under other names. What a start takes is measured on as many pictures as
-there are processes, and subtracted; all results of one command are compared with those of the first.
+The pictures are those of a folder, repeated under other names. What a start takes is measured on two pictures, and
+subtracted; the counts of each command are compared with those of the first.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def predict(config: Config, arguments: Sequence[str]) -> None:
     add_prediction(pipeline, search, handler, schemas(empty), output)
     result = _run(pipeline)
     delete_folders(f"{folder}/beam-temp-*")  # Of pipelines that were interrupted.
-    _tell(_counted(result), options, folder, empty[PRESENCE].shape[1])
+    _tell(_counted(result), options, empty[PRESENCE].shape[1])
     print(f"Done in {time.time() - started:.0f} s.")
 
 
@@ -193,14 +193,14 @@ def _counted(result: PipelineResult) -> Mapping[str, int]:
     return {counter.key.metric.name: counter.result for counter in counters}
 
 
-def _tell(counted: Mapping[str, int], options: PredictionOptions, folder: str, slots: int) -> None:
+def _tell(counted: Mapping[str, int], options: PredictionOptions, slots: int) -> None:
     """Says what was found.
 
     Raises:
         UserError: If there were no pictures, or if some could not be used.
     """
     tables = "counts, objects, instances and errors in Parquet files" + (", and as CSV" if options.predict_csv else "")
-    written = f"{folder} has {tables}{', masks/ and overlays/' if options.predict_pictures else ''}"
+    written = f"{options.predict_dir} has {tables}{', masks/ and overlays/' if options.predict_pictures else ''}"
     if not counted:
         print(f"{written}; the runner keeps its counters to itself")
         return
@@ -211,4 +211,6 @@ def _tell(counted: Mapping[str, int], options: PredictionOptions, folder: str, s
     if full:
         print(full_slots_warning(full, slots), file=sys.stderr)
     if errors:
-        raise UserError(f"{errors} of the pictures could not be used: see errors in {folder}; all others are done")
+        raise UserError(
+            f"{errors} of the pictures could not be used: see errors in {options.predict_dir}; all others are done"
+        )

@@ -18,7 +18,7 @@ from apache_beam.pvalue import AsDict, TaggedOutput
 from tf_scenes.beam.filesystems import is_local, local_file
 from tf_scenes.data.image_files import hold_results, is_image, natural_order, table_of
 from tf_scenes.errors import UserError
-from tf_scenes.prediction.inputs import PictureFile, ResultNames, searched_folder
+from tf_scenes.prediction.inputs import PictureFile, ResultNames, is_within, searched_folder
 from tf_scenes.prediction.pages import Page, read_pages
 
 # Name of the output that names what could not be used, and says why: `(file, reason)`.
@@ -59,8 +59,7 @@ class Search:
 
     def _is_outside_of_results(self, path: str) -> bool:
         if is_local(path):
-            path, results = os.path.realpath(path), os.path.realpath(self.results)
-            return not path.startswith(os.path.join(results, ""))
+            return not is_within(path, self.results)
         return not path.startswith(posixpath.join(self.results, ""))
 
 

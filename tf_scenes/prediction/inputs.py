@@ -79,7 +79,7 @@ def find_inputs(pattern: str, results: str) -> list[PictureFile]:
         UserError: If there are no picture files, or only such in the folder of the results.
     """
     paths = find_images(pattern, "predict_images")
-    outside = [path for path in paths if not _is_within(path, results)]
+    outside = [path for path in paths if not is_within(path, results)]
     if not outside:
         raise UserError(
             f"--predict_images={pattern} holds pictures only in the folder of the results, {results}, of which none is "
@@ -89,7 +89,8 @@ def find_inputs(pattern: str, results: str) -> list[PictureFile]:
     return [PictureFile(path, os.path.relpath(path, folder).replace(os.sep, "/")) for path in outside]
 
 
-def _is_within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path leads into a folder, whatever links there are."""
     path, folder = os.path.realpath(path), os.path.realpath(folder)
     return path.startswith(os.path.join(folder, ""))
 

@@ -37,7 +37,6 @@ class PredictionOptions(Options, affects_training=False):
         lower=0.01,
         upper=100.0,
     )
-
     predict_shards: int = option(
         16, "Number of Parquet files in which --mode=predict_beam writes each table.", lower=1, upper=10_000
     )
