@@ -12,7 +12,7 @@ from typing import Optional
 
 import numpy as np
 
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.files import write_whole
 
 _MEMBER = ".npy"
@@ -70,7 +70,7 @@ def read_arrays(
     except MemoryError as error:
         raise UserError(f"{path} holds larger arrays than this machine has memory for") from error
     except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise UserError(f"cannot read {path} as an .npz of plain arrays without pickles: {reason}") from error
 
 

@@ -264,7 +264,12 @@ def parse_flags(arguments: Sequence[str], flag_values: flags.FlagValues = flags.
     try:
         return flag_values(flagfiles.expand(arguments))
     except (flags.Error, ValueError) as error:  # A ValueError: a value after --no<flag>.
-        raise UserError(_complaint(str(error))) from None
+        raise UserError(_complaint(str(error)) + _hint(error, arguments)) from None
+
+
+def _hint(error: Exception, arguments: Sequence[str]) -> str:
+    of_beam = isinstance(error, flags.UnrecognizedFlagError) and "--mode=predict_beam" in arguments
+    return "; options of Apache Beam stand after --" if of_beam else ""
 
 
 def _complaint(message: str) -> str:

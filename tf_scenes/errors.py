@@ -11,6 +11,11 @@ class UserError(ValueError):
     """
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or the name of its type if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def without_node_names(message: str) -> str:
     """What TensorFlow says, without the names of its functions and nodes, such as `{{node Conv2D}} `."""
     return re.sub(r"\{\{.*?\}\} ?", "", message)

@@ -20,7 +20,8 @@ from tf_scenes.errors import UserError
         (OSError(errno.ENOSPC, "No space left on device", "a.png"), "Error: No space left on device: a.png", ""),
         (OSError(errno.EACCES, "Permission denied"), "Error: Permission denied", ""),
         (OSError("odd"), "Error: odd", ""),
-        (KeyboardInterrupt(), 130, "\nInterrupted: started again, a run goes on from its last checkpoint.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted.\n"),
+        (KeyboardInterrupt("do this"), 130, "\nInterrupted: do this.\n"),
     ],
 )
 def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, error, status, line):

@@ -45,6 +45,7 @@ class MappedFiles(FileSystem):
         return open(_real(path), "wb")
 
     def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
+        ROOT.setdefault("opened", []).append(path)
         return open(_real(path), "rb")
 
     def copy(self, source_file_names, destination_file_names):

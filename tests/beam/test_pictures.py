@@ -13,6 +13,7 @@ from tests.beam import mapped_files  # noqa: E402 - Beam is an extra.
 from tests.beam.collecting import collected  # noqa: E402
 from tests.prediction.bright_spots import picture  # noqa: E402
 from tf_scenes.beam.pictures import ERRORS, FindPictures, NamedPicture, ReadPictures, search_for  # noqa: E402
+from tf_scenes.beam.progress import Progress  # noqa: E402
 from tf_scenes.prediction.inputs import PictureFile, ResultNames, find_inputs  # noqa: E402
 
 FILES = (
@@ -55,7 +56,7 @@ def tree(tmp_path):
 def _found(pattern, results):
     """The files, by name, with the path of each and the names of its results and of those of its second page."""
     pipeline = beam.Pipeline()
-    found = pipeline | FindPictures(search_for(pattern, results))
+    found = pipeline | FindPictures(search_for(pattern, results), Progress())
     pictures, errors = collected(found["pictures"], "pictures"), collected(found[ERRORS], "errors")
     pipeline.run()
     named = {file.name: (file.path, names.of_file(file), names.of_page(file, 1)) for file, names in pictures}
@@ -132,7 +133,7 @@ def test_files_are_read_page_by_page_and_what_cannot_be_read_is_named(tmp_path, 
     read = (
         pipeline
         | beam.Create([NamedPicture(file, names) for file in files])
-        | beam.ParDo(ReadPictures()).with_outputs(ERRORS, main="images")
+        | beam.ParDo(ReadPictures(Progress())).with_outputs(ERRORS, main="images")
     )
     images, errors = collected(read.images, "images"), collected(read[ERRORS], "errors")
     pipeline.run()

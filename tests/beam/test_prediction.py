@@ -120,7 +120,10 @@ def test_results_are_those_of_predict(pictures, plain, tmp_path, capsys, process
         _predict(pictures, tmp_path, "--predict_csv", "--predict_pictures", beam_options=options)
     images = sum(_csv_rows(plain / "counts.csv").values()) - 1
     objects = sum(_csv_rows(plain / "objects.csv").values()) - 1
-    assert objects > 50 and f"Found {objects} objects in {images} images" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert objects > 50 and f"Found {objects} objects in {images} images" in said.out
+    files = sum(1 for path in pictures.rglob("*") if path.is_file())
+    assert f"{files}/{files}" in said.err and "Traceback" not in said.err
 
     _assert_same_tables(tmp_path, plain)
     for table in ("counts", "objects"):
@@ -167,17 +170,54 @@ def test_other_parts_in_the_folder_are_not_mixed_with(pictures, tmp_path):
             _predict(pictures, folder)
 
 
+def test_an_older_csv_file_does_not_stay_beside_new_tables(pictures, tmp_path):
+    (tmp_path / "objects.csv").write_text("of an earlier prediction")
+    with pytest.raises(UserError, match=r"holds objects\.csv of an earlier prediction: add --predict_csv"):
+        _predict(pictures, tmp_path)
+    assert os.listdir(tmp_path) == ["objects.csv"]
+
+
+@pytest.mark.parametrize(("name", "flag"), [("counts.csv", "--predict_csv"), ("masks", "--predict_pictures")])
+def test_what_stands_in_the_way_of_results_is_named_first(pictures, tmp_path, name, flag):
+    if flag == "--predict_csv":
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("")
+    with pytest.raises(UserError, match=f"{name} in it must be a"):
+        _predict(pictures, tmp_path, flag)
+
+
+def test_elsewhere_too_it_is_tried_first_whether_results_can_be_written(pictures, tmp_path, monkeypatch):
+    def refuses(*_):
+        raise PermissionError("no right to write here\nat all")
+
+    monkeypatch.setitem(mapped_files.ROOT, "folder", str(tmp_path))
+    monkeypatch.setattr(mapped_files.MappedFiles, "create", refuses)
+    with pytest.raises(
+        UserError, match=f"--predict_dir={mapped_files.PREFIX}found cannot be used: no right to write here$"
+    ):
+        _predict(pictures, f"{mapped_files.PREFIX}found")
+
+
 @pytest.mark.slow
 def test_pictures_models_and_results_may_be_elsewhere(pictures, plain, tmp_path, monkeypatch):
     monkeypatch.setitem(mapped_files.ROOT, "folder", str(tmp_path))
-    os.symlink(pictures, tmp_path / "link")
+    monkeypatch.setitem(mapped_files.ROOT, "opened", [])
     subprocess.run(["cp", "-r", str(pictures), str(tmp_path / "pictures")], check=True)
     subprocess.run(["cp", "-r", MODEL, str(tmp_path / "model")], check=True)
+    (tmp_path / "model" / "encoder" / "900").mkdir()  # Of an export that was killed: there is no such decoder.
+    (tmp_path / "model" / "encoder" / "900" / "saved_model.pb").write_bytes(b"")
     there = mapped_files.PREFIX
     with pytest.raises(UserError, match="2 of the pictures could not be used"):
         _predict(f"{there}pictures", f"{there}found", "--predict_pictures", model=f"{there}model")
     _assert_same_tables(tmp_path / "found", plain)
     assert _pictures_in(tmp_path / "found") == _pictures_in(plain)
+    opened = [path for path in mapped_files.ROOT["opened"] if path.startswith(f"{there}model/")]
+    assert opened and not [path for path in opened if "/decoder/" in path or "/900/" in path]
+    for half in ("encoder", "decoder"):
+        (tmp_path / "half" / half).mkdir(parents=True)
+    with pytest.raises(UserError, match=f"--predict_models: {there}half holds no exported model"):
+        _predict(f"{there}pictures", f"{there}found", model=f"{there}half")
 
 
 def test_what_cannot_be_used_is_said_before_the_pipeline_runs(pictures, tmp_path, monkeypatch):
@@ -233,7 +273,7 @@ def test_an_image_that_memory_cannot_hold_is_an_error_of_its_own(pictures, tmp_p
     with pytest.raises(UserError, match="2 of the pictures could not be used"):
         _predict(pictures / "day 1", tmp_path, "--predict_csv")
     errors = (tmp_path / "errors.csv").read_text()
-    assert "colours.png is too large for this machine's memory" in errors and "broken.png" in errors
+    assert "colours.png, 80 x 80 pixels, is too large for this machine's memory" in errors and "broken.png" in errors
 
 
 def test_workers_need_no_code_of_models_or_of_training():

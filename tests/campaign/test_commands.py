@@ -15,6 +15,8 @@ MAIN = os.path.join(ROOT, "main.py")
 TINY = (f"--flagfile={SMOKE}", "--train_steps=2", "--steps_per_report=2", "--steps_per_execution=1")
 SHIPPED = os.path.join(ROOT, "saved_models", "nuclei")
 PREDICT = ("--mode=predict", f"--predict_models={SHIPPED}", "--predict_dir=found")
+WITH_BEAM = ("--mode=predict_beam", f"--predict_models={SHIPPED}")
+BEAM = (*WITH_BEAM, "--predict_dir=found")
 EDIT = ("--mode=edit", "--edit_models=" + os.path.join(ROOT, "saved_models", "lavae"))
 GREEDY = ("--vae.channels=4", "--model=vae", "--image_size=4096", "--sprite_size=8", "--train_size=1", "--test_size=1")
 
@@ -57,6 +59,32 @@ BAD = {
     "a run in /proc": ((*TINY, "--run_dir=/proc/run"), "--run_dir=/proc/run cannot be written to"),
     "a name that is too long": ((*TINY, f"--run_dir={'a' * 300}"), "cannot be written to"),
     "evaluation without a run": (("--mode=evaluate", "--run_dir=none"), "--run_dir=none holds no run"),
+    "a pipeline's option before --": (
+        (*BEAM, "--predict_images=picture.png", "--direct_num_workers=2"),
+        "options of Apache Beam stand after --",
+    ),
+    "a pipeline's option that does not exist": (
+        (*BEAM, "--predict_images=picture.png", "--", "--direct_number=2"),
+        "--direct_number is no option of Apache Beam",
+    ),
+    "a pipeline's runner that does not exist": (
+        (*BEAM, "--predict_images=picture.png", "--", "--runner=Sprinter"),
+        "Apache Beam refuses its options",
+    ),
+    "pictures in a bucket that cannot be reached": (
+        (*BEAM, "--predict_images=gs://bucket/pictures"),
+        "--predict_images=gs://bucket/pictures cannot be",
+    ),
+    "a pipeline without pictures": ((*BEAM, "--predict_images=none"), "--predict_images=none does not exist"),
+    "a pipeline with a text as picture": ((*BEAM, "--predict_images=text.txt"), "holds no picture"),
+    "a pipeline whose model is above": (
+        (*BEAM, "--predict_images=picture.png", f"--predict_models={os.path.dirname(SHIPPED)}"),
+        "folders in it have one: air, ",
+    ),
+    "a pipeline with results in a file": (
+        (*WITH_BEAM, "--predict_images=picture.png", "--predict_dir=text.txt"),
+        "--predict_dir=text.txt cannot be written to",
+    ),
     "prediction without pictures": ((*PREDICT,), "--mode=predict needs --predict_images"),
     "pictures that do not exist": ((*PREDICT, "--predict_images=nowhere"), "--predict_images=nowhere does not exist"),
     "a folder without pictures": ((*PREDICT, "--predict_images=empty"), "empty"),

@@ -1,5 +1,6 @@
 """Runs that are stopped at any moment, from the first step to the last table: what is there is whole, and goes on."""
 
+import contextlib
 import csv
 import functools
 import json
@@ -91,6 +92,16 @@ def _job(path):
     return (*TINY, f"--run_dir={path / 'run'}", f"--export_dir={path / 'saved'}")
 
 
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        pixels = np.random.RandomState(number).uniform(size=(64, 80)) > 0.95
+        Image.fromarray(pixels.astype(np.uint8) * 255).save(folder / f"{number}.png")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The folder of a job that ran without interruption, and the seconds that it took."""
@@ -124,19 +135,78 @@ def test_a_job_that_is_stopped_at_any_moment_ends_as_if_it_had_not_been(whole, t
 
 
 @pytest.mark.campaign
-def test_a_prediction_that_is_killed_at_any_moment_is_made_again(whole, tmp_path):
-    (tmp_path / "pictures").mkdir()
-    for number in range(12):
-        pixels = np.random.RandomState(number).uniform(size=(64, 80)) > 0.95
-        Image.fromarray(pixels.astype(np.uint8) * 255).save(tmp_path / "pictures" / f"{number}.png")
-    pictures = ("--mode=predict", f"--predict_images={tmp_path / 'pictures'}", f"--predict_models={whole[0] / 'saved'}")
-    seconds = _finish(*pictures, f"--predict_dir={tmp_path / 'whole'}")
+def test_a_prediction_that_is_killed_at_any_moment_is_made_again(whole, pictures, tmp_path):
+    predict = ("--mode=predict", f"--predict_images={pictures}", f"--predict_models={whole[0] / 'saved'}")
+    seconds = _finish(*predict, f"--predict_dir={tmp_path / 'whole'}")
     moments = random.Random(1)
     for _ in range(KILLS // 2):
-        _kill(moments.uniform(0.3, 1.0) * seconds, *pictures, f"--predict_dir={tmp_path / 'killed'}")
+        _kill(moments.uniform(0.3, 1.0) * seconds, *predict, f"--predict_dir={tmp_path / 'killed'}")
         if (tmp_path / "killed").exists():
             _assert_whole(tmp_path / "killed")
-    _finish(*pictures, f"--predict_dir={tmp_path / 'killed'}")
+    _finish(*predict, f"--predict_dir={tmp_path / 'killed'}")
     assert _names(tmp_path / "killed") == _names(tmp_path / "whole")
     for table in ("counts.csv", "objects.csv", "instances.json"):
         assert (tmp_path / "killed" / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_pipeline_that_is_stopped_or_loses_a_worker_ends_in_one_line_and_is_made_again(
+    whole, pictures, tmp_path, processes
+):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Apache Beam is missing: pip install 'tf_scenes[beam]'")
+    places = (f"--predict_images={pictures}", f"--predict_models={whole[0] / 'saved'}")
+    options = ("--direct_running_mode=multi_processing", f"--direct_num_workers={processes}") if processes else ()
+    predict = (
+        "--mode=predict_beam",
+        *places,
+        "--predict_pictures",
+        f"--predict_dir={tmp_path / 'found'}",
+        "--",
+        *options,
+    )
+    seconds, moments = _finish(*predict), random.Random(2)
+    rows = _parquet_rows(parquet, tmp_path / "found")
+    assert len(rows) == len(list(pictures.iterdir()))
+    for _ in range(INTERRUPTIONS):
+        _interrupt(moments.uniform(0.3, 1.0) * seconds, *predict)
+        _kill(moments.uniform(0.3, 1.0) * seconds, *predict)
+        _assert_whole(tmp_path / "found")
+        assert not _workers()
+    if processes:
+        assert "a worker process was lost" in _lose_a_worker(*predict)
+    _finish(*predict)
+    assert _parquet_rows(parquet, tmp_path / "found") == rows
+    assert not [name for name in os.listdir(tmp_path / "found") if name.startswith("beam-temp")]
+
+
+def _parquet_rows(parquet, folder):
+    tables = [parquet.read_table(path) for path in folder.glob("counts-*.parquet")]
+    return sorted((row["file"], row["objects"]) for table in tables for row in table.to_pylist())
+
+
+def _workers():
+    """Numbers of the worker processes that are left a second after their command."""
+    time.sleep(1.0)
+    return _running("tf_scenes.beam.worker")
+
+
+def _running(module):
+    found = []
+    for number in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{number}/cmdline", "rb") as file:
+            if module.encode() in file.read().split(b"\0"):
+                found.append(int(number))
+    return found
+
+
+def _lose_a_worker(*arguments):
+    """Kills one of a pipeline's workers; returns the last line that the command says."""
+    process = _start(*arguments)
+    while not _running("tf_scenes.beam.worker"):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(_running("tf_scenes.beam.worker")[0], signal.SIGKILL)
+    *_, last = process.communicate()[0].decode().splitlines()
+    assert process.returncode == 1
+    return last

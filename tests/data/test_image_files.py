@@ -1,6 +1,8 @@
 import glob
 import os
 import struct
+import threading
+import warnings
 import zlib
 
 import numpy as np
@@ -455,6 +457,26 @@ def test_pictures_larger_than_pillow_s_limit_are_read_without_a_warning(tmp_path
     assert _one(tmp_path / "a.png").shape == (side, side, 1)
     assert not recwarn.list
     assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_threads_leave_pillow_s_limit_and_warnings_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    Image.new("1", (10, 10)).save(tmp_path / "a.png")
+    filters, failures = list(warnings.filters), []
+
+    def read():
+        for _ in range(100):
+            try:
+                _one(tmp_path / "a.png")
+            except UserError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not failures and Image.MAX_IMAGE_PIXELS == 20 and warnings.filters == filters
 
 
 # Ranges and channels.

@@ -11,13 +11,18 @@ from absl import app, logging
 
 from tf_scenes import __version__, config
 from tf_scenes.app import help as command_help
-from tf_scenes.app.endings import one_line_errors
+from tf_scenes.app.endings import hint_if_interrupted, one_line_errors
 from tf_scenes.app.run_folder import check_folder, check_places
 from tf_scenes.errors import UserError
 
 # TensorFlow reports its CUDA plugins and oneDNN as errors and warnings at start-up, which would bury our own output.
 # Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
+# What is said after Ctrl-C, by mode.
+_HINTS = {
+    "train": "started again, a run goes on from its last checkpoint",
+    "predict_beam": "a cluster goes on with a job that it has begun, until it is told to cancel it",
+}
 _STDERR = 2  # The process's own, to which C++ code writes.
 _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 
@@ -53,6 +58,11 @@ def main(arguments: list[str]) -> None:
     """
     logging.set_verbosity(logging.WARNING)
     settings = config.config_from_flags()
+    with hint_if_interrupted(_HINTS.get(settings.job.mode, "")):
+        _run_mode(settings, arguments)
+
+
+def _run_mode(settings: config.Config, arguments: list[str]) -> None:
     if settings.job.mode == "predict_beam":
         _predict_with_beam(settings, arguments[1:])
         return
@@ -102,7 +112,7 @@ def without_greetings() -> Iterator[None]:
 
 
 def _run(arguments: list[str]) -> None:
-    with one_line_errors("Interrupted: started again, a run goes on from its last checkpoint."):
+    with one_line_errors():
         main(arguments)
 
 

@@ -27,15 +27,34 @@ def is_local(path: str) -> bool:
 
 
 def matching(pattern: str) -> list[str]:
-    """Paths of the files that match one of Beam's patterns, sorted."""
+    """Paths of the files that match one of Beam's patterns, sorted.
+
+    Raises:
+        Exception: Whatever the file system raises where it cannot be used; each of Beam's has errors of its own.
+    """
     (result,) = FileSystems.match([pattern])
     return sorted(metadata.path for metadata in result.metadata_list)
 
 
 def matching_at_most(pattern: str, limit: int) -> list[str]:
-    """Paths of some files that match one of Beam's patterns, of all if there are fewer than the limit."""
+    """Paths of some files that match one of Beam's patterns, of all if there are fewer than the limit.
+
+    Raises:
+        Exception: As `matching` does.
+    """
     (result,) = FileSystems.match([pattern], limits=[limit])
     return [metadata.path for metadata in result.metadata_list]
+
+
+def require_writable_elsewhere(folder: str) -> None:
+    """Writes a file to a folder of another file system, and deletes it.
+
+    Raises:
+        Exception: Whatever the file system raises where that is not allowed.
+    """
+    path = FileSystems.join(folder, ".tf_scenes")
+    write_file(path, b"")
+    FileSystems.delete([path])
 
 
 def delete_folders(pattern: str) -> None:
@@ -74,7 +93,11 @@ def local_file(path: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def local_folder(path: str) -> Iterator[str]:
-    """A folder with all in it as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end."""
+    """A folder with all in it as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end.
+
+    Raises:
+        Exception: As `matching` does.
+    """
     if is_local(path):
         yield path
         return

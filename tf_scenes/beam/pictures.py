@@ -16,6 +16,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsDict, TaggedOutput
 
 from tf_scenes.beam.filesystems import is_local, local_file
+from tf_scenes.beam.progress import Progress
 from tf_scenes.data.image_files import hold_results, is_image, natural_order, table_of
 from tf_scenes.errors import UserError
 from tf_scenes.prediction.inputs import PictureFile, ResultNames, is_within, searched_folder
@@ -99,10 +100,15 @@ class NamedPicture(NamedTuple):
 class FindPictures(beam.PTransform):
     """Finds the files; outputs: a `NamedPicture` for each, and `ERRORS`."""
 
-    def __init__(self, search: Search):
-        """Creates the transform."""
+    def __init__(self, search: Search, progress: Progress):
+        """Creates the transform.
+
+        Args:
+            search: Where the files are.
+            progress: Where they are counted.
+        """
         super().__init__()
-        self._search = search
+        self._search, self._progress = search, progress
 
     def expand(self, begin: beam.pvalue.PBegin) -> Any:
         """Makes the outputs."""
@@ -121,7 +127,7 @@ class FindPictures(beam.PTransform):
             | "Folders of results" >> beam.FlatMap(_if_results)
         )
         pictures = paths | "Pictures" >> beam.ParDo(_Select(self._search), AsDict(folders_of_results))
-        named = pictures | "Alike names" >> beam.GroupByKey() | "Names" >> beam.FlatMap(_named)
+        named = pictures | "Alike names" >> beam.GroupByKey() | "Names" >> beam.FlatMap(_named, self._progress)
         # Any worker may read any file, whichever has found it.
         return {"pictures": named | "To all workers" >> beam.Reshuffle(), ERRORS: matches[ERRORS]}
 
@@ -177,11 +183,12 @@ class _Select(beam.DoFn):
         return False
 
 
-def _named(alike: tuple[str, Iterable[PictureFile]]) -> Iterator[NamedPicture]:
+def _named(alike: tuple[str, Iterable[PictureFile]], progress: Progress) -> Iterator[NamedPicture]:
     """Names the results of files whose names are alike, as if they were all the files there are."""
     # Several patterns may find the same file.
     files = sorted({PictureFile(*file) for file in alike[1]}, key=lambda file: natural_order(file.path))
     for file, names in ResultNames(files).each(files):
+        progress.add_found()
         yield NamedPicture(file, names)
 
 
@@ -195,9 +202,14 @@ class ReadPage(NamedTuple):
 class ReadPictures(beam.DoFn):
     """Reads picture files; outputs: a `ReadPage` for each image in them, and `ERRORS`."""
 
-    def __init__(self):
-        """Creates the function."""
+    def __init__(self, progress: Progress):
+        """Creates the function.
+
+        Args:
+            progress: Where files are counted.
+        """
         super().__init__()
+        self._progress = progress
         self._files = Metrics.counter(COUNTERS, "files")
 
     def process(self, picture: NamedPicture) -> Iterator[Any]:
@@ -210,6 +222,7 @@ class ReadPictures(beam.DoFn):
         # Whatever else happens on the way is no fault of the file's: Beam tries again.
         except (FileNotFoundError, PermissionError) as error:
             yield TaggedOutput(ERRORS, (file.name, f"{file.path}: {error.strerror or error}"))
+        self._progress.add_read()
 
     def _pages(self, file: PictureFile, copy: str, names: ResultNames) -> Iterator[Any]:
         try:

@@ -14,10 +14,11 @@ from apache_beam.ml.inference.base import RunInference
 
 from tf_scenes.beam.inference import EncoderHandler
 from tf_scenes.beam.pictures import COUNTERS, ERRORS, FindPictures, ReadPictures, Search
+from tf_scenes.beam.progress import Progress
 from tf_scenes.beam.tables import COUNTS, INSTANCES, OBJECTS, DescribeObjects
 
 # Tables that spreadsheets can read; the outlines of instances are for programs.
-_CSV_TABLES = (COUNTS, OBJECTS, ERRORS)
+CSV_TABLES = (COUNTS, OBJECTS, ERRORS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,12 @@ class Output:
 
 
 def add_prediction(
-    pipeline: beam.Pipeline, search: Search, handler: EncoderHandler, schemas: dict[str, pa.Schema], output: Output
+    pipeline: beam.Pipeline,
+    search: Search,
+    handler: EncoderHandler,
+    schemas: dict[str, pa.Schema],
+    output: Output,
+    progress: Progress,
 ) -> None:
     """Adds all steps to a pipeline: finds pictures, reads them, finds objects in them, and writes tables.
 
@@ -48,9 +54,10 @@ def add_prediction(
         handler: What loads and runs the encoder.
         schemas: Columns of the tables, by name.
         output: What is written.
+        progress: Where picture files are counted.
     """
-    found = pipeline | "Find pictures" >> FindPictures(search)
-    read = found["pictures"] | "Read pictures" >> beam.ParDo(ReadPictures()).with_outputs(ERRORS, main="images")
+    found = pipeline | "Find pictures" >> FindPictures(search, progress)
+    read = found["pictures"] | "Read pictures" >> beam.ParDo(ReadPictures(progress)).with_outputs(ERRORS, main="images")
     described = (
         read.images
         | "Find objects" >> RunInference(handler)
@@ -97,7 +104,7 @@ class _WriteTable(beam.PTransform):
                 path, self._schema, codec="zstd", file_name_suffix=".parquet", num_shards=self._output.shards
             )
         )
-        if self._output.csv and self._name in _CSV_TABLES:
+        if self._output.csv and self._name in CSV_TABLES:
             _ = (
                 rows
                 | "As text" >> beam.Map(_csv_line)

@@ -1,7 +1,5 @@
 """What is found in images, as rows of tables, masks and overlays."""
 
-import errno
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +14,10 @@ from tf_scenes.beam.filesystems import write_file
 from tf_scenes.beam.inference import SegmentedPage
 from tf_scenes.beam.pictures import COUNTERS, ERRORS
 from tf_scenes.descriptions import SMALLEST_SIDE, Description
+from tf_scenes.errors import UserError
 from tf_scenes.prediction.objects import PictureObjects, picture_objects
-from tf_scenes.prediction.pages import Page
-from tf_scenes.prediction.pictures import label_image, overlay
+from tf_scenes.prediction.pages import Page, refuses_long_names, unusable
+from tf_scenes.prediction.pictures import result_pictures
 from tf_scenes.prediction.tables import COUNT_COLUMNS, annotations, count_row, object_columns, object_rows
 from tf_scenes.serving.exported_encoder import ExportedEncoder
 
@@ -54,6 +53,9 @@ def schemas(description: Description) -> dict[str, pa.Schema]:
 
     Args:
         description: What the encoder says of an empty image.
+
+    Returns:
+        Arrow's schemas by table: text, int64 and float64 columns in the order of the CSV tables of `--mode=predict`.
     """
     objects = picture_objects(description, _SIDE, _SIDE)
     measured = {"y": objects.centroids, "x": objects.centroids, **objects.fields}
@@ -93,13 +95,8 @@ class DescribeObjects(beam.DoFn):
             objects = picture_objects(description, *page.picture.shape[:2])
             if self._writes_pictures:
                 self._write_pictures(page, objects)
-        except MemoryError:
-            yield TaggedOutput(ERRORS, (page.file, f"{page.file} is too large for this machine's memory"))
-            return
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
-                raise
-            yield TaggedOutput(ERRORS, (page.file, f"{page.file} has too long a name for files of results"))
+        except (UserError, MemoryError) as error:
+            yield TaggedOutput(ERRORS, (page.file, unusable(page.file, page, 1.0, error)))
             return
         self._images.inc()
         self._objects.inc(len(objects))
@@ -109,13 +106,9 @@ class DescribeObjects(beam.DoFn):
         yield from (TaggedOutput(INSTANCES, row) for row in _instance_rows(page.file, objects))
 
     def _write_pictures(self, page: Page, objects: PictureObjects) -> None:
-        for kind, image in (
-            ("masks", label_image(objects.labels)),
-            ("overlays", overlay(page.picture, objects.labels)),
-        ):
-            contents = io.BytesIO()
-            image.save(contents, format="PNG")
-            write_file(FileSystems.join(self._folder, kind, *f"{page.result_name}.png".split("/")), contents.getvalue())
+        with refuses_long_names():
+            for path, contents in result_pictures(page.result_name, page.picture, objects.labels):
+                write_file(FileSystems.join(self._folder, *path.split("/")), contents)
 
 
 def _instance_rows(file: str, objects: PictureObjects) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Callable, NamedTuple, Optional
@@ -10,7 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.files import open_file
 
 # Damaged files are reported by exceptions, in one line each, not by `tifffile`'s log as well.
@@ -62,7 +63,7 @@ def decode(path: str, from_pillow: FromPillow, from_tiff: FromTiff) -> list[Pixe
     Raises:
         UserError: If the file cannot be read; the message is one line with its path.
     """
-    with _failures_in_one_line(path), _large_pictures():
+    with _failures_in_one_line(path), _LARGE_PICTURES:
         with open_file(path) as file:
             is_tiff = file.read(4) in _TIFF_STARTS
         if is_tiff:
@@ -77,19 +78,37 @@ def _failures_in_one_line(path: str) -> Iterator[None]:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # A damaged file makes decoders fail in any way.
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UserError(f"cannot read {path}: {(said.splitlines() or [type(error).__name__])[0]}") from error
+        said = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        raise UserError(f"cannot read {path}: {said}") from error
 
 
-@contextlib.contextmanager
-def _large_pictures() -> Iterator[None]:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _MOST_PIXELS
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+class _LargePictures:
+    """A context in which Pillow reads large pictures, without warnings.
+
+    Pillow's limit and Python's warnings belong to the process: of several threads, the first changes them, and the last
+    one changes them back.
+    """
+
+    def __init__(self):
+        self._lock, self._threads, self._changed = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._threads += 1
+            if self._threads == 1:
+                self._changed.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                self._changed.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+                Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                self._changed.close()
+
+
+_LARGE_PICTURES = _LargePictures()
 
 
 def _pillow_page(path: str, from_pillow: FromPillow, number: int = 0) -> Pixels:

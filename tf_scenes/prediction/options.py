@@ -27,8 +27,9 @@ class PredictionOptions(Options, affects_training=False):
     )
     predict_dir: Optional[str] = option(
         None,
-        "Folder for the results of --mode=predict: counts.csv, objects.csv, instances.json, masks/ and overlays/. "
-        "Default: predictions/ in --run_dir, or with --predict_models predictions/<name of that folder>.",
+        "Folder for the results of --mode=predict: counts.csv, objects.csv, instances.json, masks/ and overlays/; of "
+        "--mode=predict_beam: the same tables and errors in Parquet files. Default: predictions/ in --run_dir, or with "
+        "--predict_models predictions/<name of that folder>.",
     )
     predict_scale: float = option(
         1.0,
@@ -65,9 +66,18 @@ class PredictionOptions(Options, affects_training=False):
         Raises:
             UserError: If one does not.
         """
-        pictures, models = self.predict_images, self.predict_models
+        pictures = self.predict_images
         if not os.path.exists(pictures) and not glob.glob(pictures, recursive=True):
             raise UserError(f"--predict_images={pictures} does not exist: a folder, a glob or a picture is needed")
+        self.require_model()
+
+    def require_model(self) -> None:
+        """Checks that there is an exported model on this machine, if the options name one.
+
+        Raises:
+            UserError: If there is none.
+        """
+        models = self.predict_models
         if models and not os.path.isdir(os.path.join(models, "encoder")):
             inside = folders_holding(models, "encoder")
             raise UserError(

@@ -1,11 +1,14 @@
 """The images in a picture file, and why one cannot be used."""
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from tf_scenes.data.image_files import read_picture
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.prediction.inputs import PictureFile, ResultNames
 
 
@@ -51,6 +54,21 @@ def read_pages(file: PictureFile, names: ResultNames) -> tuple[list[Page], bool]
     return pages, picture.transparent
 
 
+@contextlib.contextmanager
+def refuses_long_names() -> Iterator[None]:
+    """Turns the file system's refusal of a name within into an error that is about one image.
+
+    Raises:
+        UserError: If a name is too long.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
+            raise
+        raise UserError("its name is too long for files of results") from error
+
+
 def unusable(path: str, page: Page, scale: float, error: Exception) -> str:
     """Says why an image that could be read cannot be used.
 
@@ -64,4 +82,4 @@ def unusable(path: str, page: Page, scale: float, error: Exception) -> str:
     image = f"{path}, {height} x {width} pixels" + (f" times {scale:g}" if scale != 1.0 else "")
     if isinstance(error, MemoryError):
         return f"{image}, is too large for this machine's memory"
-    return f"{image}, cannot be used: {str(error).splitlines()[0]}"
+    return f"{image}, cannot be used: {first_line(error)}"

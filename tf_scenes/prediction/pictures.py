@@ -1,5 +1,8 @@
 """Pictures as a model takes them, and as a person sees what it found."""
 
+import io
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
@@ -10,6 +13,8 @@ from tf_scenes.data.image_files import as_unit_range, with_channels
 from tf_scenes.descriptions import LARGEST_SIDE
 from tf_scenes.errors import UserError
 
+# Folders of results.
+MASKS, OVERLAYS = "masks", "overlays"
 # Pixels of one colour that no grey picture has, neither on black nor on white hard to see.
 _COLOR = (255, 48, 144)
 # Side of the picture as a multiple of the height of the count's digits, and the smallest such height in pixels.
@@ -37,6 +42,23 @@ def as_model_input(picture: np.ndarray, channels: int, scale: float) -> np.ndarr
         size = [max(1, round(side * scale)) for side in image.shape[:2]]
         image = resize(image, size, order=1, mode="edge", anti_aliasing=scale < 1.0).clip(0.0, 1.0)
     return image.astype(np.float32)[None]
+
+
+def result_pictures(result_name: str, picture: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, bytes]]:
+    """The mask and the overlay of a picture.
+
+    Args:
+        result_name: Path of both in their folders, without extension, with `/`.
+        picture: Picture, uint8, uint16 or float32 `[height, width, 1 or 3]`.
+        labels: The object that each pixel belongs to, int32 `[height, width]`, 0 for the background.
+
+    Yields:
+        Path in the folder of the results, with `/`, and contents of a PNG file.
+    """
+    for folder, image in ((MASKS, label_image(labels)), (OVERLAYS, overlay(picture, labels))):
+        contents = io.BytesIO()
+        image.save(contents, format="PNG")
+        yield f"{folder}/{result_name}.png", contents.getvalue()
 
 
 def overlay(picture: np.ndarray, labels: np.ndarray) -> Image.Image:

@@ -1,6 +1,5 @@
 """Finding the objects in picture files, one image at a time."""
 
-import errno
 import sys
 
 import tensorflow as tf
@@ -70,10 +69,6 @@ class _Prediction:
                 self._add_page(page)
             except (UserError, tf.errors.OpError, MemoryError) as error:
                 self._skip(page.file, unusable(file.path, page, self._scale, error))
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:  # Else it is about the disk, and all that follow would fail, too.
-                    raise
-                self._skip(page.file, f"{file.path} has too long a name for files of results")
 
     def _add_page(self, page: Page) -> None:
         if page.picture.shape[-1] != self._segmenter.channels:

@@ -4,12 +4,12 @@ import os
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from tf_scenes.errors import UserError
 from tf_scenes.files import write_whole
 from tf_scenes.prediction.objects import PictureObjects
-from tf_scenes.prediction.pictures import label_image, overlay
+from tf_scenes.prediction.pages import refuses_long_names
+from tf_scenes.prediction.pictures import result_pictures
 from tf_scenes.prediction.tables import CountTable, Instances, ObjectTable
 
 
@@ -53,9 +53,13 @@ class Results:
             result_name: Path of its mask and its overlay in their folders, without extension, with `/`.
             picture: The image, uint8, uint16 or float32 `[height, width, 1 or 3]`.
             objects: The objects in it.
+
+        Raises:
+            UserError: If its name is too long for files of results.
         """
-        self._save("masks", result_name, label_image(objects.labels))
-        self._save("overlays", result_name, overlay(picture, objects.labels))
+        with refuses_long_names():
+            for path, contents in result_pictures(result_name, picture, objects.labels):
+                self._save(path, contents)
         for table in self._tables.values():
             table.add(file, objects)
         self.num_images, self.num_objects = self.num_images + 1, self.num_objects + len(objects)
@@ -65,6 +69,5 @@ class Results:
         for name, table in self._tables.items():
             table.write(os.path.join(self.folder, name))
 
-    def _save(self, kind: str, result_name: str, image: Image.Image) -> None:
-        path = os.path.join(self.folder, kind, *f"{result_name}.png".split("/"))
-        write_whole(path, lambda file: image.save(file, format="PNG"))
+    def _save(self, path: str, contents: bytes) -> None:
+        write_whole(os.path.join(self.folder, *path.split("/")), lambda file: file.write(contents))

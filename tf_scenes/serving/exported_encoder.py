@@ -3,13 +3,13 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from tf_scenes.descriptions import Description, as_arrays, has_objects
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.serving.versions import PARTS, versions
 
 DEFAULT = "serving_default"
@@ -51,6 +51,12 @@ class ExportedEncoder:
     def encode(self, images: np.ndarray) -> Description:
         """Scene descriptions of images.
 
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+
+        Returns:
+            Arrays by name, see `tf_scenes.descriptions`.
+
         Raises:
             UserError: If the images do not have as many channels as the model's.
         """
@@ -73,6 +79,12 @@ class ExportedEncoder:
     def segment(self, images: np.ndarray) -> Description:
         """Scene descriptions of images, with `masks`, see `SceneModel.masks`; `require_masks` holds.
 
+        Args:
+            images: Images, float32 `[batch, height, width, channels]` in [0, 1].
+
+        Returns:
+            Arrays by name; `masks` is int32 `[batch, height, width]`, 0 for the background, i + 1 for slot i.
+
         Raises:
             UserError: If the images are not of a kind or size that the model takes.
         """
@@ -88,14 +100,16 @@ class ExportedEncoder:
 def load_saved_model(path: str) -> tf.Module:
     """Loads a SavedModel.
 
+    Args:
+        path: Its folder.
+
     Raises:
         UserError: If it cannot be loaded.
     """
     try:
         return tf.saved_model.load(path)
     except Exception as error:  # A damaged SavedModel makes TensorFlow fail in any way.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} cannot be loaded as a SavedModel: {reason}") from error
+        raise UserError(f"{path} cannot be loaded as a SavedModel: {first_line(error)}") from error
 
 
 def newest_of_both(folder: str) -> tuple[str, str]:
@@ -110,11 +124,30 @@ def newest_of_both(folder: str) -> tuple[str, str]:
     Raises:
         UserError: If there is none.
     """
-    encoder, decoder = (set(versions(os.path.join(folder, part))) for part in PARTS)
-    if not encoder & decoder:
-        raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
-    newest = str(max(encoder & decoder))
-    return tuple(os.path.join(folder, part, newest) for part in PARTS)
+    newest = newest_in_both(folder, *(versions(os.path.join(folder, part)) for part in PARTS))
+    return tuple(os.path.join(folder, part, str(newest)) for part in PARTS)
+
+
+def newest_in_both(folder: str, encoder: Iterable[int], decoder: Iterable[int]) -> int:
+    """The newest version that both halves have.
+
+    Args:
+        folder: Folder of the exported model, for the error message.
+        encoder: Versions of the encoder.
+        decoder: Versions of the decoder.
+
+    Raises:
+        UserError: If there is none.
+    """
+    both = set(encoder) & set(decoder)
+    if not both:
+        raise no_model(folder)
+    return max(both)
+
+
+def no_model(folder: str) -> UserError:
+    """The error that a folder holds no exported model."""
+    return UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
 
 
 def no_halves(folder: str) -> UserError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.files import write_whole
 from tf_scenes.serving.signatures import Signatures
 from tf_scenes.serving.versions import PARTS
@@ -118,7 +118,7 @@ def converted(signature: tf.types.experimental.ConcreteFunction, name: str) -> "
                 # To go on after errors, it would copy the graph before each optimisation, which takes most of the time.
                 model = optimizer.optimize_graph(nodes, catch_errors=False).make_model("tf_scenes")
         except Exception as error:  # On what it does not expect, tf2onnx fails in any way.
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise UserError(f"{name} cannot be converted to ONNX: {reason}") from error
     missing = missing_operations(model.graph)
     if missing:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Optional
 
 # The halves of an exported model, each with versions of its own.
@@ -15,7 +16,12 @@ IDENTITY = os.path.join("assets.extra", "tf_scenes.json")
 def versions(folder: str) -> list[int]:
     """Version numbers in the folder of an exported encoder or decoder, oldest first."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(name) for name in names if _is_number(name) and os.path.isdir(os.path.join(folder, name)))
+    return numbers(name for name in names if os.path.isdir(os.path.join(folder, name)))
+
+
+def numbers(names: Iterable[str]) -> list[int]:
+    """The version numbers among names of folders, lowest first."""
+    return sorted(int(name) for name in names if _is_number(name))
 
 
 def names_of_folders(folder: str) -> list[str]:

@@ -1,0 +1,67 @@
+"""How far a pipeline on this machine is, which Beam's runner for one machine does not tell."""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+_FOUND, _READ = "found", "read"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Picture files that the workers on this machine have found and read: the sizes of two files that they append to.
+
+    Attributes:
+        folder: Folder of the two files; empty where workers are elsewhere, which shows their counters instead.
+    """
+
+    folder: str = ""
+
+    def add_found(self) -> None:
+        """Counts a file that was found."""
+        self._add(_FOUND)
+
+    def add_read(self) -> None:
+        """Counts a file that was read, or could not be."""
+        self._add(_READ)
+
+    def _add(self, name: str) -> None:
+        if self.folder:
+            with open(os.path.join(self.folder, name), "ab") as file:
+                file.write(b".")
+
+    def count(self) -> tuple[int, int]:
+        """Numbers of files that were found and read so far."""
+        return self._count(_FOUND), self._count(_READ)
+
+    def _count(self, name: str) -> int:
+        path = os.path.join(self.folder, name)
+        return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Shows a bar on standard error while a pipeline runs within, as `--mode=predict` does."""
+    with tempfile.TemporaryDirectory() as folder, tqdm(unit="file", dynamic_ncols=True) as progress_bar:
+        progress, ended = Progress(folder), threading.Event()
+        watching = threading.Thread(target=_watch, args=(progress, progress_bar, ended), daemon=True)
+        watching.start()
+        try:
+            yield progress
+        finally:
+            ended.set()
+            watching.join()
+
+
+def _watch(progress: Progress, progress_bar: tqdm, ended: threading.Event) -> None:
+    is_last = False
+    while not is_last:
+        is_last = ended.wait(_SECONDS_BETWEEN_LOOKS)
+        progress_bar.total, read = progress.count()
+        progress_bar.update(read - progress_bar.n)
