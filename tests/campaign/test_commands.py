@@ -75,15 +75,15 @@ BAD = {
         (*BEAM, "--predict_images=gs://bucket/pictures"),
         "--predict_images=gs://bucket/pictures cannot be",
     ),
-    "a pipeline without pictures": ((*BEAM, "--predict_images=none"), "--predict_images=none does not exist"),
+    "a pipeline without pictures": ((*BEAM, "--predict_images=none"), "/none does not exist"),
     "a pipeline with a text as picture": ((*BEAM, "--predict_images=text.txt"), "holds no picture"),
     "a pipeline whose model is above": (
         (*BEAM, "--predict_images=picture.png", f"--predict_models={os.path.dirname(SHIPPED)}"),
-        "folders in it have one: air, ",
+        "folders in it have one: air_multi_sprites, ",
     ),
     "a pipeline with results in a file": (
         (*WITH_BEAM, "--predict_images=picture.png", "--predict_dir=text.txt"),
-        "--predict_dir=text.txt cannot be written to",
+        "text.txt cannot be written to",
     ),
     "prediction without pictures": ((*PREDICT,), "--mode=predict needs --predict_images"),
     "pictures that do not exist": ((*PREDICT, "--predict_images=nowhere"), "--predict_images=nowhere does not exist"),
