@@ -182,7 +182,7 @@ def test_a_pipeline_that_is_stopped_or_loses_a_worker_ends_in_one_line_and_is_ma
 
 def _parquet_rows(parquet, folder):
     tables = [parquet.read_table(path) for path in folder.glob("counts-*.parquet")]
-    return sorted((row["file"], row["objects"]) for table in tables for row in table.to_pylist())
+    return sorted(tuple(row.values()) for table in tables for row in table.to_pylist())
 
 
 def _workers():
