@@ -48,6 +48,8 @@ def main() -> None:
             results = os.path.join(folder, f"results_{number}")
             start = _seconds(few, arguments.models, f"{results}_of_few", flags, beam_options)
             total = _seconds(many, arguments.models, results, flags, beam_options)
+            if total <= start:
+                parser.error(f"--pictures={arguments.pictures} are too few: the start takes longer than all of them")
             rate = (arguments.pictures - 2) / (total - start)
             print(f"| {name} | {total:.0f} | {start:.0f} | {rate:.2f} |", flush=True)
             counts = _rows(os.path.join(results, "counts.csv"))

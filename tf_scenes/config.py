@@ -268,7 +268,8 @@ def parse_flags(arguments: Sequence[str], flag_values: flags.FlagValues = flags.
 
 
 def _hint(error: Exception, arguments: Sequence[str]) -> str:
-    of_beam = isinstance(error, flags.UnrecognizedFlagError) and "--mode=predict_beam" in arguments
+    unknown = isinstance(error, flags.UnrecognizedFlagError) and "Did you mean" not in str(error)
+    of_beam = unknown and "--mode=predict_beam" in arguments
     return "; options of Apache Beam stand after --" if of_beam else ""
 
 

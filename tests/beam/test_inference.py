@@ -40,6 +40,7 @@ def handler(monkeypatch, tmp_path):
     LOADED.clear()
     monkeypatch.setattr(inference, "ExportedEncoder", Spots)
     monkeypatch.setattr(inference, "_PIXELS_TOGETHER", PIXELS)
+    monkeypatch.setattr(inference, "_LEAST_PIXELS", 1)
     return lambda scale=1.0: inference.EncoderHandler(str(tmp_path), "encoder/1", scale)
 
 
@@ -52,7 +53,7 @@ def _segmented(reads, handler, *options):
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     found = collected(pipeline | beam.Create(reads) | RunInference(handler), "segmented")
     pipeline.run()
-    return {page.file: (page, description, reason) for page, description, reason in found}
+    return {page.file: (page, description, reason) for _, page, description, reason in found}
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -94,6 +95,12 @@ def test_an_image_that_cannot_be_used_takes_no_other_with_it(handler):
 def test_pixels_are_those_before_or_after_resizing_whichever_are_more(handler, scale, batch):
     _segmented([_squares(number, 2, (30, 40)) for number in range(8)], handler(scale))
     assert LOADED[0].batches == [batch] * (8 // batch[0])
+
+
+def test_small_images_count_for_more_than_their_pixels(handler, monkeypatch):
+    monkeypatch.setattr(inference, "_LEAST_PIXELS", PIXELS // 3)
+    _segmented([_squares(number, 2, (30, 40)) for number in range(9)], handler())
+    assert LOADED[0].batches == [(3, 30, 40, 1)] * 3
 
 
 def test_an_image_that_would_be_too_large_is_refused_before_it_is_made(handler):

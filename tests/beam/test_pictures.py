@@ -75,6 +75,8 @@ def _found(pattern, results):
         "*/*.png",
         "**/*.png",
         "plates/**/*.tif",
+        "**/deep/**/*.*",
+        "**/plates/**/**/c.jpg",
         "plates/*",
         "*",
         "plates/o*.png",

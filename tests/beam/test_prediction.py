@@ -124,6 +124,7 @@ def test_results_are_those_of_predict(pictures, plain, tmp_path, capsys, process
     assert objects > 50 and f"Found {objects} objects in {images} images" in said.out
     files = sum(1 for path in pictures.rglob("*") if path.is_file())
     assert f"{files}/{files}" in said.err and "Traceback" not in said.err
+    assert said.err.count("Skipped: ") == 2 and "tiny.png, 5 x 5 pixels" in said.err
 
     _assert_same_tables(tmp_path, plain)
     for table in ("counts", "objects"):
@@ -157,7 +158,7 @@ def test_started_again_after_a_failure_it_gives_the_same_with_no_part_twice_or_m
     for _ in range(2):
         with pytest.raises(UserError, match="2 of the pictures could not be used"):
             _predict(pictures, tmp_path)
-        assert {path.name for path in tmp_path.iterdir()} == {
+        assert {path.name for path in tmp_path.iterdir()} == {".lock"} | {
             f"{table}-{part:05}-of-00003.parquet" for table in ALL_TABLES for part in range(3)
         }
         _assert_same_tables(tmp_path, plain)
@@ -170,11 +171,13 @@ def test_other_parts_in_the_folder_are_not_mixed_with(pictures, tmp_path):
             _predict(pictures, folder)
 
 
-def test_an_older_csv_file_does_not_stay_beside_new_tables(pictures, tmp_path):
-    (tmp_path / "objects.csv").write_text("of an earlier prediction")
-    with pytest.raises(UserError, match=r"holds objects\.csv of an earlier prediction: add --predict_csv"):
+@pytest.mark.parametrize(("name", "flag"), [("objects.csv", "--predict_csv"), ("masks/0.png", "--predict_pictures")])
+def test_older_results_do_not_stay_beside_new_tables(pictures, tmp_path, name, flag):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / name).write_text("of an earlier prediction")
+    with pytest.raises(UserError, match=f"holds .* of an earlier prediction: add {flag} "):
         _predict(pictures, tmp_path)
-    assert os.listdir(tmp_path) == ["objects.csv"]
+    assert (tmp_path / name).read_text() == "of an earlier prediction"
 
 
 @pytest.mark.parametrize(("name", "flag"), [("counts.csv", "--predict_csv"), ("masks", "--predict_pictures")])
@@ -276,16 +279,37 @@ def test_an_image_that_memory_cannot_hold_is_an_error_of_its_own(pictures, tmp_p
     assert "colours.png, 80 x 80 pixels, is too large for this machine's memory" in errors and "broken.png" in errors
 
 
-def test_workers_need_no_code_of_models_or_of_training():
+# What setup.cfg names, and what is imported; the first five the documentation's image installs.
+_PACKAGES = {
+    "tensorflow": "tensorflow",
+    "scikit-image": "skimage",
+    "pillow": "PIL",
+    "tifffile": "tifffile",
+    "pycocotools": "pycocotools",
+    "tensorflow-probability": "tensorflow_probability",
+    "tensorflow-addons": "tensorflow_addons",
+    "tf_keras": "tf_keras",
+    "scikit-learn": "sklearn",
+    "matplotlib": "matplotlib",
+    "tqdm": "tqdm",
+}
+
+
+def test_workers_need_no_code_of_models_or_of_training_and_only_packages_of_the_image():
     code = (
-        "import sys, tf_scenes.beam.pipeline, tf_scenes.beam.inference\n"
+        "import sys, tf_scenes.beam.pipeline, tf_scenes.beam.worker\n"
         "rooms = ('models', 'training', 'evaluation', 'config', 'app')\n"
         "print([each for each in sys.modules if each.startswith(tuple(f'tf_scenes.{room}' for room in rooms))])\n"
-        "print([each for each in ('tensorflow_probability', 'tensorflow_addons', 'tf_keras') if each in sys.modules])"
+        "print(*sys.modules)"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=WITH_PACKAGE, check=True)
-    assert done.stdout.split("\n")[:2] == ["[]", "[]"]
+    rooms, modules, *_ = done.stdout.split("\n")
+    with open(os.path.join(ROOT, "docs", "distributed.md"), encoding="utf-8") as page:
+        (installed,) = [line for line in page if line.startswith("RUN pip install")]
+    imported = {name for name, module in _PACKAGES.items() if module in modules.split()}
+    assert rooms == "[]" and imported >= {"tensorflow", "scikit-image", "tifffile"}
+    assert all(name in installed for name in imported)
 
 
 @pytest.mark.slow
@@ -312,4 +336,4 @@ def test_all_test_images_of_nuclei_by_the_command_which_was_killed_before(tmp_pa
     assert "50 images" in done.stdout
     _assert_same_tables(found, tmp_path / "plain")
     assert _pictures_in(found) == _pictures_in(tmp_path / "plain")
-    assert len(list(found.iterdir())) == 2 + 16 * len(ALL_TABLES)
+    assert len(list(found.glob("[!.]*"))) == 2 + 16 * len(ALL_TABLES)

@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("apache_beam", reason="Apache Beam is missing: pip install 'tf_scenes[beam]'")
 
-from tf_scenes.beam.progress import Progress, shown_progress
+from tf_scenes.beam.progress import Progress
+from tf_scenes.beam.this_machine import shown_progress
 
 
 def test_files_are_counted_by_all_workers_together_and_shown(capsys):

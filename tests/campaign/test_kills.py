@@ -23,15 +23,19 @@ from tf_scenes.serving.exported import ExportedModel
 
 KILLS = 4
 INTERRUPTIONS = 2
+# Numbers of the processes of commands.
+_STARTED = []
 
 
 def _start(*arguments):
     command = [sys.executable, os.path.join(ROOT, "main.py"), *arguments]
     # A shell that starts tests in the background has them ignore Ctrl-C.
     heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=ROOT, env=WITH_PACKAGE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=heeds
     )
+    _STARTED.append(process.pid)
+    return process
 
 
 def _finish(*arguments):
@@ -59,7 +63,7 @@ def _interrupt(seconds, *arguments):
     process.send_signal(signal.SIGINT)
     *_, last = process.communicate()[0].decode().splitlines()
     assert process.returncode in (0, 130)
-    assert last.startswith("Interrupted" if process.returncode else "Done")
+    assert last.startswith("Interrupted" if process.returncode else "Done") and "cluster" not in last
     return process.returncode == 130
 
 
@@ -172,6 +176,7 @@ def test_a_pipeline_that_is_stopped_or_loses_a_worker_ends_in_one_line_and_is_ma
         _interrupt(moments.uniform(0.3, 1.0) * seconds, *predict)
         _kill(moments.uniform(0.3, 1.0) * seconds, *predict)
         _assert_whole(tmp_path / "found")
+        time.sleep(1.0)
         assert not _workers()
     if processes:
         assert "a worker process was lost" in _lose_a_worker(*predict)
@@ -186,16 +191,13 @@ def _parquet_rows(parquet, folder):
 
 
 def _workers():
-    """Numbers of the worker processes that are left a second after their command."""
-    time.sleep(1.0)
-    return _running("tf_scenes.beam.worker")
-
-
-def _running(module):
+    """Numbers of the worker processes of the commands that were started here."""
+    marks = [f"from tf_scenes.beam.worker import main; main({command})".encode() for command in _STARTED]
     found = []
     for number in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError), open(f"/proc/{number}/cmdline", "rb") as file:
-            if module.encode() in file.read().split(b"\0"):
+            code = file.read()
+            if any(mark in code for mark in marks):
                 found.append(int(number))
     return found
 
@@ -203,10 +205,10 @@ def _running(module):
 def _lose_a_worker(*arguments):
     """Kills one of a pipeline's workers; returns the last line that the command says."""
     process = _start(*arguments)
-    while not _running("tf_scenes.beam.worker"):
+    while not _workers():
         assert process.poll() is None
         time.sleep(0.1)
-    os.kill(_running("tf_scenes.beam.worker")[0], signal.SIGKILL)
+    os.kill(_workers()[0], signal.SIGKILL)
     *_, last = process.communicate()[0].decode().splitlines()
     assert process.returncode == 1
     return last

@@ -202,7 +202,7 @@ def test_pictures_whose_results_cannot_be_are_skipped_and_the_others_are_done(tm
     skipped = _predict(folder, tmp_path / "out")
     counted = {row["file"] for row in _rows(tmp_path / "out" / "counts.csv")}
     assert counted == {"a.png", "c.png"} and len(skipped) == 2
-    assert "has too long a name for files of results" in capfd.readouterr().err
+    assert "its name is too long for files of results" in capfd.readouterr().err
 
 
 def test_pictures_that_would_be_resized_to_more_than_any_model_takes_are_skipped(tmp_path, capfd):

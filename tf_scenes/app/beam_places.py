@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from tf_scenes.app.beam_options import DATAFLOW
 from tf_scenes.beam import this_machine
 from tf_scenes.beam.filesystems import (
+    HDFS,
     is_local,
     local_folder,
     matching,
@@ -33,7 +35,7 @@ from tf_scenes.prediction.pictures import MASKS, OVERLAYS
 from tf_scenes.serving.exported_encoder import ExportedEncoder, newest_in_both, newest_of_both
 from tf_scenes.serving.versions import PARTS, numbers
 
-# Number of files among which there should be a picture; a whole bucket is listed by the pipeline alone.
+# Number of files that match, among which there should be a picture: more are left to the pipeline.
 _LOOKED_AT = 10_000
 
 
@@ -57,7 +59,7 @@ def placed(options: PredictionOptions, beam_options: PipelineOptions) -> Predict
     }
     for name, path in paths.items():
         if is_local(path):
-            if runner == "DataflowRunner":
+            if runner == DATAFLOW:
                 raise UserError(f"--{name}={path} is on this machine, which Dataflow does not see: use gs://...")
             paths[name] = os.path.abspath(path)
         elif FileSystems.get_scheme(path) not in schemes():
@@ -67,10 +69,9 @@ def placed(options: PredictionOptions, beam_options: PipelineOptions) -> Predict
             )
         else:
             paths[name] = path.rstrip("/")
-    if glob.has_magic(paths["predict_dir"]):
-        raise UserError(
-            f"--predict_dir={paths['predict_dir']} must not have *, ? or [ in it, which Beam takes for a pattern"
-        )
+    for name in ("predict_models", "predict_dir"):
+        if glob.has_magic(paths[name]) and (name == "predict_dir" or not is_local(paths[name])):
+            raise UserError(f"--{name}={paths[name]} must not have *, ? or [ in it, which Beam takes for a pattern")
     return dataclasses.replace(options, **paths)
 
 
@@ -127,18 +128,21 @@ def require_place(options: PredictionOptions) -> None:
         require_kinds(folder, "predict_dir", [MASKS, OVERLAYS] if options.predict_pictures else [], csv_files)
     else:
         require_writable_elsewhere(folder)
-    older = [] if options.predict_csv else [name for name in csv_files if matching(f"{folder}/{name}")]
-    if older:
-        raise UserError(
-            f"--predict_dir={folder} holds {older[0]} of an earlier prediction: add --predict_csv to write it anew, or "
-            "choose another folder"
-        )
+        if FileSystems.get_scheme(folder) == HDFS and matching_at_most(f"{folder}/**", 1):
+            raise UserError(f"--predict_dir={folder} holds files, which hdfs:// does not replace: choose another")
+    older = {**dict.fromkeys(csv_files, "predict_csv"), f"{MASKS}/**": "predict_pictures"}
+    for name, flag in older.items():
+        if not getattr(options, flag) and matching_at_most(f"{folder}/{name}", 1):
+            raise UserError(
+                f"--predict_dir={folder} holds {name.rstrip('*')} of an earlier prediction: add --{flag} to write it "
+                "anew, or choose another folder"
+            )
     for path in matching(f"{folder}/*-of-*.parquet"):
         parts = re.search(r"-of-(\d{5})\.parquet$", path)
         if parts and int(parts[1]) != shards:
             raise UserError(
                 f"--predict_dir={folder} holds tables in {int(parts[1])} parts, and --predict_shards={shards}: choose "
-                "the same number, or another folder"
+                "the same number, delete those tables, or choose another folder"
             )
 
 

@@ -4,7 +4,8 @@ import builtins
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from typing import Callable
 
 import apache_beam as beam
 from absl import logging
@@ -14,21 +15,24 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from tf_scenes.app.beam_options import parse_beam_options
 from tf_scenes.app.beam_places import access, checked_model, placed, require_pictures, require_place
-from tf_scenes.app.endings import INTERRUPTED
+from tf_scenes.app.endings import INTERRUPTED, hint_if_interrupted
 from tf_scenes.beam import this_machine
-from tf_scenes.beam.filesystems import delete_folders
-from tf_scenes.beam.pictures import COUNTERS, search_for
+from tf_scenes.beam.filesystems import delete_folders, is_local
+from tf_scenes.beam.pictures import COUNTERS, ERRORS, search_for
 from tf_scenes.beam.pipeline import Output, add_prediction
-from tf_scenes.beam.progress import Progress, shown_progress
-from tf_scenes.beam.tables import schemas
+from tf_scenes.beam.progress import Progress
+from tf_scenes.beam.tables import COUNTS, OBJECTS, count_rows, first_reasons, schemas
 from tf_scenes.config import Config
 from tf_scenes.data.image_files import KINDS
 from tf_scenes.descriptions import PRESENCE
-from tf_scenes.errors import UserError, first_line
+from tf_scenes.errors import UserError
+from tf_scenes.files import in_use
 from tf_scenes.prediction.objects import found, full_slots_warning
 from tf_scenes.prediction.options import PredictionOptions
 
 _AGAIN = "started again with the same flags, it begins anew"
+# How many files or images that could not be used are named on the terminal.
+_SHOWN_ERRORS = 5
 
 
 def predict(config: Config, arguments: Sequence[str]) -> None:
@@ -43,9 +47,6 @@ def predict(config: Config, arguments: Sequence[str]) -> None:
             some of the pictures could not.
     """
     started, beam_options = time.time(), parse_beam_options(arguments)
-    is_here = this_machine.is_meant(beam_options)
-    if not is_here:
-        logging.set_verbosity(logging.INFO)  # A job's name, address and state.
     FileSystems.set_options(beam_options)
     options = placed(config.prediction, beam_options)
     folder, search = options.predict_dir, search_for(options.predict_images, options.predict_dir)
@@ -57,41 +58,48 @@ def predict(config: Config, arguments: Sequence[str]) -> None:
         handler, empty = checked_model(options)
 
     output = Output(folder, options.predict_shards, options.predict_csv, options.predict_pictures)
-    try:
-        with _watched(is_here) as progress:
-            pipeline = _pipeline(beam_options, progress)
-            add_prediction(pipeline, search, handler, schemas(empty), output, progress)
-            result = _run(pipeline)
-    finally:
-        delete_folders(f"{folder}/beam-temp-*")  # Of pipelines that have failed, this one or earlier ones.
-    _tell(_counted(result), options, empty[PRESENCE].shape[1])
+    run = _run_here if this_machine.is_meant(beam_options) else _run_elsewhere
+    result = run(beam_options, folder, lambda *places: add_prediction(*places, search, handler, schemas(empty), output))
+    with access("predict_dir", folder):
+        _tell(options, _counted(result, "full_images"), empty[PRESENCE].shape[1])
     print(f"Done in {time.time() - started:.0f} s.")
 
 
-def _pipeline(options: PipelineOptions, progress: Progress) -> beam.Pipeline:
-    """An empty pipeline, which knows where it runs."""
-    try:
-        here = this_machine.is_meant(options)
-        return beam.Pipeline(this_machine.runner(options, progress.folder) if here else None, options)
-    except ValueError as error:  # It knows the runners.
-        raise UserError(f"Apache Beam refuses its options: {first_line(error)}") from error
+# Adds the steps of a pipeline, and takes it and where its progress is told.
+_Steps = Callable[[beam.Pipeline, Progress], None]
 
 
-@contextlib.contextmanager
-def _watched(is_here: bool) -> Iterator[Progress]:
-    """Shows how far a pipeline on this machine is, and lets Ctrl-C end it; a cluster shows that itself."""
-    if not is_here:
-        yield Progress()
-        return
+def _run_here(options: PipelineOptions, folder: str, add_steps: _Steps) -> PipelineResult:
+    """Runs a pipeline on this machine; shows how far it is, and lets Ctrl-C end it."""
     interrupted = f"\nInterrupted: {_AGAIN}."
     lost = f"Error: the pipeline failed: a worker process was lost, as happens where memory is short; {_AGAIN}"
-    with contextlib.ExitStack() as shown:
-        progress = shown.enter_context(shown_progress())
-        with this_machine.ended_at_once(INTERRUPTED, interrupted, lost, progress.folder, shown.close):
-            yield progress
+    with in_use(folder, "predict_dir") if is_local(folder) else contextlib.nullcontext():
+        try:
+            with contextlib.ExitStack() as shown:
+                progress = shown.enter_context(this_machine.shown_progress())
+                with this_machine.ended_at_once(INTERRUPTED, interrupted, lost, progress.folder, shown.close):
+                    pipeline = beam.Pipeline(this_machine.runner(options, progress.folder), options)
+                    add_steps(pipeline, progress)
+                    return _finished(pipeline)
+        finally:
+            delete_folders(f"{folder}/beam-temp-*")  # Of pipelines that have failed, this one or earlier ones.
 
 
-def _run(pipeline: beam.Pipeline) -> PipelineResult:
+def _run_elsewhere(options: PipelineOptions, folder: str, add_steps: _Steps) -> PipelineResult:
+    """Runs a pipeline on a cluster, which shows how far it is."""
+    logging.set_verbosity(logging.INFO)  # A job's name, address and state.
+    try:
+        pipeline = beam.Pipeline(options=options)
+    except (ValueError, ImportError) as error:  # It knows the runners.
+        raise UserError(f"Apache Beam refuses its options: {' '.join(str(error).split())}") from error
+    add_steps(pipeline, Progress())
+    with hint_if_interrupted("the cluster goes on with the job, until it is told to cancel it"):
+        result = _finished(pipeline)
+    delete_folders(f"{folder}/beam-temp-*")
+    return result
+
+
+def _finished(pipeline: beam.Pipeline) -> PipelineResult:
     """Runs a pipeline to its end."""
     try:
         result = pipeline.run()
@@ -113,29 +121,30 @@ def _is_of_the_system(reason: str) -> bool:
     return isinstance(error, type) and issubclass(error, OSError)
 
 
-def _counted(result: PipelineResult) -> Mapping[str, int]:
-    counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(COUNTERS))["counters"]
-    return {counter.key.metric.name: counter.result for counter in counters}
+def _counted(result: PipelineResult, name: str) -> int:
+    """One of the pipeline's counters, or 0 if the runner keeps them to itself."""
+    counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(COUNTERS).with_name(name))["counters"]
+    return sum(counter.result for counter in counters)
 
 
-def _tell(counted: Mapping[str, int], options: PredictionOptions, slots: int) -> None:
-    """Says what was found.
+def _tell(options: PredictionOptions, full_images: int, slots: int) -> None:
+    """Says what the tables hold.
 
     Raises:
         UserError: If there were no pictures, or if some could not be used.
     """
-    tables = "counts, objects, instances and errors in Parquet files" + (", and as CSV" if options.predict_csv else "")
-    written = f"{options.predict_dir} has {tables}{', masks/ and overlays/' if options.predict_pictures else ''}"
-    if not counted:
-        print(f"{written}; the runner keeps its counters to itself")
-        return
-    images, objects, errors, full = (counted.get(name, 0) for name in ("images", "objects", "errors", "full_images"))
+    folder = options.predict_dir
+    images, objects, errors = (count_rows(folder, table) for table in (COUNTS, OBJECTS, ERRORS))
     if not images + errors:
         raise UserError(f"--predict_images={options.predict_images} holds no picture: {KINDS} files are read")
-    print(f"{found(objects, images)}: {written}")
-    if full:
-        print(full_slots_warning(full, slots), file=sys.stderr)
+    tables = "counts, objects and instances in Parquet files" + (" and as CSV" if options.predict_csv else "")
+    pictures = "; masks/ and overlays/" if options.predict_pictures else ""
+    print(f"{found(objects, images)}: {folder} has {tables}{pictures}")
+    if full_images:
+        print(full_slots_warning(full_images, slots), file=sys.stderr)
+    for reason in first_reasons(folder, _SHOWN_ERRORS) if errors else ():
+        print(f"Skipped: {reason}", file=sys.stderr)
     if errors:
         raise UserError(
-            f"{errors} of the pictures could not be used: see errors in {options.predict_dir}; all others are done"
+            f"{errors} of the pictures could not be used, see {ERRORS}-*.parquet in {folder}; all others are done"
         )

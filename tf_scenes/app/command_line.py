@@ -19,10 +19,7 @@ from tf_scenes.errors import UserError
 # Python exceptions are not affected; TF_CPP_MIN_LOG_LEVEL=0 brings the messages back.
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 # What is said after Ctrl-C, by mode.
-_HINTS = {
-    "train": "started again, a run goes on from its last checkpoint",
-    "predict_beam": "a cluster goes on with a job that it has begun, until it is told to cancel it",
-}
+_HINTS = {"train": "started again, a run goes on from its last checkpoint"}
 _STDERR = 2  # The process's own, to which C++ code writes.
 _GREETINGS = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 

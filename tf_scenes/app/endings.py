@@ -22,7 +22,7 @@ def hint_if_interrupted(hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(hint) from error
+        raise KeyboardInterrupt(str(error) or hint) from error
 
 
 @contextlib.contextmanager

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 
 from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.utils import retry
 
 from tf_scenes.files import write_whole
 
+# The file system that replaces no file.
+HDFS = "hdfs"
 # A name that ends in .gz is no reason to unpack the file.
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
 
@@ -58,11 +61,15 @@ def require_writable_elsewhere(folder: str) -> None:
 
 
 def delete_folders(pattern: str) -> None:
-    """Deletes the folders whose names match a pattern, with all in them."""
+    """Deletes the folders whose names match a pattern, with all in them.
+
+    Raises:
+        Exception: As `matching` does.
+    """
     if is_local(pattern):
         parent, name = os.path.split(pattern)
         for folder in glob.glob(os.path.join(glob.escape(parent), name)):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # Another process may delete it, too.
         return
     files = matching(f"{pattern}/**")
     if files:
@@ -70,10 +77,16 @@ def delete_folders(pattern: str) -> None:
 
 
 def write_file(path: str, contents: bytes) -> None:
-    """Writes a file whole: other programs see all of it or nothing."""
+    """Writes a file whole: other programs see all of it or nothing.
+
+    Raises:
+        Exception: As `matching` does.
+    """
     if is_local(path):
         write_whole(path, lambda file: file.write(contents))
         return
+    if FileSystems.get_scheme(path) == HDFS and FileSystems.exists(path):  # Of a bundle that is tried again.
+        FileSystems.delete([path])
     # Stores of objects show a file once it is closed.
     with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
         file.write(contents)
@@ -81,7 +94,11 @@ def write_file(path: str, contents: bytes) -> None:
 
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[str]:
-    """A file as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end."""
+    """A file as one of this machine's own, copied if it is elsewhere; the copy vanishes at the end.
+
+    Raises:
+        Exception: As `matching` does, if it cannot be copied, which is tried several times.
+    """
     if is_local(path):
         yield path
         return
@@ -110,6 +127,7 @@ def local_folder(path: str) -> Iterator[str]:
         yield folder
 
 
+@retry.with_exponential_backoff(num_retries=3, initial_delay_secs=1.0, retry_filter=lambda error: True)
 def _copy(path: str, copy: str) -> None:
     with FileSystems.open(path, compression_type=_AS_IT_IS) as source, open(copy, "wb") as target:
         shutil.copyfileobj(source, target)

@@ -19,24 +19,32 @@ from tf_scenes.serving.exported_encoder import ExportedEncoder
 
 # Pixels of the images that wait for the encoder together: 16 images of 512 x 512. Larger ones go alone.
 _PIXELS_TOGETHER = 2**22
+# What an image counts for at least, since each also has as many objects as the encoder looks for: 64 go together.
+_LEAST_PIXELS = 2**16
 
 
 class SegmentedPage(NamedTuple):
     """What the encoder says of an image.
 
     Attributes:
+        path: Path of its file.
         page: The image.
         description: Its scene description with masks, `[1, ...]` each; None if the image cannot be used.
         reason: Why it cannot.
     """
 
+    path: str
     page: Page
     description: Optional[Description]
     reason: str = ""
 
 
 class EncoderHandler(ModelHandler[ReadPage, SegmentedPage, ExportedEncoder]):
-    """Loads an exported encoder once in each process, and shows it images of one size together."""
+    """Loads an exported encoder once in each process, and shows it images of one size together.
+
+    Attributes:
+        scale: Factor by which pictures are resized before the model sees them.
+    """
 
     def __init__(self, folder: str, encoder: str, scale: float):
         """Creates the handler.
@@ -50,7 +58,7 @@ class EncoderHandler(ModelHandler[ReadPage, SegmentedPage, ExportedEncoder]):
         super().__init__(
             min_batch_size=_PIXELS_TOGETHER, max_batch_size=_PIXELS_TOGETHER, element_size_fn=_PixelsAtScale(scale)
         )
-        self._folder, self._encoder, self._scale = folder, encoder, scale
+        self._folder, self._encoder, self.scale = folder, encoder, scale
 
     @override
     def load_model(self) -> ExportedEncoder:
@@ -64,7 +72,7 @@ class EncoderHandler(ModelHandler[ReadPage, SegmentedPage, ExportedEncoder]):
         by_shape: dict[tuple[int, ...], list[tuple[ReadPage, np.ndarray]]] = {}
         for read in batch:
             try:
-                image = as_model_input(read.page.picture, model.channels, self._scale)
+                image = as_model_input(read.page.picture, model.channels, self.scale)
             except (UserError, MemoryError) as error:
                 yield self._unusable(read, error)
                 continue
@@ -84,10 +92,10 @@ class EncoderHandler(ModelHandler[ReadPage, SegmentedPage, ExportedEncoder]):
                 yield from self._segmented([one], model)
             return
         for place, (read, _) in enumerate(group):
-            yield SegmentedPage(read.page, {name: values[place : place + 1] for name, values in description.items()})
+            yield SegmentedPage(*read, {name: values[place : place + 1] for name, values in description.items()})
 
     def _unusable(self, read: ReadPage, error: Exception) -> SegmentedPage:
-        return SegmentedPage(read.page, None, unusable(read.path, read.page, self._scale, error))
+        return SegmentedPage(*read, None, unusable(read.path, read.page, self.scale, error))
 
     @override
     def get_num_bytes(self, batch: Sequence[ReadPage]) -> int:
@@ -105,4 +113,4 @@ class _PixelsAtScale(NamedTuple):
 
     def __call__(self, read: ReadPage) -> int:
         height, width = read.page.picture.shape[:2]
-        return max(1, round(height * width * max(1.0, self.scale**2)))
+        return max(_LEAST_PIXELS, round(height * width * max(1.0, self.scale**2)))

@@ -1,7 +1,9 @@
 """Which pictures there are, what their results are called, and the images in them."""
 
+import contextlib
 import dataclasses
 import glob
+import itertools
 import os
 import posixpath
 import re
@@ -18,7 +20,7 @@ from apache_beam.pvalue import AsDict, TaggedOutput
 from tf_scenes.beam.filesystems import is_local, local_file
 from tf_scenes.beam.progress import Progress
 from tf_scenes.data.image_files import hold_results, is_image, natural_order, table_of
-from tf_scenes.errors import UserError
+from tf_scenes.errors import UserError, first_line
 from tf_scenes.prediction.inputs import PictureFile, ResultNames, is_within, searched_folder
 from tf_scenes.prediction.pages import Page, read_pages
 
@@ -84,7 +86,9 @@ def search_for(pattern: str, results: str) -> Search:
         while glob.has_magic(folder):
             folder = posixpath.dirname(folder)
     # Beam's `**` stands for at least one folder.
-    starts = dict.fromkeys((pattern, pattern.replace("/**/", "/")))
+    parts = pattern.split("/**/")
+    between = itertools.product(("/**/", "/"), repeat=len(parts) - 1)
+    starts = ["".join(itertools.chain(*zip(parts, (*each, "")))) for each in between]
     # Listing a bucket takes long: it is done once if the pattern is that of files.
     ends = ("",) if is_image(pattern) else ("", "/**")
     return Search(tuple(f"{start}{end}" for start in starts for end in ends), folder, results)
@@ -129,7 +133,9 @@ class FindPictures(beam.PTransform):
         pictures = paths | "Pictures" >> beam.ParDo(_Select(self._search), AsDict(folders_of_results))
         named = pictures | "Alike names" >> beam.GroupByKey() | "Names" >> beam.FlatMap(_named, self._progress)
         # Any worker may read any file, whichever has found it.
-        return {"pictures": named | "To all workers" >> beam.Reshuffle(), ERRORS: matches[ERRORS]}
+        # Several patterns may find the same file.
+        errors = matches[ERRORS] | "Each once" >> beam.Distinct()
+        return {"pictures": named | "To all workers" >> beam.Reshuffle(), ERRORS: errors}
 
 
 class _Paths(beam.DoFn):
@@ -142,7 +148,7 @@ class _Paths(beam.DoFn):
         try:
             metadata.path.encode()
         except UnicodeEncodeError:
-            if is_image(metadata.path):
+            if self._search.is_picture(metadata.path):
                 name = self._search.name(metadata.path).encode("utf-8", "backslashreplace").decode()
                 yield TaggedOutput(ERRORS, (name, f"{name} has a name that is not UTF-8: rename it"))
             return
@@ -216,12 +222,13 @@ class ReadPictures(beam.DoFn):
         """Reads a file."""
         file, names = picture
         self._files.inc()
-        try:
-            with local_file(file.path) as copy:
+        with contextlib.ExitStack() as copies:
+            try:
+                copy = copies.enter_context(local_file(file.path))
+            except Exception as error:  # Each file system has errors of its own.
+                yield TaggedOutput(ERRORS, (file.name, f"{file.path}: {first_line(error)}"))
+            else:
                 yield from self._pages(file, copy, names)
-        # Whatever else happens on the way is no fault of the file's: Beam tries again.
-        except (FileNotFoundError, PermissionError) as error:
-            yield TaggedOutput(ERRORS, (file.name, f"{file.path}: {error.strerror or error}"))
         self._progress.add_read()
 
     def _pages(self, file: PictureFile, copy: str, names: ResultNames) -> Iterator[Any]:

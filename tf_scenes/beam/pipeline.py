@@ -40,29 +40,29 @@ class Output:
 
 def add_prediction(
     pipeline: beam.Pipeline,
+    progress: Progress,
     search: Search,
     handler: EncoderHandler,
     schemas: dict[str, pa.Schema],
     output: Output,
-    progress: Progress,
 ) -> None:
     """Adds all steps to a pipeline: finds pictures, reads them, finds objects in them, and writes tables.
 
     Args:
         pipeline: The pipeline.
+        progress: Where picture files are counted.
         search: Where the pictures are.
         handler: What loads and runs the encoder.
         schemas: Columns of the tables, by name.
         output: What is written.
-        progress: Where picture files are counted.
     """
     found = pipeline | "Find pictures" >> FindPictures(search, progress)
     read = found["pictures"] | "Read pictures" >> beam.ParDo(ReadPictures(progress)).with_outputs(ERRORS, main="images")
+    describe = beam.ParDo(DescribeObjects(output.folder, output.pictures, handler.scale))
     described = (
         read.images
         | "Find objects" >> RunInference(handler)
-        | "Describe objects"
-        >> beam.ParDo(DescribeObjects(output.folder, output.pictures)).with_outputs(COUNTS, OBJECTS, INSTANCES, ERRORS)
+        | "Describe objects" >> describe.with_outputs(COUNTS, OBJECTS, INSTANCES, ERRORS)
     )
     errors = (
         (found[ERRORS], read[ERRORS], described[ERRORS]) | "All errors" >> beam.Flatten() | beam.ParDo(_Count(ERRORS))

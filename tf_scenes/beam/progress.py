@@ -3,14 +3,8 @@
 import contextlib
 import dataclasses
 import os
-import tempfile
-import threading
-from collections.abc import Iterator
-
-from tqdm import tqdm
 
 _FOUND, _READ = "found", "read"
-_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +27,7 @@ class Progress:
 
     def _add(self, name: str) -> None:
         if self.folder:
-            with open(os.path.join(self.folder, name), "ab") as file:
+            with contextlib.suppress(OSError), open(os.path.join(self.folder, name), "ab") as file:
                 file.write(b".")
 
     def count(self) -> tuple[int, int]:
@@ -43,25 +37,3 @@ class Progress:
     def _count(self, name: str) -> int:
         path = os.path.join(self.folder, name)
         return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-@contextlib.contextmanager
-def shown_progress() -> Iterator[Progress]:
-    """Shows a bar on standard error while a pipeline runs within, as `--mode=predict` does."""
-    with tempfile.TemporaryDirectory() as folder, tqdm(unit="file", dynamic_ncols=True) as progress_bar:
-        progress, ended = Progress(folder), threading.Event()
-        watching = threading.Thread(target=_watch, args=(progress, progress_bar, ended), daemon=True)
-        watching.start()
-        try:
-            yield progress
-        finally:
-            ended.set()
-            watching.join()
-
-
-def _watch(progress: Progress, progress_bar: tqdm, ended: threading.Event) -> None:
-    is_last = False
-    while not is_last:
-        is_last = ended.wait(_SECONDS_BETWEEN_LOOKS)
-        progress_bar.total, read = progress.count()
-        progress_bar.update(read - progress_bar.n)

@@ -1,16 +1,19 @@
 """What is found in images, as rows of tables, masks and overlays."""
 
+import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO, Callable, TypeVar
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
+from pyarrow import parquet
 
-from tf_scenes.beam.filesystems import write_file
+from tf_scenes.beam.filesystems import matching, write_file
 from tf_scenes.beam.inference import SegmentedPage
 from tf_scenes.beam.pictures import COUNTERS, ERRORS
 from tf_scenes.descriptions import SMALLEST_SIDE, Description
@@ -20,6 +23,8 @@ from tf_scenes.prediction.pages import Page, refuses_long_names, unusable
 from tf_scenes.prediction.pictures import result_pictures
 from tf_scenes.prediction.tables import COUNT_COLUMNS, annotations, count_row, object_columns, object_rows
 from tf_scenes.serving.exported_encoder import ExportedEncoder
+
+Part = TypeVar("Part")
 
 COUNTS, OBJECTS, INSTANCES = "counts", "objects", "instances"
 # Height and width of an empty image.
@@ -69,25 +74,54 @@ def schemas(description: Description) -> dict[str, pa.Schema]:
     }
 
 
+def count_rows(folder: str, table: str) -> int:
+    """Number of rows of a table in Parquet files, as the files themselves say.
+
+    Args:
+        folder: Folder of the results.
+        table: Name of the table.
+    """
+    return sum(part.num_rows for part in _parts(folder, table, parquet.read_metadata))
+
+
+def first_reasons(folder: str, count: int) -> list[str]:
+    """Why files or images could not be used, as the table of errors in Parquet files says: the first few reasons.
+
+    Args:
+        folder: Folder of the results.
+        count: How many at most.
+    """
+    tables = _parts(folder, ERRORS, parquet.read_table)
+    return list(itertools.islice((row["reason"] for table in tables for row in table.to_pylist()), count))
+
+
+def _parts(folder: str, table: str, read: Callable[[BinaryIO], Part]) -> Iterator[Part]:
+    """Reads the files of a table one after the other."""
+    for path in matching(f"{folder}/{table}-*-of-*.parquet"):
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            yield read(file)
+
+
 class DescribeObjects(beam.DoFn):
     """Measures what was found; outputs: rows of `COUNTS`, `OBJECTS`, `INSTANCES` and `ERRORS`, as tuples."""
 
-    def __init__(self, folder: str, writes_pictures: bool):
+    def __init__(self, folder: str, writes_pictures: bool, scale: float):
         """Creates the function.
 
         Args:
             folder: Folder of the results.
             writes_pictures: Whether masks and overlays are written to it.
+            scale: Factor by which pictures were resized, for error messages.
         """
         super().__init__()
-        self._folder, self._writes_pictures = folder, writes_pictures
+        self._folder, self._writes_pictures, self._scale = folder, writes_pictures, scale
         self._images, self._objects, self._full = (
             Metrics.counter(COUNTERS, name) for name in ("images", "objects", "full_images")
         )
 
     def process(self, segmented: SegmentedPage) -> Iterator[Any]:
         """Measures what was found in an image."""
-        page, description, reason = segmented
+        path, page, description, reason = segmented
         if description is None:
             yield TaggedOutput(ERRORS, (page.file, reason))
             return
@@ -96,7 +130,7 @@ class DescribeObjects(beam.DoFn):
             if self._writes_pictures:
                 self._write_pictures(page, objects)
         except (UserError, MemoryError) as error:
-            yield TaggedOutput(ERRORS, (page.file, unusable(page.file, page, 1.0, error)))
+            yield TaggedOutput(ERRORS, (page.file, unusable(path, page, self._scale, error)))
             return
         self._images.inc()
         self._objects.inc(len(objects))

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -15,18 +14,17 @@ from apache_beam.runners.worker import sdk_worker_main  # noqa: E402
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def main() -> None:
-    """Works until the command that started it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which answers it in one line.
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+def main(command: int) -> None:
+    """Works until the command that started it ends.
+
+    Args:
+        command: Number of that process.
+    """
+    threading.Thread(target=_end_with, args=(command,), daemon=True).start()
     sdk_worker_main.main(sys.argv)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
+def _end_with(command: int) -> None:
+    while os.getppid() == command:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from tf_scenes.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class PredictionOptions(Options, affects_training=False):
-    """Options of --mode=predict."""
+    """Options of --mode=predict and --mode=predict_beam; options of Apache Beam stand after --."""
 
     predict_images: Optional[str] = option(
         None,
@@ -22,8 +22,8 @@ class PredictionOptions(Options, affects_training=False):
     )
     predict_models: Optional[str] = option(
         None,
-        "Folder of the exported encoder/ and decoder/ that --mode=predict uses. Default: the trained model of "
-        "--run_dir.",
+        "Folder of the exported encoder/ and decoder/ that --mode=predict or --mode=predict_beam uses. Default, for "
+        "--mode=predict alone: the trained model of --run_dir.",
     )
     predict_dir: Optional[str] = option(
         None,
@@ -33,7 +33,7 @@ class PredictionOptions(Options, affects_training=False):
     )
     predict_scale: float = option(
         1.0,
-        "Factor by which --mode=predict resizes pictures before the model sees them, e.g. 0.5 where objects are twice "
+        "Factor by which --mode=predict and --mode=predict_beam resize pictures before the model sees them, e.g. 0.5 where objects are twice "
         "as large as those trained on. Results are in the files' own pixels.",
         lower=0.01,
         upper=100.0,

@@ -105,10 +105,13 @@ def load_saved_model(path: str) -> tf.Module:
 
     Raises:
         UserError: If it cannot be loaded.
+        KeyboardInterrupt: After Ctrl-C.
     """
     try:
         return tf.saved_model.load(path)
     except Exception as error:  # A damaged SavedModel makes TensorFlow fail in any way.
+        if KeyboardInterrupt.__name__ in str(error):  # TensorFlow makes an error of it.
+            raise KeyboardInterrupt from error
         raise UserError(f"{path} cannot be loaded as a SavedModel: {first_line(error)}") from error
 
 
