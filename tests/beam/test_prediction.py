@@ -220,7 +220,7 @@ def test_pictures_models_and_results_may_be_elsewhere(pictures, plain, tmp_path,
     for half in ("encoder", "decoder"):
         (tmp_path / "half" / half).mkdir(parents=True)
     with pytest.raises(UserError, match=f"--predict_models: {there}half holds no exported model"):
-        _predict(f"{there}pictures", f"{there}found", model=f"{there}half")
+        _predict(f"{there}pictures", f"{there}other", model=f"{there}half")
 
 
 def test_what_cannot_be_used_is_said_before_the_pipeline_runs(pictures, tmp_path, monkeypatch):
@@ -312,12 +312,19 @@ def test_workers_need_no_code_of_models_or_of_training_and_only_packages_of_the_
     assert all(name in installed for name in imported)
 
 
+@pytest.fixture(scope="module")
+def plain_nuclei(tmp_path_factory):
+    """The results of --mode=predict for all test images of nuclei."""
+    folder = tmp_path_factory.mktemp("plain_nuclei")
+    prediction.predict(config_of(["--mode=predict", *_flags(NUCLEI, folder)]))
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_all_test_images_of_nuclei_by_the_command_which_was_killed_before(tmp_path, processes):
+def test_all_test_images_of_nuclei_by_the_command_which_was_killed_before(plain_nuclei, tmp_path, processes):
     start = {"capture_output": True, "text": True, "env": WITH_PACKAGE, "cwd": ROOT, "check": True}
     main = [sys.executable, os.path.join(ROOT, "main.py")]
-    subprocess.run([*main, "--mode=predict", *_flags(NUCLEI, tmp_path / "plain")], **start)
     found = tmp_path / "beam"
     options = ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
     command = [*main, "--mode=predict_beam", *_flags(NUCLEI, found), "--predict_pictures", "--", *options]
@@ -334,6 +341,6 @@ def test_all_test_images_of_nuclei_by_the_command_which_was_killed_before(tmp_pa
 
     done = subprocess.run(command, **start)
     assert "50 images" in done.stdout
-    _assert_same_tables(found, tmp_path / "plain")
-    assert _pictures_in(found) == _pictures_in(tmp_path / "plain")
+    _assert_same_tables(found, plain_nuclei)
+    assert _pictures_in(found) == _pictures_in(plain_nuclei)
     assert len(list(found.glob("[!.]*"))) == 2 + 16 * len(ALL_TABLES)

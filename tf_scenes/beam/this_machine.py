@@ -70,7 +70,7 @@ def shown_progress() -> Iterator[Progress]:
     """Shows a bar on standard error while a pipeline runs within, as `--mode=predict` does."""
     with contextlib.ExitStack() as shown:
         folder = shown.enter_context(_temporary_folder())
-        progress_bar = shown.enter_context(tqdm(unit=" files", dynamic_ncols=True))
+        progress_bar = shown.enter_context(tqdm(desc="Looking for pictures", unit=" files", dynamic_ncols=True))
         progress, ended = Progress(folder), threading.Event()
         watching = threading.Thread(target=_watch, args=(progress, progress_bar, ended), daemon=True)
         watching.start()
@@ -99,10 +99,10 @@ def _watch(progress: Progress, progress_bar: tqdm, ended: threading.Event) -> No
     while not is_last:
         is_last = ended.wait(_SECONDS_BETWEEN_LOOKS)
         found, read = progress.count()
-        doing = (
-            "Looking for pictures" if not found else "Reading" if read < found else "Finding objects, writing tables"
-        )
-        progress_bar.set_description(doing, refresh=False)
+        if found:
+            progress_bar.set_description(
+                "Reading" if read < found else "Finding objects, writing tables", refresh=False
+            )
         progress_bar.total = found or None
         progress_bar.update(read - progress_bar.n)
 

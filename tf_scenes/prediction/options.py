@@ -33,8 +33,8 @@ class PredictionOptions(Options, affects_training=False):
     )
     predict_scale: float = option(
         1.0,
-        "Factor by which --mode=predict and --mode=predict_beam resize pictures before the model sees them, e.g. 0.5 where objects are twice "
-        "as large as those trained on. Results are in the files' own pixels.",
+        "Factor by which --mode=predict and --mode=predict_beam resize pictures before the model sees them, e.g. 0.5 "
+        "where objects are twice as large as those trained on. Results are in the files' own pixels.",
         lower=0.01,
         upper=100.0,
     )
