@@ -43,7 +43,7 @@ def runner(options: PipelineOptions, folder: str) -> FnApiRunner:
 
     Args:
         options: Options, in which the mode of processes is replaced by the runner's own processes.
-        folder: Folder for what these print, which `ended_at_once` shows if one of them is lost.
+        folder: Folder for their temporary files and what they print, which `ended_at_once` shows if one is lost.
     """
     # Beam reports each step of each process as information, what it does without as warnings, and errors twice.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
@@ -54,15 +54,16 @@ def runner(options: PipelineOptions, folder: str) -> FnApiRunner:
     if direct.direct_running_mode != _PROCESSES:
         return FnApiRunner(provision_info=told)
     direct.direct_running_mode = "in_memory"  # Or else Beam would start processes of its own.
-    environment = SubprocessSDKEnvironment.from_command_string(_process(os.path.join(folder, _SAID)))
+    environment = SubprocessSDKEnvironment.from_command_string(_process(folder))
     return FnApiRunner(environment, provision_info=told)
 
 
-def _process(said: str) -> str:
+def _process(folder: str) -> str:
     """The shell's command for a worker process, which finds modules where this process does, and prints to a file."""
+    python, temporary, said = map(shlex.quote, (sys.executable, folder, os.path.join(folder, _SAID)))
     code = f"import sys; sys.path[:] = {sys.path}; from {worker.__name__} import main; main({os.getpid()})"
     # Ctrl-C is for this process, which answers it in one line.
-    return f"trap '' INT; exec {shlex.quote(sys.executable)} -c {shlex.quote(code)} 2>>{shlex.quote(said)}"
+    return f"trap '' INT; TMPDIR={temporary}; export TMPDIR; exec {python} -c {shlex.quote(code)} 2>>{said}"
 
 
 @contextlib.contextmanager
