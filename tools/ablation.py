@@ -41,6 +41,7 @@ _NO_PRESENCE = ("--lavae.presence_weight=0",)
 _NO_CALIBRATION = ("--calibration_size=0",)
 _NO_PRUNING = ("--lavae.prunes=false",)
 _OFF_CENTER = ("--lavae.centering_weight=0",)
+_SMALL_SPRITES = ("--lavae.generated_size=21",)
 _NO_EXCLUSION = ("--lavae.exclusion_radius=0",)
 _KL_FROM_THE_START = ("--lavae.kl_weight=1", "--lavae.kl_steps=0")
 _FORCED = ("--lavae.forced_probability=0.1",)
@@ -61,6 +62,8 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "none of these three": (*_NO_PRESENCE, *_NO_CALIBRATION, *_NO_PRUNING),
             "no centring": _OFF_CENTER,
             "centred by brightness, not squared": ("--lavae.centering_power=1",),
+            "centred without slack": ("--lavae.centering_slack=0",),
+            "sprites of 21 pixels": _SMALL_SPRITES,
             "no exclusion": _NO_EXCLUSION,
             "KL from the start": _KL_FROM_THE_START,
             "objects forced": _FORCED,
@@ -74,6 +77,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
                 *_NO_CALIBRATION,
                 *_NO_PRUNING,
                 *_OFF_CENTER,
+                *_SMALL_SPRITES,
                 *_NO_EXCLUSION,
                 *_KL_FROM_THE_START,
                 *_FORCED,
