@@ -144,13 +144,8 @@ def newest_in_both(folder: str, encoder: Iterable[int], decoder: Iterable[int]) 
     """
     both = set(encoder) & set(decoder)
     if not both:
-        raise no_model(folder)
+        raise UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
     return max(both)
-
-
-def no_model(folder: str) -> UserError:
-    """The error that a folder holds no exported model."""
-    return UserError(f"{folder} holds no exported model: a folder with encoder/1/ and decoder/1/ is needed")
 
 
 def no_halves(folder: str) -> UserError:
