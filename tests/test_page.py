@@ -41,11 +41,18 @@ needs_browser = pytest.mark.skipif(
 )
 
 
+def _failures(output: str) -> str:
+    """What a run of Node's tests says of those that failed, or its end if none did."""
+    lines = output.splitlines()
+    failed = [index for index, line in enumerate(lines) if line.lstrip().startswith("not ok")]
+    return "\n".join("\n".join(lines[index : index + 25]) for index in failed) or output[-5000:]
+
+
 @needs_node
 def test_scenes_histories_masks_and_pictures_of_the_page():
     tests = [os.path.join("test", name) for name in ("scene.test.js", "pixels.test.js")]
     result = subprocess.run(["node", "--test", *tests], cwd=WEB, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-5000:]
+    assert result.returncode == 0, _failures(result.stdout)
 
 
 @pytest.mark.slow
@@ -55,7 +62,7 @@ def test_scenes_histories_masks_and_pictures_of_the_page():
 def test_the_page_as_a_person_uses_it():
     command = ["make", "page-test", f"VENV={sys.prefix}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
+    assert result.returncode == 0, _failures(result.stdout) + result.stderr[-2000:]
 
 
 _SAVE = """
