@@ -144,9 +144,9 @@ def decoded(description: Mapping[str, Values]) -> dict[str, Values]:
     return {name: values for name, values in description.items() if field(name).decoded}
 
 
-def as_arrays(description: Mapping[str, tf.Tensor]) -> Description:
-    """A description with NumPy arrays in place of tensors."""
-    return {name: value.numpy() for name, value in description.items()}
+def as_arrays(description: Mapping[str, Union[tf.Tensor, np.ndarray]]) -> Description:
+    """A description with NumPy arrays in place of tensors, or as it is if it has them."""
+    return {name: np.asarray(value) for name, value in description.items()}
 
 
 def as_tensors(description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:

@@ -95,7 +95,14 @@ def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
     from tf_scenes.evaluation.factors import factors  # Its libraries are slow to import, and only needed here.
 
     options = config.evaluation
-    results = factors(model, dataset, options.experiment_size, options.evaluation_batch_size, config.job.seed)
+    results = factors(
+        model,
+        model.num_categories,
+        dataset,
+        options.experiment_size,
+        options.evaluation_batch_size,
+        config.job.seed,
+    )
     return Outcome({"test": results})
 
 

@@ -7,9 +7,10 @@ latents describe the whole scene, can be measured as well.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, Protocol, Union
 
 import numpy as np
+import tensorflow as tf
 from scipy.stats import entropy
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -22,7 +23,6 @@ from sklearn.preprocessing import StandardScaler
 from tf_scenes.data.scene_datasets import SceneDataset
 from tf_scenes.descriptions import LOCATIONS, Description, Role, as_arrays, field, is_present, of_role
 from tf_scenes.evaluation.progress_bar import with_progress
-from tf_scenes.models.scene_model import SceneModel
 
 # Probes are fitted on so many times the objects that they are measured on.
 _FITTED = 4
@@ -49,11 +49,27 @@ class Objects:
     numbers: Mapping[str, np.ndarray]
 
 
-def factors(model: SceneModel, dataset: SceneDataset, num_objects: int, batch_size: int, seed: int) -> dict[str, float]:
+class Inference(Protocol):
+    """What infers scenes: a trained model, or one that was loaded in Python.
+
+    Attributes:
+        finds_objects: Whether it finds objects.
+    """
+
+    finds_objects: bool
+
+    def encode(self, images: np.ndarray) -> Union[Description, Mapping[str, tf.Tensor]]:
+        """Scene descriptions of images, float32 in [0, 1] `[batch, height, width, channels]`."""
+
+
+def factors(
+    model: Inference, num_categories: int, dataset: SceneDataset, num_objects: int, batch_size: int, seed: int
+) -> dict[str, float]:
     """Measures what a model's appearances say of the objects of its data set.
 
     Args:
         model: Trained model.
+        num_categories: Number of categories that it tells apart, 0 if none.
         dataset: Scenes whose sprites have a label, and perhaps a colour, a scale and an angle.
         num_objects: Number of scenes of one object, of the split `test`; probes are fitted on four times as many of the
             training scenes.
@@ -65,8 +81,8 @@ def factors(model: SceneModel, dataset: SceneDataset, num_objects: int, batch_si
         and angle the same, R^2, where the angle is told within each shape, up to its symmetries; `dci_disentanglement`,
         `dci_completeness` and `mig`; `objects`, the number of objects that were found.
     """
-    fitted = _objects(model, dataset, "train", _FITTED * num_objects, batch_size)
-    measured = _objects(model, dataset, "test", num_objects, batch_size)
+    fitted = _objects(model, num_categories, dataset, "train", _FITTED * num_objects, batch_size)
+    measured = _objects(model, num_categories, dataset, "test", num_objects, batch_size)
     return {
         **probe(fitted, measured, seed),
         **dci(fitted, seed),
@@ -169,7 +185,9 @@ def _binned(values: np.ndarray) -> np.ndarray:
     return np.digitize(values, edges)
 
 
-def _objects(model: SceneModel, dataset: SceneDataset, split_name: str, number: int, batch_size: int) -> Objects:
+def _objects(
+    model: Inference, num_categories: int, dataset: SceneDataset, split_name: str, number: int, batch_size: int
+) -> Objects:
     """The objects of scenes of one object, as far as the model finds any."""
     split = dataclasses.replace(dataset.splits[split_name], min_objects=1, max_objects=1)
     rows, classes, numbers = [], [], []
@@ -178,7 +196,7 @@ def _objects(model: SceneModel, dataset: SceneDataset, split_name: str, number: 
         images = np.stack([scene.image for scene in scenes]) / np.float32(255)
         description = as_arrays(model.encode(images))
         for place, scene in enumerate(scenes):
-            row = _appearance(model, description, place, scene.centers[0])
+            row = _appearance(model, num_categories, description, place, scene.centers[0])
             if row is not None:
                 rows.append(row)
                 attributes = {name: values[0] for name, values in scene.attributes.items()}
@@ -189,7 +207,9 @@ def _objects(model: SceneModel, dataset: SceneDataset, split_name: str, number: 
     return Objects(np.stack(rows), *joined)
 
 
-def _appearance(model: SceneModel, description: Description, place: int, center: np.ndarray) -> Optional[np.ndarray]:
+def _appearance(
+    model: Inference, num_categories: int, description: Description, place: int, center: np.ndarray
+) -> Optional[np.ndarray]:
     """The variables of the object that is nearest to a point, or of the whole scene; None if nothing was found."""
     if not model.finds_objects:
         return np.concatenate([np.ravel(values[place]) for values in description.values()])
@@ -198,7 +218,7 @@ def _appearance(model: SceneModel, description: Description, place: int, center:
         return None
     slot = present[np.argmin(np.linalg.norm(description[LOCATIONS][place, present] - center, axis=1))]
     of_object = {name: values[place, slot] for name, values in of_role(description, Role.APPEARANCE).items()}
-    return np.concatenate([_variables(name, value, model.num_categories) for name, value in of_object.items()])
+    return np.concatenate([_variables(name, value, num_categories) for name, value in of_object.items()])
 
 
 def _variables(name: str, value: np.ndarray, num_categories: int) -> np.ndarray:
