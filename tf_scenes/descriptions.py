@@ -145,8 +145,8 @@ def decoded(description: Mapping[str, Values]) -> dict[str, Values]:
 
 
 def as_arrays(description: Mapping[str, Union[tf.Tensor, np.ndarray]]) -> Description:
-    """A description with NumPy arrays in place of tensors, or as it is if it has them."""
-    return {name: np.asarray(value) for name, value in description.items()}
+    """A description with NumPy arrays that may be written to, in place of tensors or others."""
+    return {name: np.array(value) for name, value in description.items()}
 
 
 def as_tensors(description: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
