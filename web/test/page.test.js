@@ -251,17 +251,15 @@ describe('scenes of shapes', () => {
   it('does by keyboard what the mouse does', async () => {
     await page.locator('#stage').focus();
     const [x, y] = await objectAt(page, 1);
-    const at = (place) =>
-      page.waitForFunction((text) => document.querySelector('#objects button').textContent.includes(text), `at ${place}`);
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('Shift+ArrowDown');
     await page.keyboard.press('ArrowUp');
-    await at(`${x + 1}, ${y + 4}`);
+    await listed(page, 1, [x + 1, y + 4]);
     // They are one step.
     await page.keyboard.press('Control+Z');
-    await at(`${x}, ${y}`);
+    await listed(page, 1, [x, y]);
     const isSelected = (number) => page.getAttribute(`#objects li:nth-child(${number}) button`, 'aria-pressed');
     await page.keyboard.press('PageDown');
     assert.equal(await isSelected(2), 'true');
