@@ -113,21 +113,17 @@ def test_factors_of_scenes_are_those_of_their_sprites(make_config):
     config = make_config("--dataset=multi_dsprites")
     dataset = load_dataset(config.data, seed=0)
 
-    class Sees:
-        """A model that tells the label as its category, at the middle of what is lit."""
+    def encode(images):
+        """Tells the colour, at the middle of what is lit."""
+        locations = [np.argwhere(image.any(-1)).mean(0) for image in images]
+        scenes = {
+            "presence": np.ones((len(images), 1)),
+            "locations": np.float32(locations)[:, None],
+            "appearance": np.float32([image.max((0, 1)) for image in images])[:, None],
+        }
+        return {key: tf.constant(value) for key, value in scenes.items()}
 
-        finds_objects = True
-
-        def encode(self, images):
-            locations = [np.argwhere(image.any(-1)).mean(0) for image in images]
-            scenes = {
-                "presence": np.ones((len(images), 1)),
-                "locations": np.float32(locations)[:, None],
-                "appearance": np.float32([image.max((0, 1)) for image in images])[:, None],
-            }
-            return {key: tf.constant(value) for key, value in scenes.items()}
-
-    objects = factors._objects(Sees(), 0, dataset, "test", 60, 25)
+    objects = factors._objects(encode, 0, dataset, "test", 60, 25)
     assert objects.inferred.shape == (60, 3) and set(objects.numbers["size"]) <= set(np.float32(np.linspace(0.5, 1, 6)))
     np.testing.assert_array_equal(objects.inferred @ [4, 2, 1], objects.classes["color"])
     np.testing.assert_allclose(np.linalg.norm(objects.numbers["angle"], axis=1), 1.0, rtol=1e-5)

@@ -96,7 +96,7 @@ def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
 
     options = config.evaluation
     results = factors(
-        model,
+        model.encode,
         model.num_categories,
         dataset,
         options.experiment_size,

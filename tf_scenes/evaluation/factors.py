@@ -6,8 +6,8 @@ latents describe the whole scene, can be measured as well.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, Optional, Protocol, Union
+from collections.abc import Callable, Mapping
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -21,9 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tf_scenes.data.scene_datasets import SceneDataset
-from tf_scenes.descriptions import LOCATIONS, Description, Role, as_arrays, field, is_present, of_role
+from tf_scenes.descriptions import LOCATIONS, Description, Role, as_arrays, field, has_objects, is_present, of_role
 from tf_scenes.evaluation.progress_bar import with_progress
 
+# Describes images by scenes, with tensors or with arrays.
+Encode = Callable[[np.ndarray], Mapping[str, Union[tf.Tensor, np.ndarray]]]
 # Probes are fitted on so many times the objects that they are measured on.
 _FITTED = 4
 _HIDDEN = (128,)
@@ -49,27 +51,15 @@ class Objects:
     numbers: Mapping[str, np.ndarray]
 
 
-class Inference(Protocol):
-    """What infers scenes: a trained model, or one that was loaded in Python.
-
-    Attributes:
-        finds_objects: Whether it finds objects.
-    """
-
-    finds_objects: bool
-
-    def encode(self, images: np.ndarray) -> Union[Description, Mapping[str, tf.Tensor]]:
-        """Scene descriptions of images, float32 in [0, 1] `[batch, height, width, channels]`."""
-
-
 def factors(
-    model: Inference, num_categories: int, dataset: SceneDataset, num_objects: int, batch_size: int, seed: int
+    encode: Encode, num_categories: int, dataset: SceneDataset, num_objects: int, batch_size: int, seed: int
 ) -> dict[str, float]:
     """Measures what a model's appearances say of the objects of its data set.
 
     Args:
-        model: Trained model.
-        num_categories: Number of categories that it tells apart, 0 if none.
+        encode: Infers the scenes of images, float32 in [0, 1] `[batch, height, width, channels]`: a trained model's
+            `encode`, or that of one that was loaded.
+        num_categories: Number of categories that the model tells apart, 0 if none.
         dataset: Scenes whose sprites have a label, and perhaps a colour, a scale and an angle.
         num_objects: Number of scenes of one object, of the split `test`; probes are fitted on four times as many of the
             training scenes.
@@ -81,8 +71,8 @@ def factors(
         and angle the same, R^2, where the angle is told within each shape, up to its symmetries; `dci_disentanglement`,
         `dci_completeness` and `mig`; `objects`, the number of objects that were found.
     """
-    fitted = _objects(model, num_categories, dataset, "train", _FITTED * num_objects, batch_size)
-    measured = _objects(model, num_categories, dataset, "test", num_objects, batch_size)
+    fitted = _objects(encode, num_categories, dataset, "train", _FITTED * num_objects, batch_size)
+    measured = _objects(encode, num_categories, dataset, "test", num_objects, batch_size)
     return {
         **probe(fitted, measured, seed),
         **dci(fitted, seed),
@@ -186,7 +176,7 @@ def _binned(values: np.ndarray) -> np.ndarray:
 
 
 def _objects(
-    model: Inference, num_categories: int, dataset: SceneDataset, split_name: str, number: int, batch_size: int
+    encode: Encode, num_categories: int, dataset: SceneDataset, split_name: str, number: int, batch_size: int
 ) -> Objects:
     """The objects of scenes of one object, as far as the model finds any."""
     split = dataclasses.replace(dataset.splits[split_name], min_objects=1, max_objects=1)
@@ -194,9 +184,9 @@ def _objects(
     for first in with_progress(range(0, number, batch_size), f"Inferring objects of {split_name}"):
         scenes = [dataset.generator.scene(split, index) for index in range(first, min(first + batch_size, number))]
         images = np.stack([scene.image for scene in scenes]) / np.float32(255)
-        description = as_arrays(model.encode(images))
+        description = as_arrays(encode(images))
         for place, scene in enumerate(scenes):
-            row = _appearance(model, num_categories, description, place, scene.centers[0])
+            row = _appearance(description, place, scene.centers[0], num_categories)
             if row is not None:
                 rows.append(row)
                 attributes = {name: values[0] for name, values in scene.attributes.items()}
@@ -207,11 +197,9 @@ def _objects(
     return Objects(np.stack(rows), *joined)
 
 
-def _appearance(
-    model: Inference, num_categories: int, description: Description, place: int, center: np.ndarray
-) -> Optional[np.ndarray]:
+def _appearance(description: Description, place: int, center: np.ndarray, num_categories: int) -> Optional[np.ndarray]:
     """The variables of the object that is nearest to a point, or of the whole scene; None if nothing was found."""
-    if not model.finds_objects:
+    if not has_objects(description):
         return np.concatenate([np.ravel(values[place]) for values in description.values()])
     present = np.flatnonzero(is_present(description)[place])
     if not present.size:
