@@ -64,10 +64,11 @@ def test_own_images_are_split_without_overlap(tmp_path):
     images = _own_images()
     np.savez(path, images=images, counts=np.arange(400) % 5)
     dataset = _load(path)
-    train, test = ({image.tobytes() for image in _all_images(dataset, name)} for name in ("train", "test"))
-    assert not train & test
-    assert train | test == {image.tobytes() for image in images}
-    assert 0.04 < len(test) / 200 < 0.2
+    splits = [{image.tobytes() for image in _all_images(dataset, name)} for name in ("train", "validation", "test")]
+    assert sum(map(len, splits)) == len(set.union(*splits))
+    assert set.union(*splits) == {image.tobytes() for image in images}
+    assert all(0.04 < len(split) / 200 < 0.2 for split in splits[1:])
+    assert dataset.report_splits == ["validation"] and dataset.test_splits == ["test"]
     batch = next(iter(dataset.evaluation_batches("test", 6)))
     assert batch["images"].shape == (6, 10, 12, 3)
     where = [np.flatnonzero((images == np.round(image * 255)).all(axis=(1, 2, 3))) for image in batch["images"]]
@@ -79,7 +80,7 @@ def test_own_grey_float_images_without_counts(tmp_path):
     np.savez(path, images=_own_images()[..., 0] / np.float32(255))
     dataset = _load(path)
     assert dataset.image_shape == (10, 12, 1)
-    assert dataset.report_splits == ["test"]
+    assert dataset.report_splits == ["validation"]
     assert set(next(iter(dataset.evaluation_batches("test", 6)))) == {"images"}
 
 
@@ -87,8 +88,8 @@ def test_files_of_the_package_multiobject_are_read_without_their_pickles(tmp_pat
     labels = {"n_obj": np.arange(400) % 3, "shape": [np.arange(number % 3) for number in range(400)]}
     np.savez_compressed(tmp_path / "multi.npz", x=_own_images(), labels=labels)
     dataset = _load(tmp_path / "multi.npz")
-    both = {image.tobytes() for name in ("train", "test") for image in _all_images(dataset, name)}
-    assert both == {image.tobytes() for image in _own_images()} and dataset.ground_truth == ()
+    every = {image.tobytes() for name in dataset.splits for image in _all_images(dataset, name)}
+    assert every == {image.tobytes() for image in _own_images()} and dataset.ground_truth == ()
 
 
 def test_masks_in_an_npz_are_those_of_their_images_and_give_counts(tmp_path):
@@ -165,6 +166,23 @@ def test_a_tenth_is_held_out_by_the_checksum_of_the_pixels(tmp_path):
     assert len(test) + len(train) == 80
 
 
+def test_of_a_hundred_images_two_tenths_are_held_out_unless_there_are_others_for_validation(tmp_path):
+    checksums = []
+    for seed in range(110):
+        image = _blobs(seed=seed)[0]
+        checksums.append(zlib.crc32(image.tobytes()) % 10)
+        _write(tmp_path / "pictures" / f"{seed}.png", image)
+    _write(tmp_path / "other.png", _blobs(seed=500)[0])
+    validation, test = checksums.count(1), checksums.count(0)
+    for options, expected in (
+        ({}, {"train": 110 - validation - test, "validation": validation, "test": test}),
+        ({"validation_path": str(tmp_path / "other.png")}, {"train": 110 - test, "validation": 1, "test": test}),
+    ):
+        dataset = _load(tmp_path / "pictures", **options)
+        assert {name: split.size for name, split in dataset.splits.items()} == expected
+        assert dataset.held_out == ["validation", "test"]
+
+
 def test_of_few_images_one_is_held_out(tmp_path):
     images = [image for image in (_blobs(seed=seed)[0] for seed in range(40)) if zlib.crc32(image.tobytes()) % 10][:4]
     for number, image in enumerate(images):
@@ -172,7 +190,8 @@ def test_of_few_images_one_is_held_out(tmp_path):
     dataset = _load(tmp_path)
     assert (dataset.splits["train"].size, dataset.splits["test"].size) == (3, 1)
     lowest = min(range(4), key=lambda number: zlib.crc32(images[number].tobytes()))
-    assert f"Held out, by checksums of their pixels: {tmp_path / f'{lowest}.png'}." in dataset.notes
+    assert f"Held out as test, by checksums of their pixels: {tmp_path / f'{lowest}.png'}." in dataset.notes
+    assert dataset.report_splits == ["test"]
     assert _all_images(dataset, "test")[0].tobytes() == min((i.tobytes() for i in images), key=zlib.crc32)
 
 

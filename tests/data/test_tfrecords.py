@@ -49,9 +49,21 @@ def scene(number):
     return image, masks, shapes
 
 
+def factors(number):
+    """The scale and the orientation of each entity."""
+    return np.random.RandomState(1_000 + number).uniform(0.0, 1.0, (2, 4)).astype(np.float32)
+
+
 def binarized(number):
     image, masks, shapes = scene(number)
-    return record(image=image, mask=masks.transpose(1, 2, 0)[..., None], shape=shapes.astype(np.float32))
+    scale, orientation = factors(number)
+    return record(
+        image=image,
+        mask=masks.transpose(1, 2, 0)[..., None],
+        shape=shapes.astype(np.float32),
+        scale=scale,
+        orientation=orientation,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +150,8 @@ def test_every_layout_is_known_by_its_first_record(layout, tmp_path):
     image = random.randint(0, 256, layout.image).astype(np.uint8)
     stored = masks.transpose(1, 2, 0) if layout.masks_last else masks
     others = {"shape": np.arange(layout.entities, dtype=np.float32)} if layout.shapes else {}
+    for name, numbers in layout.factors.values():
+        others[name] = random.uniform(size=(layout.entities, numbers)).astype(np.float32)
     path = write(tmp_path / "a.tfrecords", 3 * [record(image=image, mask=stored[..., None], **others)], compression="")
     dataset = _loaded(path, test=1, validation=1)
     assert dataset.layout == layout and dataset.image_shape == (height, width, channels)
@@ -146,7 +160,26 @@ def test_every_layout_is_known_by_its_first_record(layout, tmp_path):
     expected = np.maximum(owners - layout.background + 1, 0)
     np.testing.assert_array_equal(batch["masks"][0], expected)
     assert batch["counts"][0] == layout.objects
+    if layout.shapes:
+        (known,) = dataset.known_scenes("test")
+        for factor, (name, _) in layout.factors.items():
+            np.testing.assert_array_equal(known.attributes[factor].reshape(layout.objects, -1), others[name][1:])
     assert ("labels" in batch) == layout.shapes
+
+
+def test_what_is_known_of_objects_is_what_the_record_says_of_those_that_are_seen(dataset):
+    assert dataset.factor_splits == ("validation", "test")
+    assert dataset.label_names[:5] == ("shape 0", "square", "ellipse", "heart", "shape 4")
+    for first, split in ((0, "test"), (6, "validation")):
+        for number, known in enumerate(dataset.known_scenes(split), start=first):
+            image, masks, shapes = scene(number)
+            seen = [entity for entity in range(1, 4) if masks[entity].any()]
+            np.testing.assert_array_equal(known.image, image)
+            np.testing.assert_array_equal(known.labels, shapes[seen])
+            for name, values in zip(("scale", "angle"), factors(number)):
+                np.testing.assert_array_equal(known.attributes[name], values[seen])
+            for center, entity in zip(known.centers, seen):
+                assert masks[entity].any(axis=1).nonzero()[0].mean() == center[0]
 
 
 def test_what_cannot_be_read_is_one_line(folder, tmp_path):

@@ -5,9 +5,10 @@ can start at any position. Everything in an example other than its image is grou
 """
 
 import abc
+import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -25,6 +26,24 @@ _TYPES = {
     "masks": tf.int32,
     "levels": tf.float32,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownScene:
+    """A scene of which all is known, see `Dataset.known_scenes`.
+
+    Attributes:
+        image: uint8 `[height, width, channels]`.
+        centers: Middle of each object, y then x in pixels, float32 `[objects, 2]`.
+        labels: Label of each object, int32 `[objects]`.
+        attributes: Further factors by name, `[objects]` or `[objects, k]`: `color`, red, green and blue; `scale`;
+            `angle`, in radians.
+    """
+
+    image: np.ndarray
+    centers: np.ndarray
+    labels: np.ndarray
+    attributes: Mapping[str, np.ndarray]
 
 
 class Dataset(abc.ABC):
@@ -71,6 +90,19 @@ class Dataset(abc.ABC):
         images.
         """
         return [name for name in self.held_out if name.startswith("validation")] or self.test_splits
+
+    @property
+    def factor_splits(self) -> Optional[tuple[str, str]]:
+        """Splits that `known_scenes` takes: one to fit probes of factors on, one to measure them; None if none is."""
+        return None
+
+    def known_scenes(self, split_name: str) -> Iterator[KnownScene]:
+        """Scenes of a split of which all is known, of one object each if scenes can be drawn at will.
+
+        Args:
+            split_name: One of `factor_splits`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not know the factors of objects")
 
     def warnings(self) -> list[str]:
         """What may go wrong in training on this data, a line each."""

@@ -17,6 +17,8 @@ from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
 
 _HELD_OUT_ONE_IN = 10
+# Of fewer images than these there is no `validation`: training needs them more.
+_FEWEST_FOR_VALIDATION = 100
 # Files of held-out images that are named.
 _MOST_NAMED = 5
 
@@ -62,7 +64,7 @@ class _Page(NamedTuple):
 
 
 def read_npz(options: DataOptions) -> ImageSplits:
-    """Reads the images of an `.npz`, about one in ten of which is held out as `test`.
+    """Reads the images of an `.npz`, about one in ten of which is held out as `test` and, of 100, `validation`.
 
     Which ones depends on a checksum of the pixels, so that identical images end up in the same split.
 
@@ -82,28 +84,29 @@ def read_npz(options: DataOptions) -> ImageSplits:
         counts = user_arrays.as_counts(arrays["counts"], len(images), f"counts in {path}")
     if masks is not None and masks.shape != images.shape[:3]:
         raise UserError(f"masks in {path} have shape {masks.shape}: {images.shape[:3]} is needed, as images have")
-    held_out = np.array([_checksum(image) % _HELD_OUT_ONE_IN == 0 for image in images])
-    if held_out.all() or not held_out.any():
+    parts = _parts(np.array([_checksum(image) for image in images]))
+    if not ("train" in parts and "test" in parts):
         raise UserError(
-            f"{path} holds {len(held_out)} images, of which {held_out.sum()} fall into the held-out tenth: "
+            f"{path} holds {len(images)} images, of which {len(parts.get('test', ()))} fall into the held-out tenth: "
             "it needs more different images, at least a hundred"
         )
     images = with_channels(images, options.image_channels or images.shape[-1])
-    train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    if masks is not None:
-        masks = [_compact(as_label_image(masks[index], f"mask {index} in {path}")) for index in test]
-        require_instances(masks, path)
-    splits = {
-        "train": ImageSplit([images[index] for index in train], None if counts is None else counts[train]),
-        "test": _with_ground_truth([images[index] for index in test], None if counts is None else counts[test], masks),
-    }
+    splits = {}
+    for name, chosen in parts.items():
+        labels = None
+        if masks is not None and name != "train":
+            labels = [_compact(as_label_image(masks[index], f"mask {index} in {path}")) for index in chosen]
+            require_instances(labels, path)
+        of_split = None if counts is None else counts[chosen]
+        splits[name] = _with_ground_truth([images[index] for index in chosen], of_split, labels)
     return ImageSplits(splits, (_summary(splits),))
 
 
 def read_files(options: DataOptions) -> ImageSplits:
     """Reads the images of picture files, and the masks of those that are held out.
 
-    Without files for `test` about one in ten images is held out: as for an `.npz`, but at least one.
+    Without files for `test` about one in ten images is held out, and as many for `validation` if there are no files for
+    it either: as for an `.npz`, but at least one for `test`.
 
     Args:
         options: Options with `images_path`; see its help text and those of the other paths.
@@ -119,11 +122,16 @@ def read_files(options: DataOptions) -> ImageSplits:
     notes: list[str] = []
     pages = {name: _read(split.images, options, transparent) for name, split in files.items()}
     if "test" not in files:
-        pages["train"], pages["test"] = _without_a_tenth(pages["train"], options.images_path)
-        notes.append(f"Held out, by checksums of their pixels: {_names(pages['test'])}.")
+        found = _held_out(pages["train"], options.images_path, with_validation="validation" not in files)
+        for name in ("validation", "test"):
+            if name in found:
+                masks[name] = masks["test"]
+                notes.append(f"Held out as {name}, by checksums of their pixels: {_names(found[name])}.")
+        pages = {"train": found["train"], **pages, **found}
     _require_same_channels([page for split in pages.values() for page in split])
     splits = {"train": ImageSplit([page.image for page in pages["train"]])}
-    for name, folder in masks.items():
+    for name in (name for name in ("validation", "test") if name in pages):
+        folder = masks[name]
         labels = _read_masks(pages[name], folder, name) if folder else None
         splits[name] = _with_ground_truth([page.image for page in pages[name]], None, labels)
     notes.insert(0, _summary(splits))
@@ -166,18 +174,29 @@ def _read(paths: Sequence[str], options: DataOptions, transparent: list[str]) ->
     return pages
 
 
-def _without_a_tenth(pages: list[_Page], where: str) -> tuple[list[_Page], list[_Page]]:
-    """The images for training, and those that are held out: about a tenth, and at least one."""
+def _parts(checksums: np.ndarray, with_validation: bool = True) -> dict[str, np.ndarray]:
+    """Indices of the images of each split that is not empty, about a tenth of them in each that is held out."""
+    remainders = checksums % _HELD_OUT_ONE_IN
+    names = np.where(remainders == 0, "test", "train")
+    if with_validation and len(checksums) >= _FEWEST_FOR_VALIDATION:
+        names = np.where(remainders == 1, "validation", names)
+    parts = {name: np.flatnonzero(names == name) for name in ("train", "validation", "test")}
+    return {name: indices for name, indices in parts.items() if len(indices)}
+
+
+def _held_out(pages: list[_Page], where: str, with_validation: bool) -> dict[str, list[_Page]]:
+    """The images for training and those that are held out, at least one of them for `test`."""
     checksums = np.array([_checksum(page.image) for page in pages])
-    held_out = checksums % _HELD_OUT_ONE_IN == 0
-    if held_out.all() or not held_out.any():
-        held_out = checksums == checksums.min()
-    if held_out.all():
+    parts = _parts(checksums, with_validation)
+    if not ("train" in parts and "test" in parts):
+        test = checksums == checksums.min()
+        parts = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
+    if not len(parts["train"]):
         raise UserError(
             f"--images_path={where} holds one picture only, and some must be held out: --test_path takes others, or "
             "the same one, to see how a model does on what it was trained on"
         )
-    return [page for page, out in zip(pages, held_out) if not out], [page for page, out in zip(pages, held_out) if out]
+    return {name: [pages[index] for index in indices] for name, indices in parts.items()}
 
 
 def _names(pages: list[_Page]) -> str:

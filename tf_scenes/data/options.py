@@ -42,15 +42,16 @@ class DataOptions(Options):
         None,
         "Images for --dataset=images: a folder, searched with all folders in it, a glob in quotes, or one file; PNG, "
         "JPEG, BMP or TIFF. A folder may hold train/, validation/ and test/, and each folder images/ and masks/; "
-        "without test/ a tenth of the images is held out. Or an .npz file with an array 'images' (N x H x W [x C], "
-        "uint8 or float in [0, 1]; or 'x', as the package multiobject has it) and optionally 'counts', the number of "
-        "objects in each, and 'masks' (N x H x W).",
+        "without test/ a tenth of the images is held out, and of 100 or more another tenth for validation. Or an .npz "
+        "file with an array 'images' (N x H x W [x C], uint8 or float in [0, 1]; or 'x', as the package multiobject "
+        "has it) and optionally 'counts', the number of objects in each, and 'masks' (N x H x W).",
         affects_training=False,
     )
     validation_path: Optional[str] = option(
         None,
         "Images of the split validation, on which reports are made in the course of training: a folder, a glob or a "
-        "file. Default: validation/ in --images_path, if there is one.",
+        "file. Default: validation/ in --images_path or, if there is neither that nor a split test, a tenth of 100 "
+        "images or more.",
         affects_training=False,
     )
     test_path: Optional[str] = option(

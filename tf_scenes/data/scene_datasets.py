@@ -1,13 +1,14 @@
 """Data sets of scenes that are composed of sprites from a bank."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from typing_extensions import override
 
 from tf_scenes.data import sprites
-from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.datasets import Dataset, KnownScene
 from tf_scenes.data.options import FRAMES, SUMS, DataOptions
 from tf_scenes.data.scenes import SceneGenerator, Split
 
@@ -54,6 +55,18 @@ class SceneDataset(Dataset):
         if split.held_out:
             examples["masks"] = np.stack([self.generator.mask(scene) for scene in scenes])
         return examples
+
+    @property
+    @override
+    def factor_splits(self) -> tuple[str, str]:
+        return "train", "test"
+
+    @override
+    def known_scenes(self, split_name: str) -> Iterator[KnownScene]:
+        split = dataclasses.replace(self.splits[split_name], min_objects=1, max_objects=1)
+        for index in itertools.count():
+            scene = self.generator.scene(split, index)
+            yield KnownScene(scene.image, scene.centers[:1], scene.labels[:1], scene.attributes)
 
 
 def scenes_of(bank: sprites.SpriteBank, options: DataOptions, seed: int, spacing: str = FRAMES) -> SceneDataset:

@@ -9,7 +9,8 @@ import dataclasses
 import glob
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ from scipy import ndimage
 from tqdm import tqdm
 from typing_extensions import override
 
-from tf_scenes.data.datasets import Dataset
+from tf_scenes.data.datasets import Dataset, KnownScene
 from tf_scenes.data.options import DataOptions
 from tf_scenes.data.scenes import Split
 from tf_scenes.errors import UserError, without_node_names
@@ -42,6 +43,9 @@ class Layout:
         background: How many of these are background, the first ones.
         masks_last: Whether masks are `[height, width, entities]` instead of `[entities, height, width]`.
         shapes: Whether there is a shape of each entity, a number.
+        factors: Further factors of each entity that are read, by the name that `KnownScene` has for them: their name in
+            a record, and how many numbers they are.
+        shape_names: Names of the shapes that have one, by number.
         black_background: Whether every pixel that shows no object is 0.
     """
 
@@ -51,6 +55,8 @@ class Layout:
     background: int = 1
     masks_last: bool = False
     shapes: bool = False
+    factors: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict, hash=False)
+    shape_names: Mapping[int, str] = dataclasses.field(default_factory=dict, hash=False)
     black_background: bool = False
 
     @property
@@ -66,11 +72,14 @@ class Layout:
 
 
 _ROOM = (64, 64, 3)
+_COLOR = {"color": ("color", 3)}
+_POSE = {"scale": ("scale", 1), "angle": ("orientation", 1)}
+_DSPRITES = {"masks_last": True, "shapes": True, "shape_names": {1: "square", 2: "ellipse", 3: "heart"}}
 LAYOUTS = (
-    Layout("Multi-dSprites, binarized", (64, 64, 1), 4, masks_last=True, shapes=True, black_background=True),
-    Layout("Multi-dSprites, coloured on grey", (64, 64, 3), 6, masks_last=True, shapes=True),
-    Layout("Multi-dSprites, coloured on coloured", (64, 64, 3), 5, masks_last=True, shapes=True),
-    Layout("Tetrominoes", (35, 35, 3), 4, shapes=True, black_background=True),
+    Layout("Multi-dSprites, binarized", (64, 64, 1), 4, factors=_POSE, black_background=True, **_DSPRITES),
+    Layout("Multi-dSprites, coloured on grey", (64, 64, 3), 6, factors={**_COLOR, **_POSE}, **_DSPRITES),
+    Layout("Multi-dSprites, coloured on coloured", (64, 64, 3), 5, factors={**_COLOR, **_POSE}, **_DSPRITES),
+    Layout("Tetrominoes", (35, 35, 3), 4, shapes=True, factors=_COLOR, black_background=True),
     Layout("Objects Room", _ROOM, 7, background=4),
     Layout("Objects Room, six objects or identical colours", _ROOM, 10, background=4),
     Layout("Objects Room, empty", _ROOM, 4, background=4),
@@ -101,7 +110,8 @@ class RecordDataset(Dataset):
         self.image_shape = self.layout.image
         self.black_background = self.layout.black_background
         self.ground_truth = ("counts", "centers", "masks", *(["labels"] if self.layout.shapes else []))
-        self.label_names = tuple(f"shape {number}" for number in range(_MOST_SHAPES)) if self.layout.shapes else ()
+        names, numbers = self.layout.shape_names, range(_MOST_SHAPES) if self.layout.shapes else ()
+        self.label_names = tuple(names.get(number, f"shape {number}") for number in numbers)
         self._first = test_size + validation_size
         held_out = self._held_out_scenes()
         train = self._count(train_size) if len(held_out["images"]) == self._first else 0
@@ -136,9 +146,22 @@ class RecordDataset(Dataset):
 
     @override
     def examples(self, split: Split, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        chosen = np.asarray(indices)
-        examples = {name: values[chosen] for name, values in self._held_out[split.name].items()}
+        chosen, known = np.asarray(indices), self._held_out[split.name]
+        examples = {name: known[name][chosen] for name in ("images", *self.ground_truth)}
         return {**examples, "masks": examples["masks"].astype(np.int32)}
+
+    @property
+    @override
+    def factor_splits(self) -> Optional[tuple[str, str]]:
+        return ("validation", "test") if self.layout.shapes else None
+
+    @override
+    def known_scenes(self, split_name: str) -> Iterator[KnownScene]:
+        known = self._held_out[split_name]
+        for place, count in enumerate(known["counts"]):
+            attributes = {name: known[name][place, :count] for name in self.layout.factors}
+            centers, labels = (known[name][place, :count] for name in ("centers", "labels"))
+            yield KnownScene(known["images"][place], centers, labels, attributes)
 
     @override
     def training_batches(
@@ -187,11 +210,13 @@ class RecordDataset(Dataset):
 
     @tf.autograph.experimental.do_not_convert
     def _scene(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The image of a record, whose each pixel is, uint8 `[height, width]`, and the shape of each entity."""
+        """The image of a record, whose each pixel is, uint8 `[height, width]`, and each entity's shape and factors."""
         layout = self.layout
         features = {"mask": _strings(layout.lengths["mask"])}
         if layout.shapes:
             features["shape"] = tf.io.FixedLenFeature([layout.entities], tf.float32)
+        for name, numbers in layout.factors.values():
+            features[name] = tf.io.FixedLenFeature([layout.entities, *([numbers] if numbers > 1 else [])], tf.float32)
         parsed = tf.io.parse_single_example(record, features)
         masks = tf.io.decode_raw(parsed["mask"], tf.uint8)
         height, width, _ = layout.image
@@ -201,7 +226,8 @@ class RecordDataset(Dataset):
             masks = tf.transpose(tf.reshape(masks, [layout.entities, height, width]), [1, 2, 0])
         owners = tf.argmax(masks, axis=-1, output_type=tf.int32) - (layout.background - 1)  # [height, width]
         shapes = {"shapes": parsed["shape"]} if layout.shapes else {}
-        return {"images": self._image(record), "owners": tf.cast(tf.maximum(owners, 0), tf.uint8), **shapes}
+        factors = {factor: parsed[name] for factor, (name, _) in layout.factors.items()}
+        return {"images": self._image(record), "owners": tf.cast(tf.maximum(owners, 0), tf.uint8), **shapes, **factors}
 
     def _held_out_scenes(self) -> dict[str, np.ndarray]:
         """All that is known about the held-out scenes, by key; fewer than there should be if the files end before."""
@@ -213,20 +239,23 @@ class RecordDataset(Dataset):
         if not read:
             return {"images": np.zeros((0, *self.layout.image), np.uint8)}
         whole = {name: np.concatenate([batch[name] for batch in read]) for name in read[0]}
-        shapes = whole.pop("shapes", np.zeros((len(whole["images"]), self.layout.entities)))
+        images, owners = whole.pop("images"), whole.pop("owners")
+        of_objects = {name: values[:, self.layout.background :] for name, values in whole.items()}
+        shapes = of_objects.pop("shapes", np.zeros((len(images), self.layout.objects)))
         truth = [
-            _ground_truth(owners, of_scene[self.layout.background :])
-            for owners, of_scene in zip(whole.pop("owners"), shapes)
+            _ground_truth(owners[place], shapes[place], {name: values[place] for name, values in of_objects.items()})
+            for place in range(len(images))
         ]
-        return {**whole, **{name: np.stack([each[name] for each in truth]) for name in truth[0]}}
+        return {"images": images, **{name: np.stack([each[name] for each in truth]) for name in truth[0]}}
 
 
-def _ground_truth(owners: np.ndarray, shapes: np.ndarray) -> dict[str, np.ndarray]:
-    """What evaluation knows of a scene; of an object that is hidden by others, nothing.
+def _ground_truth(owners: np.ndarray, shapes: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What is known of a scene's objects, those first that are seen; of an object that others hide, nothing.
 
     Args:
         owners: The object that each pixel shows, 0 for none, `[height, width]`.
         shapes: Shape of each object, `[objects]`.
+        factors: Further factors by name, `[objects]` or `[objects, k]`.
     """
     boxes = ndimage.find_objects(owners, max_label=len(shapes))
     seen = [number for number, box in enumerate(boxes) if box is not None]
@@ -237,7 +266,9 @@ def _ground_truth(owners: np.ndarray, shapes: np.ndarray) -> dict[str, np.ndarra
         labels[place] = np.clip(round(float(shapes[number])), 0, _MOST_SHAPES - 1)
         renumbered[number + 1] = place + 1
     count = np.int32(len(seen))
-    return {"masks": renumbered[owners], "counts": count, "centers": centers, "labels": labels}
+    order = [*seen, *(number for number in range(len(shapes)) if number not in seen)]
+    ordered = {name: values[order] for name, values in factors.items()}
+    return {"masks": renumbered[owners], "counts": count, "centers": centers, "labels": labels, **ordered}
 
 
 def _strings(length: int) -> tf.io.FixedLenFeature:
@@ -289,7 +320,7 @@ def _layout_of(path: str, compression: str) -> Layout:
             return layout
     raise UserError(
         f"{path} has an image of {lengths['image']:,} and masks of {lengths['mask']:,} bytes, each a string: that is "
-        f"none of {'; '.join(layout.name for layout in LAYOUTS)}"
+        f"none of {'; '.join(layout.name for layout in LAYOUTS)}; CATER with masks, which are videos, is not read"
     )
 
 
