@@ -42,7 +42,7 @@ class Dots:
                 images[scene, y, x] = description["appearance"][scene, slot] + self._leak * lowest
         return tf.constant(images)
 
-    def sample_description(self, num_scenes, height, width, seed, max_objects=None):
+    def sample_description(self, num_scenes, height, width, seed, max_objects=None, from_prior=False):
         description = _empty(num_scenes)
         description["presence"][:, 0] = 1.0
         description["appearance"][:, 0, 0] = np.random.RandomState(0).normal(0.0, PRIOR_SCALE, num_scenes)

@@ -78,7 +78,8 @@ def test_a_perfect_model_has_a_perfect_report(small_scenes):
     assert measured["location_error"] == pytest.approx(0.0, abs=1e-5)
     assert measured["location_offset"] == [3.0, 1.0]
     assert (measured["count_error"], measured["relative_count_error"]) == (0.0, 0.0)
-    for name in ("ap_50", "ap_70", "ap", "precision", "recall", "f1", "panoptic_quality", "segmentation_covering"):
+    outlines = ("ap_50", "ap_70", "ap", "precision", "recall", "f1", "panoptic_quality", "segmentation_covering")
+    for name in (*outlines, "box_ap_50", "box_ap", "ari_of_several"):
         assert measured[name] == pytest.approx(1.0)
     assert measured["ari_foreground"] == 1.0
     assert measured["elbo"] == -7.0

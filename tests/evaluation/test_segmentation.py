@@ -77,9 +77,10 @@ def test_overlaps_without_objects_or_background(covered):
     np.testing.assert_array_equal(overlaps.toarray(), [[0.25, 0.75]] if covered else np.zeros((0, 2)))
 
 
+@pytest.mark.parametrize("kind, name", [("segm", "num_matched"), ("bbox", "num_boxes_matched")])
 @pytest.mark.parametrize("pair", PAIRS)
-def test_matches_are_those_of_cocos_evaluation(pair):
-    """Greedy matching, which is the best one too, as long as no IoU is 0.5 exactly."""
+def test_matches_are_those_of_cocos_evaluation(pair, kind, name):
+    """Greedy matching, which is the best one too, as long as no object has two candidates."""
     true, inferred = pair
     coco = COCO()
     coco.dataset = {
@@ -91,19 +92,55 @@ def test_matches_are_those_of_cocos_evaluation(pair):
     }
     coco.createIndex()
     found = coco.loadRes([{**_annotation(each), "score": 1.0} for each in _objects(inferred)])
-    evaluation = COCOeval(coco, found, "segm")
+    evaluation = COCOeval(coco, found, kind)
     evaluation.params.iouThrs = np.array(IOU_THRESHOLDS)
     evaluation.params.maxDets = [1_000]
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e9]], ["all"]
     evaluation.evaluate()
     matches = np.count_nonzero(evaluation.evalImgs[0]["dtMatches"], axis=1)
-    assert score_image(true, inferred).num_matched == tuple(matches)
+    assert getattr(score_image(true, inferred), name) == tuple(matches)
     assert 0 < matches[0] > matches[-1]
 
 
 def _annotation(shown):
     encoded = coco_mask.encode(np.asfortranarray(shown, np.uint8))
-    return {"image_id": 1, "category_id": 1, "segmentation": encoded, "area": int(shown.sum()), "bbox": [0, 0, 1, 1]}
+    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    box = [float(columns[0]), float(rows[0]), float(np.ptp(columns) + 1), float(np.ptp(rows) + 1)]
+    return {"image_id": 1, "category_id": 1, "segmentation": encoded, "area": int(shown.sum()), "bbox": box}
+
+
+def test_boxes_with_several_candidates_are_matched_as_often_as_possible():
+    """Objects of one image as crosses and frames around one another, whose boxes overlap."""
+    contested = 0
+    for seed in range(25):
+        random = np.random.default_rng(seed)
+        true, inferred = np.zeros((2, 12, 12), int)
+        for labels in (true, inferred):
+            for number in range(1, 4):
+                y, x, height, width = *random.integers(0, 3, 2), *random.integers(6, 10, 2)
+                corners = ([y, y + height, y, y + height], [x, x, x + width, x + width])
+                labels[tuple(np.array(corners) % 12)] = number
+        boxes = [_corners(labels) for labels in (true, inferred)]
+        overlaps = np.array([[_box_iou(a, b) for b in boxes[1]] for a in boxes[0]])
+        scores = score_image(true, inferred)
+        for threshold, number in zip(IOU_THRESHOLDS, scores.num_boxes_matched):
+            assert number == _best_matching(overlaps, threshold)[0]
+        contested += (np.sum(overlaps >= 0.5, axis=1) > 1).any()
+    assert contested > 5
+
+
+def _corners(labels):
+    boxes = []
+    for shown in _objects(labels):
+        (top, left), (bottom, right) = np.argwhere(shown).min(axis=0), np.argwhere(shown).max(axis=0) + 1
+        boxes.append((top, left, bottom, right))
+    return boxes
+
+
+def _box_iou(a, b):
+    sides = [min(a[2 + axis], b[2 + axis]) - max(a[axis], b[axis]) for axis in (0, 1)]
+    shared = max(sides[0], 0) * max(sides[1], 0)
+    return shared / (sum((each[2] - each[0]) * (each[3] - each[1]) for each in (a, b)) - shared)
 
 
 def test_matching_is_the_best_of_all_assignments():
@@ -135,6 +172,7 @@ def test_an_image_by_hand():
         num_inferred=3,
         num_matched=(2, 2, 2, 2, 1, 1, 0, 0, 0, 0),
         matched_iou=3 / 4 + 2 / 3,
+        num_boxes_matched=(2, 2, 2, 2, 1, 1, 0, 0, 0, 0),
         ari_foreground=adjusted_rand_score([1, 1, 1, 1, 4, 4, 6], [2, 2, 2, 7, 3, 3, 0]),
         segmentation_covering=(3 / 4 + 2 / 3 + 0) / 3,
     )
@@ -147,7 +185,7 @@ def test_numbers_and_places_of_objects_do_not_matter(pair):
     renamed = np.random.default_rng(0).permutation(np.arange(1, 10_000))[inferred] * (inferred > 0)
     changed = score_image(true.T, renamed.T.astype(np.uint16))
     scores = score_image(true, inferred)
-    assert changed.num_matched == scores.num_matched
+    assert changed.num_matched == scores.num_matched and changed.num_boxes_matched == scores.num_boxes_matched
     for name in ("matched_iou", "ari_foreground", "segmentation_covering"):
         assert getattr(changed, name) == pytest.approx(getattr(scores, name))
 
@@ -187,11 +225,15 @@ def test_measures_of_several_images_by_their_definitions():
     precision, recall = found[0.5] / inferred.sum(), found[0.5] / true.sum()
     false = inferred.sum() + true.sum() - 2 * found[0.5]
     all_scores = [score_image(*pair) for pair in PAIRS]
+    boxes_found = np.sum([scores.num_boxes_matched for scores in all_scores], axis=0)
+    box_precisions = boxes_found / (inferred.sum() + true.sum() - boxes_found)
     assert segmentation_scores(all_scores) == pytest.approx(
         {
             "ap_50": precisions[0.5],
             "ap_70": precisions[0.7],
             "ap": np.mean(list(precisions.values())),
+            "box_ap_50": box_precisions[0],
+            "box_ap": np.mean(box_precisions),
             "precision": precision,
             "recall": recall,
             "f1": 2 / (1 / precision + 1 / recall),
@@ -202,6 +244,7 @@ def test_measures_of_several_images_by_their_definitions():
             "count_missed": np.mean(inferred < true),
             "count_extra": np.mean(inferred > true),
             "ari_foreground": np.mean([scores.ari_foreground for scores in all_scores]),
+            "ari_of_several": np.mean([scores.ari_foreground for scores in all_scores if scores.num_true > 1]),
             "segmentation_covering": np.mean([scores.segmentation_covering for scores in all_scores]),
         }
     )
@@ -233,14 +276,15 @@ def test_what_cannot_be_measured_is_none():
     # Images without objects do not enter the means over images with objects, but count for all others.
     both = segmentation_scores([score_image(empty, blob), score_image(blob, blob)])
     assert (both["ap_50"], both["segmentation_covering"], both["count_error"]) == (0.5, 1.0, 0.5)
+    assert (both["box_ap_50"], both["ari_foreground"], both["ari_of_several"]) == (0.5, 1.0, None)
 
 
 def test_thousands_of_objects_in_a_large_image():
-    grid = np.arange(128 * 128).reshape(128, 128)
+    grid = np.arange(64 * 64).reshape(64, 64)
     true = np.kron(grid, np.ones((12, 12), int))  # The object of number 0 is background.
     inferred = np.roll(true, 2, axis=1)  # An object of 12 x 12 shares 10 columns with its own shifted one.
     scores = score_image(true, inferred)
     # Where a row ends, an object is two parts, one of which is 2 columns wide and at the other end.
-    assert scores.num_true == scores.num_inferred == 128 * 128 - 1
-    assert scores.num_matched == (128 * 128 - 1,) * 5 + (0,) * 5
+    assert scores.num_true == scores.num_inferred == 64 * 64 - 1
+    assert scores.num_matched == (64 * 64 - 1,) * 5 + (0,) * 5
     assert scores.segmentation_covering == pytest.approx(10 / 14)

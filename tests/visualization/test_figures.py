@@ -236,7 +236,7 @@ class TwoTones(BrightParts):
     def geometry(self, description, height, width):
         return {"boxes": tf.tile([[[0.0, 0.0, 0.5, 0.25]]], [*description["presence"].shape, 1])}
 
-    def sample_description(self, num_scenes, height, width, seed, max_objects):
+    def sample_description(self, num_scenes, height, width, seed, max_objects, from_prior=False):
         return {
             "num_objects": tf.ones([num_scenes], tf.int32),
             "presence": tf.zeros([num_scenes, 1]),

@@ -91,7 +91,13 @@ def _disentanglement(config: Config, model: SceneModel, dataset: Dataset) -> Out
 
 
 def _factors(config: Config, model: SceneModel, dataset: Dataset) -> Outcome:
-    _require_drawn_scenes(config, dataset, "so that factors are known")
+    if dataset.factor_splits is None:
+        raise UserError(
+            f"--mode=factors needs a data set of which the objects' factors are known: --dataset={config.data.dataset} "
+            "has none"
+        )
+    if not isinstance(dataset, SceneDataset):  # Its scenes are as they are, with several objects.
+        _require_objects(config, model)
     from tf_scenes.evaluation.factors import factors  # Its libraries are slow to import, and only needed here.
 
     options = config.evaluation

@@ -113,7 +113,7 @@ def disentanglement(
     """
     height, width, _ = dataset.image_shape
     distance = AppearanceDistance(
-        as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0])))
+        as_arrays(model.sample_description(_PRIOR_SCENES, height, width, tf.constant([_SEED, 0]), from_prior=True))
     )
     function = functools.partial(tf.function, reduce_retracing=True, autograph=False)
     encode, decode = function(model.encode), function(lambda description: model.decode(description, height, width))

@@ -34,9 +34,12 @@ _TABLE_ROWS = (
     "ap_50",
     "ap_70",
     "ap",
+    "box_ap_50",
+    "box_ap",
     "f1",
     "panoptic_quality",
     "ari_foreground",
+    "ari_of_several",
     "segmentation_covering",
     "images",
 )

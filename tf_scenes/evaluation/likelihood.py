@@ -17,7 +17,7 @@ _SEED = 10_100
 
 def importance_weighted_bound(
     model: SceneModel, images: tf.Tensor, num_samples: int, seed: tf.Tensor, max_objects: Optional[int] = None
-) -> tf.Tensor:
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Log of 1/k sum_i p(x, z_i) / q(z_i | x) with z_i from the posterior; k = 1 estimates the ELBO.
 
     Latents are drawn from the exact posterior, not from its relaxation. Samples are summed up one by one, so that
@@ -34,20 +34,22 @@ def importance_weighted_bound(
         max_objects: Most objects, see `SceneModel.elbo_terms`.
 
     Returns:
-        Bound of each image, float32 `[batch]`, nats.
+        Bound of each image, and the same with k = 1 from the same first draw, float32 `[batch]`, nats.
     """
     features = model.inference_features(images)
 
-    def add(sample: tf.Tensor, log_sum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def log_weight(sample: tf.Tensor) -> tf.Tensor:
         sample_seed = tf.random.experimental.stateless_fold_in(seed, sample)
-        log_weight = elbo(model.elbo_terms(images, sample_seed, max_objects, sampled_kl=True, features=features))
-        return sample + 1, tf.reduce_logsumexp(tf.stack([log_sum, log_weight]), axis=0)
+        return elbo(model.elbo_terms(images, sample_seed, max_objects, sampled_kl=True, features=features))
 
-    log_zero = tf.fill([tf.shape(images)[0]], -float("inf"))
+    def add(sample: tf.Tensor, log_sum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return sample + 1, tf.reduce_logsumexp(tf.stack([log_sum, log_weight(sample)]), axis=0)
+
+    first = log_weight(tf.constant(0))
     _, log_sum = tf.while_loop(
-        lambda sample, _: sample < num_samples, add, (tf.constant(0), log_zero), parallel_iterations=1
+        lambda sample, _: sample < num_samples, add, (tf.constant(1), first), parallel_iterations=1
     )
-    return log_sum - tf.math.log(tf.cast(num_samples, tf.float32))
+    return log_sum - tf.math.log(tf.cast(num_samples, tf.float32)), first
 
 
 def likelihood(
@@ -76,15 +78,13 @@ def likelihood(
 
     @tf.function(reduce_retracing=True, autograph=False)
     def both(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tuple(
-            importance_weighted_bound(model, images, samples, seed, max_objects) for samples in (1, num_samples)
-        )
+        return importance_weighted_bound(model, images, num_samples, seed, max_objects)
 
     parts = []
     batches = dataset.elbo_batches(split_name, batch_size, limit=num_images)
     for number, batch in enumerate(with_progress(batches, f"Likelihood of {split_name}")):
         parts.append(np.stack(both(model.prepare(batch), tf.constant([_SEED, number]))))
-    elbos, bounds = np.concatenate(parts, axis=1).astype(np.float64)
+    bounds, elbos = np.concatenate(parts, axis=1).astype(np.float64)
     means = {"images": len(bounds), "samples": num_samples, **_mean("bound", bounds), **_mean("elbo", elbos)}
     return means, {"bound": bounds, "elbo": elbos}
 

@@ -33,13 +33,19 @@ def likeness(
         batch_size: Number of images that are inferred at once.
 
     Returns:
-        Measures of objects `inferred` in images of the split `test`, and of objects `sampled` from the prior:
-        `best_iou`, the mean IoU with the sprite that fits best; `alike`, the share of objects whose IoU is at least
-        0.8; `objects`, their number.
+        Measures of objects `inferred` in images of the split `test`, of objects from the `prior` and, if the model
+        `fits_appearances`, from the `fitted` distribution: `best_iou`, the mean IoU with the sprite that fits best;
+        `alike`, the share of objects whose IoU is at least 0.8; `objects`, their number.
     """
     height, width = dataset.image_shape[:2]
-    sampled = model.sample_description(3 * num_objects, height, width, tf.constant([_SEED, 0]), max_objects=1)
-    drawn = {"inferred": _inferred(model, dataset, num_objects, batch_size), "sampled": _alone(as_arrays(sampled))}
+
+    def sampled(from_prior: bool) -> Description:
+        seed = tf.constant([_SEED, 0])
+        return _alone(as_arrays(model.sample_description(3 * num_objects, height, width, seed, 1, from_prior)))
+
+    drawn = {"inferred": _inferred(model, dataset, num_objects, batch_size), "prior": sampled(from_prior=True)}
+    if model.fits_appearances:
+        drawn["fitted"] = sampled(from_prior=False)
     sprites, results = dataset.generator.bank.sprites > 127, {}
     for name, scenes in drawn.items():
         scenes = {field: values[:num_objects] for field, values in scenes.items()}
@@ -104,7 +110,8 @@ def best_ious(objects: np.ndarray, sprites: np.ndarray) -> np.ndarray:
         own = objects[chosen].sum(axis=(1, 2, 3))[:, None]
         for first in range(0, len(sprites), _SPRITES):
             some = slice(first, first + _SPRITES)
-            common = shifted.reshape(len(shifts), len(own), -1) @ flat[some].T  # [shifts, objects, sprites]
+            common = shifted.reshape(len(shifts) * len(own), -1) @ flat[some].T
+            common = common.reshape(len(shifts), len(own), -1)  # [shifts, objects, sprites]
             iou = common / np.maximum(own + areas[some] - common, 1.0)
             best[chosen] = np.maximum(best[chosen], iou.max(axis=(0, 2)))
     return best

@@ -1,4 +1,4 @@
-"""Scenes drawn from a model's prior."""
+"""Scenes drawn from a model's prior, or from what it has fitted in its place."""
 
 from typing import Optional
 
@@ -15,9 +15,15 @@ _IMAGES = "images"
 
 
 def sample_scenes(
-    model: SceneModel, num_scenes: int, height: int, width: int, seed: int, max_objects: Optional[int] = None
+    model: SceneModel,
+    num_scenes: int,
+    height: int,
+    width: int,
+    seed: int,
+    max_objects: Optional[int] = None,
+    from_prior: bool = False,
 ) -> tuple[Description, np.ndarray]:
-    """Draws scenes from the prior.
+    """Draws scenes, see `SceneModel.sample_description`.
 
     Args:
         model: Trained model.
@@ -26,6 +32,7 @@ def sample_scenes(
         width: Width of the canvas in pixels.
         seed: Seed of the draws.
         max_objects: Most objects in a scene; their number is then uniform on 0 to this. None takes the learned prior.
+        from_prior: Whether appearances are from the prior even if the model has fitted another distribution.
 
     Returns:
         The descriptions, and their pixel means, float32 `[scenes, height, width, channels]`.
@@ -35,7 +42,8 @@ def sample_scenes(
     firsts = range(0, num_scenes, at_once)
     for number, first in enumerate(tqdm(firsts, "Drawing scenes", unit="part", delay=2.0, leave=False), start=1):
         size = min(at_once, num_scenes - first)
-        description = model.sample_description(size, height, width, tf.constant([seed, number]), max_objects)
+        own_seed = tf.constant([seed, number])
+        description = model.sample_description(size, height, width, own_seed, max_objects, from_prior)
         parts.append({**as_arrays(description), _IMAGES: model.decode(description, height, width).numpy()})
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     images = joined.pop(_IMAGES)

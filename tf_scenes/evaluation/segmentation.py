@@ -2,7 +2,7 @@
 
 An inferred object is right if it can be matched with a true one at an intersection over union (IoU) of at least some
 threshold. Of the objects of all images together, matched ones are true positives (TP), other inferred ones false
-positives (FP), other true ones false negatives (FN).
+positives (FP), other true ones false negatives (FN). Boxes are those around the pixels of each object.
 """
 
 import dataclasses
@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from tf_scenes.evaluation import metrics
 
 # Quotients of whole numbers, as IoUs are, so that an IoU of exactly 0.7 is at the threshold of 0.7.
 IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
+# Boxes that are compared with all others at once.
+_BOXES = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,7 @@ class ImageScores:
         num_inferred: Number of inferred objects.
         num_matched: Number of matched pairs at each of `IOU_THRESHOLDS`.
         matched_iou: Sum of the IoU of the pairs that are matched at 0.5.
+        num_boxes_matched: Number of pairs whose boxes are matched at each of `IOU_THRESHOLDS`.
         ari_foreground: Adjusted Rand index on the pixels of true objects; None without true objects.
         segmentation_covering: Mean over the true objects of the largest IoU with an inferred one; None without true
             objects.
@@ -37,6 +40,7 @@ class ImageScores:
     num_inferred: int
     num_matched: tuple[int, ...]
     matched_iou: float
+    num_boxes_matched: tuple[int, ...]
     ari_foreground: Optional[float]
     segmentation_covering: Optional[float]
 
@@ -46,7 +50,7 @@ def score_image(true: np.ndarray, inferred: np.ndarray) -> ImageScores:
 
     Pairs are matched so that there are as many as possible at an IoU of 0.5, as `stardist.matching` does. Objects of a
     label image do not overlap, so that an object with an IoU above 0.5 to another has no second candidate: the pairs
-    that are matched at 0.5 hold those of every higher threshold.
+    that are matched at 0.5 hold those of every higher threshold. Boxes do overlap, and are matched at each.
 
     Args:
         true: True objects, int `[height, width]`.
@@ -60,6 +64,7 @@ def score_image(true: np.ndarray, inferred: np.ndarray) -> ImageScores:
         num_inferred=overlaps.shape[1],
         num_matched=tuple(int(np.count_nonzero(matched >= threshold)) for threshold in IOU_THRESHOLDS),
         matched_iou=float(matched.sum()),
+        num_boxes_matched=_boxes_matched(_boxes(true), _boxes(inferred)),
         ari_foreground=_adjusted_rand_index(true[lit], inferred[lit]) if lit.any() else None,
         segmentation_covering=_covering(overlaps) if lit.any() else None,
     )
@@ -96,28 +101,38 @@ def segmentation_scores(images: Sequence[ImageScores]) -> dict[str, Any]:
 
     Returns:
         `ap_50` and `ap_70`, average precision at an IoU of 0.5 and 0.7, and `ap`, the mean over 0.5, 0.55, ..., 0.95;
+        `box_ap_50` and `box_ap`, the same of boxes;
         `precision`, TP / (TP + FP), `recall`, TP / (TP + FN), `f1`, their harmonic mean, and `panoptic_quality`, the
         sum of the IoU of all pairs divided by TP + FP / 2 + FN / 2 (Kirillov et al., 2019), all at 0.5; the
         `metrics.counting` of the numbers of objects; `ari_foreground` (Hubert and Arabie, 1985) and
-        `segmentation_covering` (mSC, unscaled: Engelcke et al., 2020), means over images with objects. To the adjusted
-        Rand index, pixels of true objects that are left to the background are one object more: it falls fast where
-        there are many objects, and is 1 if the only one is missed. Measures are None where there is nothing to measure.
+        `segmentation_covering` (mSC, unscaled: Engelcke et al., 2020), means over images with objects, and
+        `ari_of_several`, the index's mean over images with at least two. To the adjusted Rand index, pixels of true
+        objects that are left to the background are one object more: it falls fast where there are many objects; of a
+        single object it is 0 if one pixel is left, and 1 if all are. Measures without anything to measure are None.
     """
     true = np.array([image.num_true for image in images], int)
     inferred = np.array([image.num_inferred for image in images], int)
-    matched = np.array([image.num_matched for image in images], int).reshape(-1, len(IOU_THRESHOLDS)).sum(axis=0)
+    matched, boxes_matched = (
+        np.array(numbers, int).reshape(-1, len(IOU_THRESHOLDS)).sum(axis=0)
+        for numbers in ([image.num_matched for image in images], [image.num_boxes_matched for image in images])
+    )
     num_true, num_inferred, num_matched = true.sum(), inferred.sum(), matched[0]
-    precisions = [_ratio(count, num_true + num_inferred - count) for count in matched]
+    precisions, of_boxes = (
+        [_ratio(count, num_true + num_inferred - count) for count in counts] for counts in (matched, boxes_matched)
+    )
     return {
         "ap_50": precisions[IOU_THRESHOLDS.index(0.5)],
         "ap_70": precisions[IOU_THRESHOLDS.index(0.7)],
         "ap": _mean(precisions),
+        "box_ap_50": of_boxes[IOU_THRESHOLDS.index(0.5)],
+        "box_ap": _mean(of_boxes),
         "precision": _ratio(num_matched, num_inferred),
         "recall": _ratio(num_matched, num_true),
         "f1": _ratio(2.0 * num_matched, num_true + num_inferred),
         "panoptic_quality": _ratio(2.0 * sum(image.matched_iou for image in images), num_true + num_inferred),
         **metrics.counting(true, inferred),
         "ari_foreground": _mean([image.ari_foreground for image in images]),
+        "ari_of_several": _mean([image.ari_foreground for image in images if image.num_true > 1]),
         "segmentation_covering": _mean([image.segmentation_covering for image in images]),
     }
 
@@ -137,6 +152,35 @@ def _matched(overlaps: sparse.csr_array) -> np.ndarray:
     columns = maximum_bipartite_matching(overlaps >= IOU_THRESHOLDS[0], perm_type="column")
     pairs = overlaps.tocoo()
     return pairs.data[columns[pairs.row] == pairs.col]
+
+
+def _boxes(labels: np.ndarray) -> np.ndarray:
+    """Left, top, width and height of the box around each object, in pixels: float64 `[objects, 4]`."""
+    numbers = _without_gaps(labels)[0].reshape(np.shape(labels))
+    slices = ndimage.find_objects(numbers)
+    boxes = [[x.start, y.start, x.stop - x.start, y.stop - y.start] for y, x in slices]
+    return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _boxes_matched(true: np.ndarray, inferred: np.ndarray) -> tuple[int, ...]:
+    """Most pairs of boxes that can be matched, at each of `IOU_THRESHOLDS`."""
+    if not (len(true) and len(inferred)):
+        return (0,) * len(IOU_THRESHOLDS)
+    from pycocotools import mask  # Only needed where there are masks.
+
+    # In parts: of thousands of boxes, the IoU of all pairs would take gigabytes.
+    firsts = range(0, len(true), _BOXES)
+    parts = (mask.iou(true[first : first + _BOXES], inferred, np.zeros(len(inferred))) for first in firsts)
+    pairs = sparse.vstack([sparse.csr_array(np.where(part >= IOU_THRESHOLDS[0], part, 0.0)) for part in parts])
+    rows, columns = pairs.nonzero()
+    if len(np.unique(rows)) == len(np.unique(columns)) == pairs.nnz:  # No box has two candidates.
+        return tuple(int(np.count_nonzero(pairs.data >= threshold)) for threshold in IOU_THRESHOLDS)
+    return tuple(_most_pairs(pairs >= threshold) for threshold in IOU_THRESHOLDS)
+
+
+def _most_pairs(candidates: sparse.csr_array) -> int:
+    """Most of the candidates, bool `[true, inferred]`, that have no row or column in common."""
+    return int(np.count_nonzero(maximum_bipartite_matching(candidates, perm_type="column") >= 0))
 
 
 def _adjusted_rand_index(true: np.ndarray, inferred: np.ndarray) -> float:

@@ -40,6 +40,8 @@ from tf_scenes.visualization import plots
 _LARGEST_SIDE = 512
 # Of images that are inferred at once.
 _MOST_PIXELS = 2**19
+# Scenes that are drawn from the prior.
+_SAMPLES = 32
 # Images that are searched for objects to draw, and what is left free around these, in pixels.
 _SEARCHED_IMAGES, _MARGIN = 32, 8
 
@@ -301,7 +303,7 @@ def write_figures(model: SceneModel, dataset: Dataset, split_names: Sequence[str
         dataset: Data set.
         split_names: Names of the held-out splits whose images are shown.
         folder: Folder for the figures.
-        seed: Seed of the samples from the prior.
+        seed: Seed of the scenes that are drawn.
 
     Returns:
         Paths of the files.
@@ -314,7 +316,10 @@ def write_figures(model: SceneModel, dataset: Dataset, split_names: Sequence[str
     traversals = traversal_sheet(model, dataset, split_names[0])
     if traversals is not None:
         sheets["traversals"] = traversals
-    sheets["prior_samples"] = generated_sheet(*sample_scenes(model, 32, *dataset.image_shape[:2], seed))
+    for name, from_prior in (("prior_samples", True), ("fitted_samples", False)):
+        if from_prior or model.fits_appearances:
+            scenes = sample_scenes(model, _SAMPLES, *dataset.image_shape[:2], seed, from_prior=from_prior)
+            sheets[name] = generated_sheet(*scenes)
     paths = []
     for name, sheet in sheets.items():
         paths.append(os.path.join(folder, f"{name}.png"))
