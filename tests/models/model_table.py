@@ -38,6 +38,7 @@ MODELS = {
         "--lavae.patch_size=8",
         "--lavae.centering_weight=1",
         "--lavae.prunes",
+        "--lavae.recenters",
         "--lavae.explains_away",
         "--lavae.appearance_mixture=2",
     ),

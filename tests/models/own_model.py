@@ -94,7 +94,7 @@ class Spot(SceneModel):
         return TrainingLoss(-elbo(terms), terms, {})
 
     @override
-    def sample_description(self, num_scenes, height, width, seed, max_objects=None):
+    def sample_description(self, num_scenes, height, width, seed, max_objects=None, from_prior=False):
         seeds = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = max_objects or self.max_objects
         presence = tf.cast(tf.random.stateless_uniform([num_scenes], seeds[0]) < 0.5, tf.float32)

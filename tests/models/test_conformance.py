@@ -448,8 +448,8 @@ def test_an_optimised_graph_for_one_size_gives_what_python_gives(shared, name, i
 
 
 def test_prior_samples_are_descriptions(model, images):
-    for max_objects, most in ((None, 2), (6, 6)):
-        description = model.sample_description(200, 24, 30, tf.constant([0, 1]), max_objects)
+    for max_objects, most, from_prior in ((None, 2, False), (6, 6, False), (None, 2, True)):
+        description = model.sample_description(200, 24, 30, tf.constant([0, 1]), max_objects, from_prior)
         encoded = model.encode(images, most)
         assert {key: value.dtype for key, value in description.items()} == {k: v.dtype for k, v in encoded.items()}
         if model.finds_objects:

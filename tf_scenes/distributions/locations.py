@@ -1,5 +1,6 @@
 """Object locations drawn without replacement: LAVAE, section 2, equations 3 and 11."""
 
+import itertools
 from typing import Optional
 
 import tensorflow as tf
@@ -137,8 +138,10 @@ class LocationsWithoutReplacement(tfd.Distribution):
         Returns:
             One-hot categorical distributions with batch shape `[batch, objects]` over height x width flattened pixels.
         """
-        taken = tf.cumsum(self._taken_pixels(locations), axis=1, exclusive=True)
-        logits = self._logits[:, None] + _TAKEN_LOGIT * tf.minimum(taken, 1.0)  # [batch, objects, height, width]
+        squares = tf.unstack(self._taken_pixels(locations), num=self._num_objects, axis=1)
+        # Not by `tf.cumsum`, which took a tenth of the time of a likelihood on CPUs.
+        taken = itertools.accumulate(squares[:-1], tf.maximum, initial=tf.zeros_like(squares[0]))
+        logits = self._logits[:, None] + _TAKEN_LOGIT * tf.stack(list(taken), axis=1)  # [batch, objects, height, width]
         shape = tf.shape(logits)
         return tfd.OneHotCategorical(logits=tf.reshape(logits, [shape[0], shape[1], -1]), dtype=self.dtype)
 

@@ -1,4 +1,4 @@
-"""Gaussian posteriors from the outputs of a network's last layer."""
+"""Gaussian priors, and posteriors from the outputs of a network's last layer."""
 
 from typing import Optional
 
@@ -9,6 +9,12 @@ tfd = tfp.distributions
 
 # Keeps densities finite where a network is very certain.
 _SMALLEST_STDDEV = 1e-4
+
+
+def standard(num_dimensions: int) -> tfd.Distribution:
+    """The normal distribution N(0, I) with event shape `[num_dimensions]`."""
+    zeros = tf.zeros([num_dimensions])
+    return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
 
 
 def from_softplus(parameters: tf.Tensor) -> tfd.Normal:

@@ -73,6 +73,11 @@ class SceneModel(TrainableModel):
         return True
 
     @property
+    def fits_appearances(self) -> bool:
+        """Whether a distribution fitted after training takes the prior's place where scenes are drawn."""
+        return False
+
+    @property
     def num_categories(self) -> int:
         """Number of categories of objects; 0 for models without categories."""
         return 0
@@ -221,9 +226,15 @@ class SceneModel(TrainableModel):
 
     @abc.abstractmethod
     def sample_description(
-        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
+        self,
+        num_scenes: int,
+        height: Side,
+        width: Side,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        from_prior: bool = False,
     ) -> dict[str, tf.Tensor]:
-        """Draws scene descriptions from the prior.
+        """Draws scene descriptions from the prior, with appearances from what was fitted in its place, if anything.
 
         Args:
             num_scenes: Number of scenes.
@@ -232,6 +243,7 @@ class SceneModel(TrainableModel):
             seed: Random seed, int32 `[2]`.
             max_objects: Maximum number of objects, where all numbers from 0 on are equally likely; None for numbers of
                 objects from the learned prior.
+            from_prior: Whether appearances are from the prior even if the model `fits_appearances`.
 
         Returns:
             Scene descriptions, with the fields that `encode` returns.

@@ -33,3 +33,5 @@ def test_location_target_is_a_blurred_map_with_peaks_near_one():
     enlarged = tf.image.resize(kl_map[..., None], [64, 64])[0, :, :60, 0].numpy()
     blurred = ndimage.gaussian_filter(enlarged, 3.0, mode="constant", truncate=3.0)
     np.testing.assert_allclose(target[0], blurred / (blurred.max() + 1.0), atol=1e-4)
+    sharp = location_target(kl_map, 64, 60, sigma=0.0)
+    np.testing.assert_allclose(sharp[0], enlarged / (enlarged.max() + 1.0), rtol=1e-6)

@@ -59,11 +59,19 @@ def test_a_clipped_pixel_has_no_gradient_beside_what_is_drawn():
         np.testing.assert_allclose(_gradient(lit, drawn)[0, 0, :, colour], -expected, rtol=1e-5)
 
 
-def _gradient(canvas, images):
+def test_without_that_exception_clipped_pixels_have_no_gradient_and_all_others_the_same():
+    canvas, image = _pixel([0.0, 1.3, 0.3, 0.9]), _pixel([1.0, 0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(_gradient(canvas, image, missed_gradient=False)[:2], 0.0)
+    inside, expected = (_gradient(canvas, image, missed_gradient=missed)[2:] for missed in (False, True))
+    np.testing.assert_allclose(inside, expected, rtol=1e-5)
+    np.testing.assert_array_equal(*(BernoulliPixels(missed).log_prob(image, canvas) for missed in (False, True)))
+
+
+def _gradient(canvas, images, missed_gradient=True):
     canvas = tf.constant(canvas)
     with tf.GradientTape() as tape:
         tape.watch(canvas)
-        log_prob = BernoulliPixels().log_prob(tf.constant(images), canvas)
+        log_prob = BernoulliPixels(missed_gradient).log_prob(tf.constant(images), canvas)
     return tape.gradient(log_prob, canvas).numpy()
 
 

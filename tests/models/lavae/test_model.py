@@ -67,7 +67,8 @@ def test_elbo_terms_by_hand(model, monkeypatch):
         maps = np.zeros((1, len(peaks), 24, 24), np.float32)
         for i, (y, x) in enumerate(peaks):
             maps[0, i, y, x] = 1.0
-        posterior = model.appearance_network.posterior(features[image : image + 1], maps)
+        slots = tf.where(tf.ones([1, len(peaks)]))
+        posterior = model.appearance_network.posterior(features[image : image + 1], maps, slots)
         mean, variance = posterior.mean().numpy(), posterior.variance().numpy()
         kl = 0.5 * np.sum(variance + mean**2 - 1.0 - np.log(variance))
         np.testing.assert_allclose(terms["kl_appearance"][image], kl, rtol=1e-4)
@@ -138,7 +139,7 @@ def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(
     images = tf.constant(np.stack([IMAGES[2], IMAGES[0]]))
     everything = model.encode(images, 5)
     assert list(everything["num_objects"]) == [4, 1]
-    brightest = model._sprites(everything["appearance"], training=False).numpy().max(axis=(2, 3, 4))[0, :4]
+    brightest = model._sprites(everything["appearance"]).numpy().max(axis=(2, 3, 4))[0, :4]
     limit = float(np.sort(brightest)[between - 1 : between + 1].mean())
     monkeypatch.setattr(model, "options", dataclasses.replace(model.options, faintest_object=limit))
     kept = brightest > limit
@@ -155,7 +156,7 @@ def test_objects_with_a_faint_sprite_are_left_out_and_those_behind_them_move_up(
 
 def test_decoding_puts_each_present_sprite_at_its_place(model):
     appearance = np.random.RandomState(0).normal(size=(1, 2, 4)).astype(np.float32)
-    sprites = model._sprites(tf.constant(appearance), training=False).numpy()[0]
+    sprites = model._sprites(tf.constant(appearance)).numpy()[0]
     locations = np.array([[[5, 6], [18, 17]]], np.float32)
     for presence in ([1.0, 1.0], [0.0, 1.0], [0.0, 0.0]):
         description = {"presence": np.array([presence], np.float32), "locations": locations, "appearance": appearance}
@@ -177,6 +178,18 @@ def _forced_sample(model, images):
     )
 
 
+def _set_sprites(model, monkeypatch, brightness):
+    """All sprites have one brightness."""
+    monkeypatch.setattr(
+        model, "sprite_generator", lambda appearance, **_: tf.fill([tf.shape(appearance)[0], 7, 7, 1], brightness)
+    )
+
+
+def _presence_loss(model, images, posterior, sprites):
+    images = tf.constant(images)
+    return model._presence_loss(images, posterior, model.appearance_network(images), sprites, tf.zeros_like(images))
+
+
 def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
     """A sprite that draws the object is to be counted, one that draws on empty canvas is not."""
     images = np.zeros((1, 24, 24, 1), np.float32)
@@ -184,12 +197,30 @@ def test_presence_loss_labels_sprites_by_what_they_gain(model, monkeypatch):
     _set_features(model, monkeypatch, _features_with_peaks([(0, 5, 6, 2.0), (0, 18, 17, 1.9)], 1))
     posterior = _forced_sample(model, images)
     peaks = posterior.locations.numpy()[0].reshape(2, -1).argmax(axis=1)
-    sprites = np.full((1, 2, 7, 7, 1), 0.9, np.float32)
-    loss = model._presence_loss(tf.constant(images), posterior, tf.constant(sprites), tf.zeros_like(images))
+    loss = _presence_loss(model, images, posterior, tf.fill([2, 7, 7, 1], 0.9))
     scale = 1.5 * np.log(576)
     by_pixel = {5 * 24 + 6: np.log1p(np.exp(-1.5 * scale)), 18 * 24 + 17: np.log1p(np.exp(1.4 * scale))}
     assert set(peaks) == set(by_pixel)
     np.testing.assert_allclose(loss, [sum(by_pixel.values())], rtol=1e-4)
+
+
+def test_presence_loss_also_tests_the_first_slot_that_is_not_in_use(model, monkeypatch):
+    """Three maps, each on an object, of which the first one was counted: the second is to be counted as well."""
+    images = np.zeros((1, 24, 24, 1), np.float32)
+    centers = [(5, 6), (18, 17), (18, 5)]
+    maps = np.zeros((1, 3, 24, 24), np.float32)
+    for slot, (y, x) in enumerate(centers):
+        images[0, y - 3 : y + 4, x - 3 : x + 4] = maps[0, slot, y, x] = 1.0
+    heights = 2.0, 0.3, 0.2
+    _set_features(model, monkeypatch, _features_with_peaks([(0, *at, h) for at, h in zip(centers, heights)], 1))
+    features = model.inference_features(tf.constant(images))
+    posterior = model._sample_posterior(features, tf.constant([0, 0]), 3, temperature=tf.constant(0.01))
+    np.testing.assert_array_equal(posterior.in_use, [[0, 0]])
+    posterior = posterior._replace(locations=tf.constant(maps))
+    _set_sprites(model, monkeypatch, 0.9)
+    loss = _presence_loss(model, images, posterior, tf.fill([1, 7, 7, 1], 0.9))
+    scale = 1.5 * np.log(576)
+    np.testing.assert_allclose(loss, [np.log1p(np.exp(-1.5 * scale)) + np.log1p(np.exp(0.2 * scale))], rtol=1e-4)
 
 
 def test_a_duplicate_of_a_drawn_object_is_not_to_be_counted(model, monkeypatch):
@@ -199,9 +230,28 @@ def test_a_duplicate_of_a_drawn_object_is_not_to_be_counted(model, monkeypatch):
     posterior = _forced_sample(model, images)
     first = posterior.locations.numpy()[0, 0].reshape(-1).argmax()
     assert first == 11 * 24 + 11
-    loss = model._presence_loss(tf.constant(images), posterior, tf.fill([1, 2, 7, 7, 1], 0.9), tf.zeros_like(images))
+    loss = _presence_loss(model, images, posterior, tf.fill([2, 7, 7, 1], 0.9))
     scale = 1.5 * np.log(576)
     np.testing.assert_allclose(loss, [np.log1p(np.exp(-1.5 * scale)) + np.log1p(np.exp(0.5 * scale))], rtol=1e-4)
+
+
+def test_training_describes_and_draws_slots_in_use_only(model, monkeypatch):
+    """What batch normalisation sees, and what takes time; all slots of a batch that shows nothing."""
+    generated = []
+    generator = model.sprite_generator
+
+    def count(appearance, training=False):
+        if training:
+            generated.append(len(appearance))
+        return generator(appearance, training=training)
+
+    monkeypatch.setattr(model, "sprite_generator", count)
+    after_warm_up = tf.constant(90, tf.int64)
+    for peaks, slots in ((PEAKS, 3), ([], 6)):
+        _set_features(model, monkeypatch, _features_with_peaks(peaks, 3))
+        loss = model.training_loss(tf.constant(IMAGES[:3]), after_warm_up, tf.constant([0, 0]))
+        assert generated.pop() == slots
+        assert np.isfinite(loss.per_image).all()
 
 
 def test_the_auxiliary_vae_rests_once_its_weight_is_zero(model):
@@ -287,6 +337,21 @@ def test_maxima_may_be_closer_where_they_are_put_to_the_test(shared_model, monke
     assert model.encode(tf.constant(images))["num_objects"] == 1
 
 
+def test_objects_are_moved_to_where_their_sprites_are_drawn_and_inferred_again_there(shared_model, monkeypatch):
+    """Every sprite is a block two pixels below its middle and one to the left: at the edge there is nowhere to go."""
+    model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false", "--lavae.explains_away=false")
+    block = np.zeros((7, 7, 1), np.float32)
+    block[4:7, 1:4] = 0.9
+    monkeypatch.setattr(model, "sprite_generator", lambda appearance, **_: tf.stack(len(appearance) * [block]))
+    _set_features(model, monkeypatch, _features_with_peaks([(0, 5, 6, 0.9), (0, 22, 0, 0.8)], 1))
+    scene = model.encode(tf.constant(IMAGES[:1]))
+    np.testing.assert_array_equal(scene["locations"][0, :2], [[7, 5], [23, 0]])
+    there = model.appearance_network.posterior_at(
+        model.appearance_network(tf.constant(IMAGES[:1])), tf.constant([[[7, 5], [23, 0]]]), tf.constant([[True, True]])
+    )
+    np.testing.assert_allclose(scene["appearance"][:, :2], there.mean(), atol=1e-6)
+
+
 def test_objects_are_inferred_as_if_they_were_alone(shared_model, monkeypatch):
     """What other objects show in an object's patch is taken away before its appearance is inferred again."""
     model = shared_model(*COMMON, *MODELS["lavae"], "--lavae.prunes=false", "--lavae.patch_size=16")
@@ -313,13 +378,13 @@ def test_objects_are_inferred_as_if_they_were_alone(shared_model, monkeypatch):
 
 def test_sprites_of_present_objects_are_drawn_to_their_middle(make_config, monkeypatch):
     model = build_model(make_config(*COMMON, *MODELS["lavae"], "--lavae.forced_probability=1"), (24, 24, 1))
-    slots, sprites = model.max_objects, np.zeros((len(IMAGES), model.max_objects, 7, 7, 1), np.float32)
-    sprites[:, :, 5, 4] = 0.9  # Two pixels below the middle and one to the right.
-    monkeypatch.setattr(model, "_sprites", lambda appearance, training: tf.constant(sprites))
+    slots, sprite = model.max_objects, np.zeros((7, 7, 1), np.float32)
+    sprite[5, 4] = 0.9  # Two pixels below the middle and one to the right.
+    monkeypatch.setattr(model, "sprite_generator", lambda appearance, **_: tf.stack(len(appearance) * [sprite]))
     images, step, seed = tf.constant(IMAGES), tf.constant(90, tf.int64), tf.constant([5, 0])
 
     def loss(weight):
-        model.options = dataclasses.replace(model.options, centering_weight=weight)
+        model.options = dataclasses.replace(model.options, centering_weight=weight, recenters=False)
         return model.training_loss(images, step, seed).per_image.numpy()
 
     # The centre of mass is that of the sprite and of a mass of 1 in its middle.
@@ -448,7 +513,7 @@ def test_pictures_are_prepared_by_the_levels_of_the_whole_picture(picture_model)
 def test_pictures_are_drawn_as_background_and_sprites_between_their_levels(picture_model):
     random = np.random.RandomState(0)
     appearance = random.normal(size=(2, 1, 4)).astype(np.float32)
-    sprites = picture_model._sprites(tf.constant(appearance), training=False).numpy()[:, 0]
+    sprites = picture_model._sprites(tf.constant(appearance)).numpy()[:, 0]
     latents = random.normal(0.0, 0.3, (2, *picture_model.background.grid(24, 30).numpy(), 1)).astype(np.float32)
     canvas = picture_model.background.draw(tf.constant(latents), 24, 30).numpy().astype(np.float64)
     canvas[:, 8:15, 17:24] += sprites
@@ -477,8 +542,7 @@ def test_calibration_is_on_prepared_pictures_and_their_background(picture_model,
     _set_features(picture_model, monkeypatch, _features_with_peaks(peaks, 3))
     # These features are for the images as they are.
     monkeypatch.setattr(picture_model, "options", dataclasses.replace(picture_model.options, typical_share=0.0))
-    sprites = tf.fill([3, picture_model.max_objects + 3, 7, 7, 1], 0.99 - ground)
-    monkeypatch.setattr(picture_model, "_sprites", lambda appearance, training: sprites)
+    _set_sprites(picture_model, monkeypatch, 0.99 - ground)
     head = picture_model.background._head
     head.kernel.assign(tf.zeros_like(head.kernel))
     head.bias.assign([ground / 0.2, -4.0])
@@ -540,7 +604,7 @@ def test_pictures_are_scaled_to_the_typical_share(shared_model):
         prepared = model.prepare({"images": pictures[number : number + 1]})
         side = round(24 * float(scale))
         scaled = tf.image.resize(prepared, [side, side], antialias=True)
-        centers, present, appearance = (values.numpy()[0] for values in plain._objects(scaled, scaled, 6))
+        centers, present, appearance = (values.numpy()[0] for values in plain.finder.find(scaled, scaled, 6))
         np.testing.assert_array_equal(present, found["presence"][number] > 0.5)
         expected = (centers + 0.5) * 24 / side - 0.5
         np.testing.assert_allclose(found["locations"][number][present], expected[present], atol=1e-4)
@@ -580,5 +644,5 @@ def test_memory_for_large_pictures_does_not_grow_with_objects_times_pixels(pictu
     picture_model.options = dataclasses.replace(picture_model.options, prunes=True)
     assert _largest_tensor(lambda: picture_model.encode(picture, slots)) < limit
     # Sprites each on a canvas of its own would be noticed.
-    maps, sprites = tf.zeros([1, slots, side, side]), tf.zeros([1, slots, 7, 7, 1])
-    assert _largest_tensor(lambda: convolve_sprites(maps, sprites)) > limit
+    scenes, maps, sprites = tf.zeros([slots], tf.int32), tf.zeros([slots, side, side]), tf.zeros([slots, 7, 7, 1])
+    assert _largest_tensor(lambda: convolve_sprites(scenes, maps, sprites, 1)) > limit

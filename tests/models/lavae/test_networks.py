@@ -83,7 +83,7 @@ def test_appearance_posterior_is_the_weighted_sum_of_the_papers_map(strides):
     images = RANDOM.uniform(size=(2, height, width, 1)).astype(np.float32)
     locations = RANDOM.dirichlet(np.ones(height * width), (2, 4)).reshape(2, 4, height, width).astype(np.float32)
     features = network(images)
-    posterior = network.posterior(features, locations)
+    posterior = network.posterior(features, locations, np.argwhere(np.ones((2, 4))))
     assert posterior.batch_shape == (2, 4)
     assert posterior.event_shape == (latent_dim,)
 
@@ -112,11 +112,13 @@ def test_appearance_at_pixels_is_that_of_one_hot_maps(strides, side):
         for i in range(2):
             maps[b, i, centers[b, i, 0], centers[b, i, 1]] = 1.0
     present = np.array([[True, True], [False, True]])
-    expected, found = network.posterior(features, maps), network.posterior_at(features, centers, present)
+    expected = network.posterior(features, maps, np.argwhere(present))
+    found = network.posterior_at(features, centers, present)
     np.testing.assert_allclose(found.mean()[present], expected.mean()[present], atol=1e-5)
     np.testing.assert_allclose(found.variance()[present], expected.variance()[present], rtol=1e-4)
     if side:  # Where there is no object nothing is inferred.
-        np.testing.assert_array_equal(found.mean()[~present], 0.0)
-        np.testing.assert_array_equal(found.variance()[~present], 1.0)
+        for posterior in (expected, found):
+            np.testing.assert_array_equal(posterior.mean()[~present], 0.0)
+            np.testing.assert_array_equal(posterior.variance()[~present], 1.0)
         nowhere = network.posterior_at(features, centers, np.zeros_like(present))
         np.testing.assert_array_equal(nowhere.mean(), np.zeros((2, 2, 3)))

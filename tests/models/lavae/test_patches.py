@@ -16,13 +16,14 @@ def _cut(image, center, side):
 def test_patches_of_maps_are_means_over_all_pixels(size, side, channels):
     random = np.random.RandomState(0)
     images = random.uniform(size=(2, *size, channels)).astype(np.float32)
-    maps = random.dirichlet(np.full(size[0] * size[1], 0.05), (2, 3)).reshape(2, 3, *size).astype(np.float32)
-    expected = np.zeros((2, 3, side, side, channels))
-    for b in range(2):
+    maps = random.dirichlet(np.full(size[0] * size[1], 0.05), 3).reshape(3, *size).astype(np.float32)
+    scenes = np.array([1, 0, 1], np.int32)
+    expected = np.zeros((3, side, side, channels))
+    for i, scene in enumerate(scenes):
         for y in range(size[0]):
             for x in range(size[1]):
-                expected[b] += maps[b, :, y, x, None, None, None] * _cut(images[b], (y, x), side)
-    np.testing.assert_allclose(expected_patches(images, maps, side), expected, atol=1e-5)
+                expected[i] += maps[i, y, x] * _cut(images[scene], (y, x), side)
+    np.testing.assert_allclose(expected_patches(images, scenes, maps, side), expected, atol=1e-5)
 
 
 def test_patches_at_pixels_are_cut_out_to_the_very_edge():
@@ -36,21 +37,21 @@ def test_patches_at_pixels_are_cut_out_to_the_very_edge():
 
 def test_the_gradient_of_maps_is_that_of_finite_differences():
     random = np.random.RandomState(2)
-    images = tf.constant(random.uniform(size=(1, 7, 6, 2)), tf.float32)
-    maps = tf.constant(random.uniform(size=(1, 2, 7, 6)), tf.float32)
-    weights = tf.constant(random.normal(size=(1, 2, 4, 4, 2)), tf.float32)
+    images = tf.constant(random.uniform(size=(2, 7, 6, 2)), tf.float32)
+    maps = tf.constant(random.uniform(size=(3, 7, 6)), tf.float32)
+    weights = tf.constant(random.normal(size=(3, 4, 4, 2)), tf.float32)
 
     def value(maps):
-        return tf.reduce_sum(weights * expected_patches(images, maps, 4))
+        return tf.reduce_sum(weights * expected_patches(images, tf.constant([1, 0, 1]), maps, 4))
 
     (analytic,), (numeric,) = tf.test.compute_gradient(value, [maps], delta=0.1)
     np.testing.assert_allclose(analytic, numeric, rtol=1e-3, atol=1e-3)
 
 
 def test_channels_are_known_where_the_size_of_the_batch_is_not():
-    specs = tf.TensorSpec([None, 24, 24, 3]), tf.TensorSpec([None, 4, 24, 24])
+    specs = tf.TensorSpec([None, 24, 24, 3]), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 24, 24])
     traced = tf.function(lambda *inputs: expected_patches(*inputs, 12)).get_concrete_function(*specs)
-    assert traced.structured_outputs.shape.as_list()[2:] == [12, 12, 3]
+    assert traced.structured_outputs.shape.as_list()[1:] == [12, 12, 3]
 
 
 @pytest.mark.parametrize(("size", "side"), [((5, 7), 12), ((9, 5), 6), ((7, 7), 6), ((21, 21), 24)])

@@ -505,7 +505,13 @@ class AttendInferRepeat(SceneModel):
 
     @override
     def sample_description(
-        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
+        self,
+        num_scenes: int,
+        height: Side,
+        width: Side,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        from_prior: bool = False,
     ) -> dict[str, tf.Tensor]:
         count_seed, where_seed, latent_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects

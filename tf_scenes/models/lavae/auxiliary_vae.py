@@ -108,12 +108,13 @@ def location_target(kl_map: tf.Tensor, height: tf.Tensor, width: tf.Tensor, sigm
         kl_map: KL at each location, float32 `[batch, h', w']`, in nats.
         height: Height of the image in pixels.
         width: Width of the image in pixels.
-        sigma: Standard deviation of the Gaussian blur in pixels; about a quarter of a sprite's side.
+        sigma: Standard deviation of the Gaussian blur in pixels, about a quarter of a sprite's side; 0 for none.
 
     Returns:
         The target, float32 `[batch, height, width]` in [0, 1].
     """
     target = tf.image.resize(kl_map[..., None], _DOWNSAMPLING * tf.shape(kl_map)[1:])[:, :height, :width]
-    kernel_side = 2 * math.ceil(3.0 * sigma) + 1
-    target = gaussian_filter2d(target, kernel_side, sigma, padding="CONSTANT")[..., 0]
+    if sigma:
+        target = gaussian_filter2d(target, 2 * math.ceil(3.0 * sigma) + 1, sigma, padding="CONSTANT")
+    target = target[..., 0]
     return target / (tf.reduce_max(target, axis=[1, 2], keepdims=True) + _PEAK_FLOOR)

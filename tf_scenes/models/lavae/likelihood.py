@@ -33,13 +33,23 @@ class BernoulliPixels(layers.Layer):
     does not mention clipping.
     """
 
-    def __init__(self, name: str = "bernoulli_pixels"):
-        """Creates the layer, which has no weights."""
+    def __init__(self, missed_gradient: bool = True, name: str = "bernoulli_pixels"):
+        """Creates the layer, which has no weights.
+
+        Args:
+            missed_gradient: Whether there is that exception.
+            name: Name of the layer.
+        """
         super().__init__(name=name, dtype="float32")
+        self._missed_gradient = missed_gradient
 
     def log_prob(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
         """Log p(x | n, l, z) in nats of each image: `[..., height, width, channels]` -> `[...]`."""
-        return tf.reduce_sum(_bernoulli_log_prob(images, canvas), axis=[-3, -2, -1])
+        if self._missed_gradient:
+            log_prob = _with_missed_gradient(images, canvas)
+        else:
+            log_prob = _bernoulli(_clipped(canvas)).log_prob(images)
+        return tf.reduce_sum(log_prob, axis=[-3, -2, -1])
 
     def mean(self, canvas: tf.Tensor) -> tf.Tensor:
         """Pixel means: `[..., height, width, channels]` -> the same shape, in [0, 1]."""
@@ -50,10 +60,18 @@ class BernoulliPixels(layers.Layer):
         return {}
 
 
+def _clipped(canvas: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(canvas, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN)
+
+
+def _bernoulli(means: tf.Tensor) -> tfd.Distribution:
+    return tfd.Bernoulli(probs=means, dtype=tf.float32)
+
+
 @tf.custom_gradient
-def _bernoulli_log_prob(images: tf.Tensor, canvas: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    means = tf.clip_by_value(canvas, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN)
-    log_prob = tfd.Bernoulli(probs=means, dtype=tf.float32).log_prob(images)
+def _with_missed_gradient(images: tf.Tensor, canvas: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    means = _clipped(canvas)
+    log_prob = _bernoulli(means).log_prob(images)
 
     def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor]:
         inside = tf.equal(means, canvas)
@@ -121,4 +139,4 @@ def make_pixels(options: LavaeOptions) -> Union[BernoulliPixels, GaussianPixels]
     """The distribution of pixels that the options name."""
     if options.likelihood == "gaussian":
         return GaussianPixels(options.noise, options.smallest_noise)
-    return BernoulliPixels()
+    return BernoulliPixels(options.missed_gradient)

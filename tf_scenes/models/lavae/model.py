@@ -24,9 +24,11 @@ from tf_scenes.descriptions import (
     SCALE,
     as_arrays,
     describe,
+    is_present,
 )
 from tf_scenes.distributions.counts import CountPrior
 from tf_scenes.distributions.locations import LocationsWithoutReplacement, uniform_log_prob_by_object
+from tf_scenes.layers import gaussian
 from tf_scenes.layers import levels as picture_levels
 from tf_scenes.layers.boxes import boxes_of_sprites
 from tf_scenes.models.lavae.appearance_mixture import AppearanceMixture
@@ -34,16 +36,16 @@ from tf_scenes.models.lavae.auxiliary_vae import AuxiliaryVAE, location_target
 from tf_scenes.models.lavae.background import Background
 from tf_scenes.models.lavae.convex_sprites import ConvexSprites
 from tf_scenes.models.lavae.counting import best_threshold, count_local_maxima, highest_local_maxima
+from tf_scenes.models.lavae.finding import ObjectFinder
 from tf_scenes.models.lavae.likelihood import make_pixels
 from tf_scenes.models.lavae.masks import label_images, mean_areas
-from tf_scenes.models.lavae.merging import convex_unions
 from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
 from tf_scenes.models.lavae.options import LavaeOptions
-from tf_scenes.models.lavae.patches import in_patches, patches_at
 from tf_scenes.models.lavae.placing import convolve_sprites, draw_sprites, hot_pixels, squared_offsets
 from tf_scenes.models.lavae.pruning import worth_their_cost
 from tf_scenes.models.lavae.scaling import at_scales, resample_sprites, scales_for
 from tf_scenes.models.lavae.schedules import LavaeSchedules
+from tf_scenes.models.lavae.slots import among_all, compute_in_use
 from tf_scenes.models.lavae.sprite_generator import SpriteGenerator
 from tf_scenes.models.scene_model import SceneModel, SceneSpec, Side
 from tf_scenes.stack import keras
@@ -63,8 +65,6 @@ _LOWEST_MAXIMUM = 0.1
 _SPARED = 0.5
 # Number of local maxima of an image that calibration considers beyond N, the maximum number of objects.
 _SPARE_SLOTS = 3
-# Number of local maxima that encoding considers beyond twice the slots, if it leaves some out.
-_SPARE_CANDIDATES = 64
 # The outline level holds where objects fill this part of a sprite.
 _LEVEL_PART = 1.0 / 6.0
 
@@ -77,6 +77,7 @@ class _Posterior(NamedTuple):
         logit_scale: Factor from location features to logits, float32 scalar.
         count: Number of objects counted in the features, int32 `[batch]`.
         presence: 1 for the slots in use, the first n, and 0 for the others, float32 `[batch, slots]`.
+        in_use: Scene and number of each slot in use, int64 `[n, 2]`; of all slots if none is.
         locations: Location maps, float32 `[batch, slots, height, width]`.
         appearance: Appearances, float32 `[batch, slots, D]`.
         kl_location: KL of each location, float32 `[batch, slots]`, in nats.
@@ -87,6 +88,7 @@ class _Posterior(NamedTuple):
     logit_scale: tf.Tensor
     count: tf.Tensor
     presence: tf.Tensor
+    in_use: tf.Tensor
     locations: tf.Tensor
     appearance: tf.Tensor
     kl_location: tf.Tensor
@@ -188,8 +190,9 @@ class LAVAE(SceneModel):
         posterior_seed, forcing_seed, auxiliary_seed = tfp.random.split_seed(seed, n=3, salt="lavae")
         schedules = values_at(self._schedules, step)
         features = self.location_network(images, training=True)
+        appearance_features = self.appearance_network(images, training=True)
         posterior = self._sample_posterior(
-            (features, self.appearance_network(images, training=True), self._count(features)),
+            (features, appearance_features, self._count(features)),
             posterior_seed,
             self.max_objects,
             temperature=schedules["temperature"],
@@ -197,10 +200,14 @@ class LAVAE(SceneModel):
             forcing_seed=forcing_seed,
             training=True,
         )
-        sprites = self._sprites(posterior.appearance, training=True)
-        present = posterior.locations * posterior.presence[..., None, None]
+        scenes, num_scenes = tf.cast(posterior.in_use[:, 0], tf.int32), tf.shape(images)[0]
+        presence, locations, appearance = (
+            tf.gather_nd(values, posterior.in_use)
+            for values in (posterior.presence, posterior.locations, posterior.appearance)
+        )
+        sprites = self.sprite_generator(appearance, training=True)
         with tf.name_scope("placing"):  # Makes this part easy to find in profiles.
-            pixel_sums = convolve_sprites(present, sprites)
+            pixel_sums = convolve_sprites(scenes, locations * presence[:, None, None], sprites, num_scenes)
         empty, kl_background = self._sample_background(images, seed)
         terms = {**self._elbo_terms(images, posterior, empty + pixel_sums), **kl_background}
 
@@ -209,11 +216,11 @@ class LAVAE(SceneModel):
         )
         presence_loss = tf.cond(
             schedules["presence_weight"] > 0.0,
-            lambda: self._presence_loss(images, posterior, sprites, empty),
+            lambda: self._presence_loss(images, posterior, appearance_features, sprites, empty),
             lambda: tf.zeros_like(terms["reconstruction"]),
         )
         squared = squared_offsets(sprites, self.options.centering_power, self.options.centering_slack)
-        off_center = tf.reduce_sum(squared * posterior.presence, axis=1)
+        off_center = tf.math.unsorted_segment_sum(squared * presence, scenes, num_scenes)
         loss = (
             -terms["reconstruction"]
             + terms["kl_count"]
@@ -250,6 +257,12 @@ class LAVAE(SceneModel):
             return tf.zeros_like(images)
         return self.background.draw(self.background(images).mean(), *_image_size(images))
 
+    @property
+    def finder(self) -> ObjectFinder:
+        """Finds the most likely objects with the model's networks."""
+        networks = self.location_network, self.appearance_network, self.sprite_generator
+        return ObjectFinder(self.options, *networks, self.pixels, self._count_threshold)
+
     @override
     def inference_features(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Location features L, the features that A is computed from, and the number of objects, int32 `[batch]`."""
@@ -257,8 +270,8 @@ class LAVAE(SceneModel):
         if not self.options.prunes:
             return features, appearance_features, self._count(features)
         empty = self._likely_background(images)
-        present = self._maxima(images, empty, features, appearance_features, self.max_inferred_objects)[1]
-        return features, appearance_features, tf.reduce_sum(tf.cast(present, tf.int32), axis=1)
+        objects = self.finder.maxima(images, empty, features, appearance_features, self.max_inferred_objects)
+        return features, appearance_features, tf.reduce_sum(tf.cast(objects.present, tf.int32), axis=1)
 
     def _count(self, features: tf.Tensor) -> tf.Tensor:
         return count_local_maxima(features, self.options.count_window, self._count_threshold)
@@ -319,14 +332,18 @@ class LAVAE(SceneModel):
         )
         locations = location_posterior.sample(seed=location_seed)  # [batch, slots, height, width]
         presence = tf.sequence_mask(num_present, slots, tf.float32)
+        # Layers have no statistics of an empty batch.
+        in_use = tf.where((presence > 0.5) | tf.reduce_all(presence < 0.5))
         if temperature is None:  # At whole pixels there is less to compute.
             appearance_posterior = self.appearance_network.posterior_at(
                 appearance_features, hot_pixels(locations), presence > 0.5
             )
         else:
-            appearance_posterior = self.appearance_network.posterior(appearance_features, locations, training=training)
+            appearance_posterior = self.appearance_network.posterior(
+                appearance_features, locations, in_use, training=training
+            )
         appearance = appearance_posterior.sample(seed=appearance_seed)
-        prior = self._appearance_prior()
+        prior = gaussian.standard(self.options.latent_dim)
         if sampled_kl:
             location_log_prob = location_posterior.log_prob_by_object(locations)
             kl_appearance = appearance_posterior.log_prob(appearance) - prior.log_prob(appearance)
@@ -341,6 +358,7 @@ class LAVAE(SceneModel):
             logit_scale=logit_scale,
             count=count,
             presence=presence,
+            in_use=in_use,
             locations=locations,
             appearance=appearance,
             kl_location=location_log_prob - uniform_log_prob_by_object(slots, num_pixels),
@@ -350,10 +368,6 @@ class LAVAE(SceneModel):
     def _logit_scale(self, features: tf.Tensor) -> tf.Tensor:
         """Factor from location features to logits, proportional to log(HW): Appendix B, "Rescaling location logits"."""
         return self.options.logit_factor * tf.math.log(tf.cast(tf.reduce_prod(tf.shape(features)[1:]), tf.float32))
-
-    def _appearance_prior(self) -> tfd.Distribution:
-        zeros = tf.zeros([self.options.latent_dim])
-        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), reinterpreted_batch_ndims=1)
 
     # Losses besides the ELBO, and calibration.
 
@@ -379,28 +393,50 @@ class LAVAE(SceneModel):
         return negative_elbo + weight * distance, scalars
 
     def _presence_loss(
-        self, images: tf.Tensor, posterior: _Posterior, sprites: tf.Tensor, empty: tf.Tensor
+        self,
+        images: tf.Tensor,
+        posterior: _Posterior,
+        appearance_features: tf.Tensor,
+        sprites: tf.Tensor,
+        empty: tf.Tensor,
     ) -> tf.Tensor:
         """Ties the level of location features, by which objects are counted, to the objects' gain in log-likelihood.
 
         Not in the paper. The softmax over locations is invariant to a constant added to L, and counting passes no
         gradient, so nothing in the ELBO fixes the level of L, and counts drift once the warm-up is over. But the
         generative model itself can tell whether there is an object at a location (`worth_their_cost`). Each
-        sampled location is put to that test, given all sprites before it in the sequence, and a logistic loss moves the
-        features there above or below the threshold accordingly. No labels are used.
+        sampled location in use, and the first one that is not, is put to that test, given all sprites before it in the
+        sequence, and a logistic loss moves the features there above or below the threshold accordingly. No labels are
+        used.
 
         Returns:
             The loss, float32 `[batch]`, in nats.
         """
         centers = hot_pixels(posterior.locations)
-        costs = posterior.kl_location + posterior.kl_appearance
-        every = tf.ones_like(costs, tf.bool)
+        present = posterior.presence > 0.5
+        tested = tf.sequence_mask(tf.reduce_sum(tf.cast(present, tf.int32), axis=1) + 1, tf.shape(present)[1])
+        first_unused = tested & ~present
+        unused = self.appearance_network.posterior_at(appearance_features, centers, first_unused)
+        kl_appearance = tf.where(
+            present, posterior.kl_appearance, tfd.kl_divergence(unused, gaussian.standard(self.options.latent_dim))
+        )
+        every_sprite = tf.tensor_scatter_nd_update(
+            among_all(posterior.in_use, sprites, tf.shape(present)),
+            *compute_in_use(self.sprite_generator, first_unused, unused.mean()),
+        )
         is_object = worth_their_cost(
-            images, empty, centers, every, sprites, costs, self.pixels.log_prob, rejected_stay=True
+            images,
+            empty,
+            centers,
+            tested,
+            every_sprite,
+            posterior.kl_location + kl_appearance,
+            self.pixels.log_prob,
+            rejected_stay=True,
         )
         level = tf.gather_nd(posterior.features, centers, batch_dims=1) - self._count_threshold
         loss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(is_object, tf.float32), level * posterior.logit_scale)
-        return tf.reduce_sum(loss, axis=1)
+        return tf.reduce_sum(loss * tf.cast(tested, tf.float32), axis=1)
 
     @override
     def calibrate(self, images: Iterable[tf.Tensor]) -> None:
@@ -433,7 +469,7 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
         posterior = self.appearance_network.posterior_at(self.appearance_network(images), centers, present)
-        is_object = self._without_superfluous(images, self._likely_background(images), centers, present, posterior)
+        is_object = self.finder.worth_drawing(images, self._likely_background(images), centers, present, posterior)
         heights = tf.gather_nd(features, centers, batch_dims=1)
         maxima = {"height": heights, "is_object": is_object, "mean": posterior.mean(), "stddev": posterior.stddev()}
         return {name: tf.boolean_mask(values, present) for name, values in maxima.items()}
@@ -460,101 +496,16 @@ class LAVAE(SceneModel):
                 scene[SCALE] = tf.ones([tf.shape(images)[0]])
             return {**self._sampled_objects(images, max_objects, seed), **scene}
         contrast = images - self._drawn_background(scene, *_image_size(images))
-        centers, present, appearance = self._objects(images, contrast, max_objects)
+        centers, present, appearance = self.finder.find(images, contrast, max_objects)
         locations = tf.cast(centers, tf.float32)
         if self.options.typical_share:
-            slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
+            slots, sprites = compute_in_use(self.sprite_generator, present, appearance)
             areas = mean_areas(contrast, tf.cast(slots[:, 0], tf.int32), tf.gather_nd(centers, slots), sprites)
             scene[SCALE] = scales_for(areas, self.options.typical_share * self.options.generated_size**2)
             locations, present, appearance = at_scales(
-                lambda *scaled: self._objects(*scaled, max_objects), images, contrast, scene[SCALE]
+                lambda *scaled: self.finder.find(*scaled, max_objects), images, contrast, scene[SCALE]
             )
         return {**_describe(tf.cast(present, tf.float32), locations, appearance), **scene}
-
-    def _objects(
-        self, images: tf.Tensor, contrast: tf.Tensor, max_objects: int
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Infers the most likely objects.
-
-        Args:
-            images: Prepared images, float32 `[batch, height, width, channels]`.
-            contrast: The same without their background.
-            max_objects: Number of slots.
-
-        Returns:
-            Pixels of the objects, int32 `[batch, max_objects, 2]`; whether there is one in each slot, bool `[batch,
-            max_objects]`; appearances, float32 `[batch, max_objects, D]`.
-        """
-        features, appearance_features = self.location_network(images), self.appearance_network(images)
-        centers, present, appearance = self._maxima(
-            images, images - contrast, features, appearance_features, max_objects
-        )
-        if self.options.faintest_object:
-            present = self._without_faint(present, appearance)
-        if self.options.merged_solidity < 1.0:
-            centers, present = self._without_halves(contrast, centers, present, appearance)
-            appearance = self.appearance_network.posterior_at(appearance_features, centers, present).mean()
-        if self.options.explains_away:
-            others = self._others_in_patches(centers, present, appearance, *_image_size(images))
-            appearance = self.appearance_network.posterior_at(images, centers, present, others).mean()
-        order = tf.argsort(tf.cast(present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
-        order = tf.ensure_shape(order, [None, max_objects])
-        return tuple(tf.gather(values, order, batch_dims=1) for values in (centers, present, appearance))
-
-    def _maxima(
-        self, images: tf.Tensor, empty: tf.Tensor, features: tf.Tensor, appearance_features: tf.Tensor, slots: int
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The highest local maxima of L, and with `prunes` whether drawing each gains more than it costs.
-
-        Args:
-            images: Prepared images, float32 `[batch, height, width, channels]`.
-            empty: Canvases without objects, of the same shape.
-            features: Location features, float32 `[batch, height, width]`.
-            appearance_features: Features that appearances are inferred from.
-            slots: Number of objects that are wanted; there are more maxima if some of them may be left out.
-
-        Returns:
-            Pixels of the maxima, int32 `[batch, maxima, 2]`; whether each is an object, bool `[batch, maxima]`; their
-            most likely appearances, float32 `[batch, maxima, D]`.
-        """
-        options, most = self.options, slots
-        maxima = features, options.tested_window or options.count_window, self._count_threshold
-        if options.prunes or options.faintest_object or options.merged_solidity < 1.0:
-            # What is left out must not take the slots of other objects; memory is bounded all the same.
-            most = tf.reduce_max(count_local_maxima(*maxima))
-            most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
-        centers, present = highest_local_maxima(*maxima, most)
-        posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
-        if options.prunes:
-            present = self._without_superfluous(images, empty, centers, present, posterior)
-        return centers, present, posterior.mean()
-
-    def _without_superfluous(
-        self, images: tf.Tensor, empty: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, posterior: tfd.Distribution
-    ) -> tf.Tensor:
-        """Leaves out objects that raise the log-likelihood by less than their KL terms."""
-        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), posterior.mean())
-        shape = tf.concat([tf.shape(present), tf.shape(sprites)[1:]], axis=0)
-        sprites = tf.scatter_nd(slots, sprites, tf.cast(shape, tf.int64))
-        log_prior = uniform_log_prob_by_object(tf.shape(present)[1], tf.reduce_prod(tf.shape(images)[1:3]))
-        costs = tfd.kl_divergence(posterior, self._appearance_prior()) - log_prior
-        return worth_their_cost(images, empty, centers, present, sprites, costs, self.pixels.log_prob)
-
-    def _others_in_patches(
-        self, centers: tf.Tensor, present: tf.Tensor, appearance: tf.Tensor, height: tf.Tensor, width: tf.Tensor
-    ) -> tf.Tensor:
-        """What other objects' sprites show in the patch around each object.
-
-        Returns:
-            Sums of sprites, float32 `[batch, objects, side, side, channels]`, with the side of the patches.
-        """
-        side = self.appearance_network.side
-        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
-        scenes, num_scenes = tf.cast(slots[:, 0], tf.int32), tf.shape(present)[0]
-        canvas = draw_sprites(scenes, tf.gather_nd(centers, slots), sprites, num_scenes, height, width)
-        shape = tf.concat([tf.shape(present), [side, side, self._channels]], axis=0)
-        own = tf.scatter_nd(slots, in_patches(sprites, side), tf.cast(shape, tf.int64))
-        return patches_at(canvas, centers, side) - own * patches_at(tf.ones_like(canvas), centers, side)
 
     def _sampled_objects(self, images: tf.Tensor, max_objects: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         location_seed, appearance_seed = tfp.random.split_seed(seed, n=2, salt="posterior")
@@ -568,31 +519,6 @@ class LAVAE(SceneModel):
         posterior = self.appearance_network.posterior_at(appearance_features, centers, presence)
         appearance = posterior.sample(seed=appearance_seed)
         return _describe(tf.cast(presence, tf.float32), tf.cast(centers, tf.float32), appearance)
-
-    def _without_faint(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
-        """Leaves out objects whose sprite's peak is below `faintest_object`."""
-        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
-        bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
-        return tf.scatter_nd(slots, bright, tf.shape(present, out_type=tf.int64))
-
-    def _without_halves(
-        self, contrast: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, appearance: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes two adjoining objects as one, in their middle, if their union is more solid than `merged_solidity`."""
-        slots, sprites = self._present_sprites(tf.cast(present, tf.float32), appearance)
-        count = tf.shape(slots)[0]
-        labels = label_images(
-            contrast,
-            scenes=tf.cast(slots[:, 0], tf.int32),
-            labels=1 + tf.range(count),
-            centers=tf.gather_nd(centers, slots),
-            sprites=sprites,
-            outline_level=self.options.outline_level,
-        )
-        merges = convex_unions(labels, count, self.options.generated_size, self.options.merged_solidity)
-        centers = tf.tensor_scatter_nd_update(centers, tf.gather(slots, merges.kept - 1), merges.centers)
-        gone = tf.gather(slots, merges.dropped - 1)
-        return centers, tf.tensor_scatter_nd_update(present, gone, tf.zeros_like(merges.dropped, tf.bool))
 
     @override
     def masks(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -622,9 +548,8 @@ class LAVAE(SceneModel):
     ) -> dict[str, tf.Tensor]:
         """Boxes around the visible part of each sprite."""
         slots, centers, sprites = self._placed_sprites(description)
-        shape = tf.concat([tf.shape(description[PRESENCE]), [4]], axis=0)
-        boxes = tf.scatter_nd(tf.cast(slots, tf.int32), boxes_of_sprites(centers, sprites, height, width), shape)
-        return {BOXES: boxes}
+        boxes = boxes_of_sprites(centers, sprites, height, width)
+        return {BOXES: among_all(slots, boxes, tf.shape(description[PRESENCE]))}
 
     @override
     def decode(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -643,17 +568,28 @@ class LAVAE(SceneModel):
             return "--lavae.likelihood=bernoulli is a density of binary images only, gaussian is one of all"
         return None
 
+    @property
+    @override
+    def fits_appearances(self) -> bool:
+        return self.appearance_mixture is not None
+
     @override
     def sample_description(
-        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
+        self,
+        num_scenes: int,
+        height: Side,
+        width: Side,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        from_prior: bool = False,
     ) -> dict[str, tf.Tensor]:
         count_seed, location_seed, appearance_seed = tfp.random.split_seed(seed, n=3, salt="prior")
         slots = self.max_objects if max_objects is None else max_objects
         count = self.count_prior.for_samples(max_objects).sample(num_scenes, seed=count_seed)
         presence = tf.sequence_mask(count, slots, tf.float32)
         uniform = LocationsWithoutReplacement(tf.zeros([num_scenes, height, width]), slots)
-        mixture = self.appearance_mixture
-        appearances = self._appearance_prior() if mixture is None else mixture.distribution()
+        mixture = None if from_prior else self.appearance_mixture
+        appearances = gaussian.standard(self.options.latent_dim) if mixture is None else mixture.distribution()
         appearance = appearances.sample([num_scenes, slots], seed=appearance_seed)
         scene = self._sample_scene(num_scenes, height, width, seed)
         locations = tf.cast(hot_pixels(uniform.sample(seed=location_seed)), tf.float32)
@@ -676,13 +612,14 @@ class LAVAE(SceneModel):
     def views(self, images: tf.Tensor, description: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Sprites, and the location features as `features`."""
         return {
-            "sprites": self._sprites(description[APPEARANCE], training=False),
+            "sprites": self._sprites(description[APPEARANCE]),
             "features": self.location_network(self.prepare({"images": images})),
         }
 
-    def _sprites(self, appearance: tf.Tensor, training: bool) -> tf.Tensor:
+    def _sprites(self, appearance: tf.Tensor) -> tf.Tensor:
+        """The sprites of all slots, `[batch, slots, h, w, channels]`."""
         shape = tf.shape(appearance)
-        sprites = self.sprite_generator(tf.reshape(appearance, [-1, self.options.latent_dim]), training=training)
+        sprites = self.sprite_generator(tf.reshape(appearance, [-1, self.options.latent_dim]))
         return tf.reshape(sprites, tf.concat([shape[:2], tf.shape(sprites)[1:]], axis=0))
 
     def _draw(self, description: Mapping[str, tf.Tensor], height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -698,23 +635,13 @@ class LAVAE(SceneModel):
             Scene and slot of each, int64 `[sprites, 2]`; the pixel that its middle is at, int32 `[sprites, 2]`; the
             sprites, float32 `[sprites, h, w, channels]`.
         """
-        slots, sprites = self._present_sprites(description[PRESENCE], description[APPEARANCE])
+        slots, sprites = compute_in_use(self.sprite_generator, is_present(description), description[APPEARANCE])
         locations = tf.gather_nd(description[LOCATIONS], slots)
-        centers = _whole_pixels(locations)
+        centers = tf.cast(tf.round(locations), tf.int32)
         if SCALE in description:
             offsets = locations - tf.cast(centers, tf.float32)
             sprites = resample_sprites(sprites, tf.gather(description[SCALE], slots[:, 0]), offsets)
         return slots, centers, sprites
-
-    def _present_sprites(self, presence: tf.Tensor, appearance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scene and slot of each present object, int64 `[sprites, 2]`, and its sprite.
-
-        Sprites of absent objects are not generated; one extra sprite is, since oneDNN's convolutions fail on an empty
-        batch.
-        """
-        present = tf.where(presence > 0.5)
-        appearance = tf.pad(tf.gather_nd(appearance, present), [[0, 1], [0, 0]])
-        return present, self.sprite_generator(appearance)[:-1]
 
 
 def _make_appearance_network(options: LavaeOptions) -> Union[AppearanceNetwork, PatchAppearanceNetwork]:
@@ -745,10 +672,6 @@ def _make_generator(options: LavaeOptions, channels: int) -> keras.layers.Layer:
 
 def _describe(presence: tf.Tensor, locations: tf.Tensor, appearance: tf.Tensor) -> dict[str, tf.Tensor]:
     return describe(presence, {LOCATIONS: locations, APPEARANCE: appearance})
-
-
-def _whole_pixels(locations: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.round(locations), tf.int32)
 
 
 def _image_size(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

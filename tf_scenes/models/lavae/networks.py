@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tf_scenes.layers import gaussian
 from tf_scenes.layers.residual import ConvUnit, ResidualTrunk, TwoScaleTrunk
 from tf_scenes.models.lavae.patches import expected_patches, patches_at
+from tf_scenes.models.lavae.slots import among_all, compute_in_use
 from tf_scenes.stack import keras
 
 layers = keras.layers
@@ -111,12 +112,15 @@ class AppearanceNetwork(layers.Layer):
         """
         return tf.cast(self._trunk(images, training=training), tf.float32)
 
-    def posterior(self, features: tf.Tensor, locations: tf.Tensor, training: bool = False) -> tfd.Distribution:
+    def posterior(
+        self, features: tf.Tensor, locations: tf.Tensor, slots: tf.Tensor, training: bool = False
+    ) -> tfd.Distribution:
         """q(z_i | l_i, x), equation 10.
 
         Args:
             features: Features as returned by `call`.
             locations: Exact or relaxed one-hot location maps, float32 `[batch, objects, height, width]`.
+            slots: Of no effect; see `PatchAppearanceNetwork`.
             training: Of no effect; see `PatchAppearanceNetwork`.
 
         Returns:
@@ -200,18 +204,24 @@ class PatchAppearanceNetwork(layers.Layer):
         """The images themselves: what is computed of them depends on the locations."""
         return images
 
-    def posterior(self, images: tf.Tensor, locations: tf.Tensor, training: bool = False) -> tfd.Distribution:
-        """q(z_i | l_i, x).
+    def posterior(
+        self, images: tf.Tensor, locations: tf.Tensor, slots: tf.Tensor, training: bool = False
+    ) -> tfd.Distribution:
+        """q(z_i | l_i, x) of some objects; of the others it is N(0, I), which takes no time.
 
         Args:
             images: Images, float32 `[batch, height, width, channels]` in [0, 1].
             locations: Exact or relaxed one-hot location maps, float32 `[batch, objects, height, width]`.
+            slots: Image and number of each of these objects, at least one, int64 `[n, 2]`.
             training: Whether batch statistics are used and updated.
 
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
         """
-        return self._of_patches(expected_patches(images, locations, self.side), training)
+        scenes = tf.cast(slots[:, 0], tf.int32)
+        patches = expected_patches(images, scenes, tf.gather_nd(locations, slots), self.side)
+        parameters = self._parameters(patches, training)
+        return self._posterior(among_all(slots, parameters, tf.shape(locations)[:2]))
 
     def posterior_at(
         self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, others: Optional[tf.Tensor] = None
@@ -231,20 +241,10 @@ class PatchAppearanceNetwork(layers.Layer):
         patches = patches_at(images, centers, self.side)
         if others is not None:
             patches = tf.maximum(patches - others, 0.0)
-        slots = tf.where(present)
-        patches = tf.gather_nd(patches, slots)
-        # One more, since oneDNN's convolutions fail on an empty batch.
-        parameters = self._parameters(tf.pad(patches, [[0, 1], [0, 0], [0, 0], [0, 0]]), training=False)[:-1]
-        shape = [*tf.unstack(tf.shape(present)), parameters.shape[-1]]
-        return self._posterior(tf.scatter_nd(tf.cast(slots, tf.int32), parameters, shape))
+        slots, parameters = compute_in_use(self._parameters, present, patches)
+        return self._posterior(among_all(slots, parameters, tf.shape(present)))
 
-    def _of_patches(self, patches: tf.Tensor, training: bool) -> tfd.Distribution:
-        batch, objects = tf.unstack(tf.shape(patches)[:2])
-        flat = tf.reshape(patches, [batch * objects, self.side, self.side, patches.shape[-1]])
-        parameters = self._parameters(flat, training)
-        return self._posterior(tf.reshape(parameters, [batch, objects, parameters.shape[-1]]))
-
-    def _parameters(self, patches: tf.Tensor, training: bool) -> tf.Tensor:
+    def _parameters(self, patches: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Of the posterior of each patch, `[patches, side, side, channels]`: float32 `[patches, 2 D]`."""
         features = self._reduction(self._trunk(patches, training=training), training=training)
         return self._head(tf.reshape(features, [-1, self._num_features]))

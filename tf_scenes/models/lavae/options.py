@@ -16,13 +16,13 @@ class LavaeOptions(Options, section="lavae"):
 
     latent_dim: int = option(32, "Number of dimensions of an object's appearance. Paper: 32.", lower=1, upper=4_096)
     location_channels: int = option(
-        44, "Number of channels of the location network's inner layers. Paper: about 44.", lower=1, upper=4_096
+        44, "Number of channels of the location network's inner layers.", lower=1, upper=4_096
     )
     appearance_channels: int = option(
-        48, "Number of channels of the appearance network's inner layers. Paper: about 48.", lower=1, upper=4_096
+        48, "Number of channels of the appearance network's inner layers.", lower=1, upper=4_096
     )
     generator_channels: int = option(
-        40, "Number of channels of the sprite generator's inner layers. Paper: about 40.", lower=1, upper=4_096
+        40, "Number of channels of the sprite generator's inner layers.", lower=1, upper=4_096
     )
     auxiliary_channels: int = option(
         48,
@@ -163,8 +163,8 @@ class LavaeOptions(Options, section="lavae"):
     target_blur: float = option(
         4.5,
         "Standard deviation in pixels of the Gaussian blur of the map that --lavae.auxiliary_weight draws location "
-        "features to.",
-        lower=0.1,
+        "features to; 0 for none, as in the paper.",
+        lower=0.0,
     )
     kl_weight: float = option(
         1.0, "Weight of the location and appearance KL terms at the first step. Paper: 1.", lower=0.0, upper=1.0
@@ -226,6 +226,12 @@ class LavaeOptions(Options, section="lavae"):
         "with a learned standard deviation. Paper: bernoulli.",
         choices=("bernoulli", "gaussian"),
     )
+    missed_gradient: bool = option(
+        True,
+        "Whether lit pixels with nothing drawn near them draw sprites there, for --lavae.likelihood=bernoulli: the sum "
+        "of sprites is clipped below 1 and above 0, and without this a clipped pixel has no gradient. Paper: no word "
+        "of it.",
+    )
     noise: float = option(
         0.12,
         "Standard deviation of pixels at the first step, for --lavae.likelihood=gaussian; above "
@@ -268,6 +274,13 @@ class LavaeOptions(Options, section="lavae"):
         "smaller where objects may come closer than in training. 0 for --lavae.count_window.",
         lower=0,
         upper=1_023,
+        affects_training=False,
+    )
+    recenters: bool = option(
+        False,
+        "Whether scene descriptions move each object to the pixel nearest to the centre of mass of its sprite, and "
+        "infer its appearance again there, so that both depend less on how the object lies on the grid; needs sprites "
+        "that are trained to be in the middle of their frames, by --lavae.centering_weight. Paper: no.",
         affects_training=False,
     )
     explains_away: bool = option(
@@ -327,6 +340,8 @@ class LavaeOptions(Options, section="lavae"):
             raise UserError(f"--lavae.tested_window={self.tested_window} must be odd, or 0")
         if self.patch_size % 4:
             raise UserError(f"--lavae.patch_size={self.patch_size} must be a multiple of 4, or 0")
+        if self.recenters and not self.centering_weight:
+            raise UserError("--lavae.recenters needs --lavae.centering_weight, by which sprites are in the middle")
         if self.explains_away and not self.patch_size:
             raise UserError("--lavae.explains_away needs --lavae.patch_size, the side of the patches that it is about")
         if self.noise <= self.smallest_noise:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_scenes.models.lavae.placing import fast_length
 
 
-def expected_patches(images: tf.Tensor, locations: tf.Tensor, side: int) -> tf.Tensor:
+def expected_patches(images: tf.Tensor, scenes: tf.Tensor, locations: tf.Tensor, side: int) -> tf.Tensor:
     """The mean of the patches around all pixels, weighted by each location map.
 
     Of a one-hot map it is the patch around the hot pixel. It is the correlation of image and map, computed by Fourier
@@ -16,11 +16,12 @@ def expected_patches(images: tf.Tensor, locations: tf.Tensor, side: int) -> tf.T
 
     Args:
         images: Images, float32 `[batch, height, width, channels]`; beyond their edges there are zeros.
-        locations: Location maps, one-hot or relaxed, float32 `[batch, objects, height, width]`.
+        scenes: Image of each object, int32 `[objects]`.
+        locations: Location maps, one-hot or relaxed, float32 `[objects, height, width]`.
         side: Side of a patch in pixels, even; the pixel that it is of is at `side / 2`.
 
     Returns:
-        Patches, float32 `[batch, objects, side, side, channels]`.
+        Patches, float32 `[objects, side, side, channels]`.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     half = side // 2
@@ -29,19 +30,19 @@ def expected_patches(images: tf.Tensor, locations: tf.Tensor, side: int) -> tf.T
 
     @tf.custom_gradient
     def correlate(images: tf.Tensor, locations: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-        image_waves = tf.signal.rfft2d(tf.pad(images, [[0, 0], [0, 0], *margins]))[:, None]
-        location_waves = tf.signal.rfft2d(locations, size)[:, :, None]  # [batch, objects, 1, F, F / 2 + 1]
+        image_waves = tf.gather(tf.signal.rfft2d(tf.pad(images, [[0, 0], [0, 0], *margins])), scenes)
+        location_waves = tf.signal.rfft2d(locations, size)[:, None]  # [objects, 1, F, F / 2 + 1]
         patches = tf.signal.irfft2d(image_waves * tf.math.conj(location_waves), size)[..., :side, :side]
 
         def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor]:
-            waves = tf.reduce_sum(image_waves * tf.math.conj(tf.signal.rfft2d(upstream, size)), axis=2)
+            waves = tf.reduce_sum(image_waves * tf.math.conj(tf.signal.rfft2d(upstream, size)), axis=1)
             return None, tf.signal.irfft2d(waves, size)[..., :height, :width]
 
         return patches, gradient
 
-    patches = correlate(tf.transpose(images, [0, 3, 1, 2]), locations)  # [batch, objects, channels, side, side]
+    patches = correlate(tf.transpose(images, [0, 3, 1, 2]), locations)  # [objects, channels, side, side]
     # Transforms of a batch of unknown size forget the number of channels.
-    return tf.ensure_shape(tf.transpose(patches, [0, 1, 3, 4, 2]), [None, None, side, side, images.shape[-1]])
+    return tf.ensure_shape(tf.transpose(patches, [0, 2, 3, 1]), [None, side, side, images.shape[-1]])
 
 
 def patches_at(images: tf.Tensor, centers: tf.Tensor, side: int) -> tf.Tensor:

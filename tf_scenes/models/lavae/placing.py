@@ -6,69 +6,85 @@ from typing import Any
 import tensorflow as tf
 
 
-def convolve_sprites(locations: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
-    """Sum over objects of the 2-D convolution of each location map with its sprite.
+def convolve_sprites(scenes: tf.Tensor, locations: tf.Tensor, sprites: tf.Tensor, num_scenes: tf.Tensor) -> tf.Tensor:
+    """Sum over the objects of each scene of the 2-D convolution of their location maps with their sprites.
 
     Computed by Fourier transform, which on a CPU is more than 10 times as fast as a depthwise convolution
     (`benchmarks/placing.py`).
 
     Args:
-        locations: Location maps, one-hot or relaxed, float32 `[batch, objects, height, width]`; a one-hot map places
-            the centre of its sprite at the hot pixel.
-        sprites: Sprites, float32 `[batch, objects, h, w, channels]`, with h and w odd and at most height and width.
+        scenes: Scene of each object, int32 `[objects]`.
+        locations: Location maps, one-hot or relaxed, float32 `[objects, height, width]`; a one-hot map places the
+            centre of its sprite at the hot pixel.
+        sprites: Sprites, float32 `[objects, h, w, channels]`, with h and w odd and at most height and width.
+        num_scenes: Number of scenes, scalar int32.
 
     Returns:
-        The canvas, float32 `[batch, height, width, channels]`; parts of sprites outside the canvas are cut off.
+        Canvases, float32 `[num_scenes, height, width, channels]`; parts of sprites outside are cut off.
     """
-    height, width = tf.shape(locations)[2], tf.shape(locations)[3]
-    rows, columns = tf.shape(sprites)[2], tf.shape(sprites)[3]
+    height, width = tf.shape(locations)[1], tf.shape(locations)[2]
+    rows, columns = tf.shape(sprites)[1], tf.shape(sprites)[2]
     # With half a sprite of padding, pixels that wrap around stay outside the part that is kept.
     size = [fast_length(height + rows // 2), fast_length(width + columns // 2)]
     top, left = rows // 2, columns // 2
 
     @tf.custom_gradient
     def convolve(locations: tf.Tensor, sprites: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-        location_waves = tf.signal.rfft2d(locations, size)[:, :, None]  # [batch, objects, 1, F, F / 2 + 1]
-        sprite_waves = tf.signal.rfft2d(sprites, size)  # [batch, objects, channels, F, F / 2 + 1]
-        canvas = tf.signal.irfft2d(tf.reduce_sum(location_waves * sprite_waves, axis=1), size)
+        location_waves = tf.signal.rfft2d(locations, size)[:, None]  # [objects, 1, F, F / 2 + 1]
+        sprite_waves = tf.signal.rfft2d(sprites, size)  # [objects, channels, F, F / 2 + 1]
+        sums = tf.math.unsorted_segment_sum(location_waves * sprite_waves, scenes, num_scenes)
+        canvas = tf.signal.irfft2d(sums, size)
 
         def gradient(canvas_gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             # Correlations by hand, since TensorFlow's own gradient would pad, mirror and tile every transform.
             margins = [[top, size[0] - top - height], [left, size[1] - left - width]]
-            waves = tf.signal.rfft2d(tf.pad(canvas_gradient, [[0, 0], [0, 0], *margins]))[:, None]
-            locations_gradient = tf.signal.irfft2d(tf.reduce_sum(waves * tf.math.conj(sprite_waves), axis=2), size)
+            waves = tf.gather(tf.signal.rfft2d(tf.pad(canvas_gradient, [[0, 0], [0, 0], *margins])), scenes)
+            locations_gradient = tf.signal.irfft2d(tf.reduce_sum(waves * tf.math.conj(sprite_waves), axis=1), size)
             sprites_gradient = tf.signal.irfft2d(waves * tf.math.conj(location_waves), size)
             return locations_gradient[..., :height, :width], sprites_gradient[..., :rows, :columns]
 
         return canvas[:, :, top : top + height, left : left + width], gradient
 
-    canvas = convolve(locations, tf.transpose(sprites, [0, 1, 4, 2, 3]))  # [batch, channels, height, width]
+    canvas = convolve(locations, tf.transpose(sprites, [0, 3, 1, 2]))  # [num_scenes, channels, height, width]
     return tf.transpose(canvas, [0, 2, 3, 1])
 
 
-def squared_offsets(sprites: tf.Tensor, power: int = 1, slack: float = 0.0) -> tf.Tensor:
-    """How far the centre of mass of each sprite is from its middle, beyond what is allowed.
+def offsets_of_mass(sprites: tf.Tensor, power: int = 1) -> tf.Tensor:
+    """How far the centre of mass of each sprite is from its middle.
 
     A mass of 1 in the middle is added to what is drawn, so that a sprite that shows almost nothing is hardly off.
 
     Args:
         sprites: Sprites, float32 `[..., h, w, channels]`.
         power: Power of a pixel's brightness that is its mass, at least 1.
+
+    Returns:
+        Offsets in pixels, float32 `[..., 2]`, y then x.
+    """
+    mass = tf.reduce_sum(sprites**power, axis=-1)
+    total = tf.reduce_sum(mass, axis=[-2, -1]) + 1.0
+    offsets = []
+    for axis in (-2, -1):
+        middle = (tf.cast(tf.shape(mass)[axis], tf.float32) - 1.0) / 2.0
+        profile = tf.reduce_sum(mass, axis=-3 - axis)  # [..., h] or [..., w]
+        places = tf.cast(tf.range(tf.shape(mass)[axis]), tf.float32) - middle
+        offsets.append(tf.reduce_sum(profile * places, axis=-1) / total)
+    return tf.stack(offsets, axis=-1)
+
+
+def squared_offsets(sprites: tf.Tensor, power: int = 1, slack: float = 0.0) -> tf.Tensor:
+    """How far the centre of mass of each sprite is from its middle, beyond what is allowed.
+
+    Args:
+        sprites: Sprites, float32 `[..., h, w, channels]`.
+        power: See `offsets_of_mass`.
         slack: How far it may be in each direction, in pixels.
 
     Returns:
         Squared distance in pixels, float32 `[...]`.
     """
-    mass = tf.reduce_sum(sprites**power, axis=-1)
-    total = tf.reduce_sum(mass, axis=[-2, -1]) + 1.0
-    squared = tf.zeros_like(total)
-    for axis in (-2, -1):
-        middle = (tf.cast(tf.shape(mass)[axis], tf.float32) - 1.0) / 2.0
-        profile = tf.reduce_sum(mass, axis=-3 - axis)  # [..., h] or [..., w]
-        places = tf.cast(tf.range(tf.shape(mass)[axis]), tf.float32) - middle
-        offset = tf.reduce_sum(profile * places, axis=-1) / total
-        squared += tf.square(tf.nn.relu(tf.abs(offset) - slack))
-    return squared
+    beyond = tf.nn.relu(tf.abs(offsets_of_mass(sprites, power)) - slack)
+    return tf.reduce_sum(tf.square(beyond), axis=-1)
 
 
 def fast_length(length: tf.Tensor) -> tf.Tensor:

@@ -119,9 +119,15 @@ class VAE(SceneModel):
 
     @override
     def sample_description(
-        self, num_scenes: int, height: Side, width: Side, seed: tf.Tensor, max_objects: Optional[int] = None
+        self,
+        num_scenes: int,
+        height: Side,
+        width: Side,
+        seed: tf.Tensor,
+        max_objects: Optional[int] = None,
+        from_prior: bool = False,
     ) -> dict[str, tf.Tensor]:
-        """Draws latents from the prior; `max_objects` is ignored."""
+        """Draws latents from the prior; `max_objects` and `from_prior` are ignored."""
         shape = [num_scenes, -(-height // DOWNSAMPLING), -(-width // DOWNSAMPLING), self.options.latent_channels]
         return {LATENTS: tf.random.stateless_normal(shape, seed)}
 

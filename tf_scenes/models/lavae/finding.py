@@ -1,0 +1,184 @@
+"""The most likely objects of images, which scene descriptions hold; the ELBO samples from the posterior instead."""
+
+import dataclasses
+from typing import NamedTuple, Union
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_scenes.distributions.locations import uniform_log_prob_by_object
+from tf_scenes.layers import gaussian
+from tf_scenes.models.lavae.counting import count_local_maxima, highest_local_maxima
+from tf_scenes.models.lavae.likelihood import BernoulliPixels, GaussianPixels
+from tf_scenes.models.lavae.masks import label_images
+from tf_scenes.models.lavae.merging import convex_unions
+from tf_scenes.models.lavae.networks import AppearanceNetwork, LocationNetwork, PatchAppearanceNetwork
+from tf_scenes.models.lavae.options import LavaeOptions
+from tf_scenes.models.lavae.patches import in_patches, patches_at
+from tf_scenes.models.lavae.placing import draw_sprites, offsets_of_mass
+from tf_scenes.models.lavae.pruning import worth_their_cost
+from tf_scenes.models.lavae.slots import among_all, compute_in_use
+from tf_scenes.stack import keras
+
+tfd = tfp.distributions
+
+# Number of local maxima that are considered beyond twice the slots, if some are left out.
+_SPARE_CANDIDATES = 64
+
+
+class Objects(NamedTuple):
+    """Objects of a batch of images.
+
+    Attributes:
+        centers: Pixel of each object, int32 `[batch, slots, 2]`, y then x.
+        present: Whether there is one in each slot, bool `[batch, slots]`.
+        appearance: Appearances, float32 `[batch, slots, D]`.
+    """
+
+    centers: tf.Tensor
+    present: tf.Tensor
+    appearance: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectFinder:
+    """Finds the most likely objects with a model's networks.
+
+    Attributes:
+        options: Options of LAVAE.
+        location_network: From images to location features L.
+        appearance_network: From images and pixels to appearances.
+        sprite_generator: From appearances to sprites.
+        pixels: The distribution of pixels.
+        count_threshold: Height above which a local maximum of L is considered, float32 scalar.
+    """
+
+    options: LavaeOptions
+    location_network: LocationNetwork
+    appearance_network: Union[AppearanceNetwork, PatchAppearanceNetwork]
+    sprite_generator: keras.layers.Layer
+    pixels: Union[BernoulliPixels, GaussianPixels]
+    count_threshold: tf.Variable
+
+    def find(self, images: tf.Tensor, contrast: tf.Tensor, max_objects: int) -> Objects:
+        """Infers the most likely objects.
+
+        Args:
+            images: Prepared images, float32 `[batch, height, width, channels]`.
+            contrast: The same without their background.
+            max_objects: Number of slots.
+
+        Returns:
+            The objects, in the first of `max_objects` slots.
+        """
+        features, appearance_features = self.location_network(images), self.appearance_network(images)
+        objects = self.maxima(images, images - contrast, features, appearance_features, max_objects)
+        if self.options.faintest_object:
+            objects = self._without_faint(objects)
+        if self.options.merged_solidity < 1.0:
+            objects = self._seen_at(appearance_features, self._without_halves(contrast, objects))
+        if self.options.recenters:
+            objects = self._seen_at(appearance_features, self._recentered(images, objects))
+        if self.options.explains_away:
+            objects = self._seen_at(images, objects, self._others_in_patches(images, objects))
+        order = tf.argsort(tf.cast(objects.present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
+        order = tf.ensure_shape(order, [None, max_objects])
+        return Objects(*(tf.gather(values, order, batch_dims=1) for values in objects))
+
+    def maxima(
+        self, images: tf.Tensor, empty: tf.Tensor, features: tf.Tensor, appearance_features: tf.Tensor, slots: int
+    ) -> Objects:
+        """The highest local maxima of L; with `prunes`, those are present whose drawing gains more than it costs.
+
+        Args:
+            images: Prepared images, float32 `[batch, height, width, channels]`.
+            empty: Canvases without objects, of the same shape.
+            features: Location features, float32 `[batch, height, width]`.
+            appearance_features: Features that appearances are inferred from.
+            slots: Number of objects that are wanted; there are more maxima if some of them may be left out.
+
+        Returns:
+            The objects, with their most likely appearances.
+        """
+        options, most = self.options, slots
+        heights = features, options.tested_window or options.count_window, self.count_threshold
+        if options.prunes or options.faintest_object or options.merged_solidity < 1.0:
+            # What is left out must not take the slots of other objects; memory is bounded all the same.
+            most = tf.reduce_max(count_local_maxima(*heights))
+            most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
+        centers, present = highest_local_maxima(*heights, most)
+        posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
+        if options.prunes:
+            present = self.worth_drawing(images, empty, centers, present, posterior)
+        return Objects(centers, present, posterior.mean())
+
+    def worth_drawing(
+        self, images: tf.Tensor, empty: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, posterior: tfd.Distribution
+    ) -> tf.Tensor:
+        """Which objects raise the log-likelihood by more than their KL terms.
+
+        Args:
+            images: Prepared images, float32 `[batch, height, width, channels]`.
+            empty: Canvases without objects, of the same shape.
+            centers: Pixels of the objects, int32 `[batch, slots, 2]`, y then x.
+            present: Whether there is an object in each slot, bool `[batch, slots]`.
+            posterior: The posterior of their appearances, with batch shape `[batch, slots]`.
+
+        Returns:
+            Whether there still is one, bool `[batch, slots]`.
+        """
+        slots, sprites = compute_in_use(self.sprite_generator, present, posterior.mean())
+        sprites = among_all(slots, sprites, tf.shape(present))
+        log_prior = uniform_log_prob_by_object(tf.shape(present)[1], tf.reduce_prod(tf.shape(images)[1:3]))
+        prior = gaussian.standard(self.options.latent_dim)
+        costs = tfd.kl_divergence(posterior, prior) - log_prior
+        return worth_their_cost(images, empty, centers, present, sprites, costs, self.pixels.log_prob)
+
+    def _sprites(self, objects: Objects) -> tuple[tf.Tensor, tf.Tensor]:
+        return compute_in_use(self.sprite_generator, objects.present, objects.appearance)
+
+    def _seen_at(self, appearance_features: tf.Tensor, objects: Objects, *others: tf.Tensor) -> Objects:
+        """The same objects with the appearances that are most likely where they are now, without what others show."""
+        posterior = self.appearance_network.posterior_at(appearance_features, objects.centers, objects.present, *others)
+        return objects._replace(appearance=posterior.mean())
+
+    def _without_faint(self, objects: Objects) -> Objects:
+        """Leaves out objects whose sprite's peak is below `faintest_object`."""
+        slots, sprites = self._sprites(objects)
+        bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
+        return objects._replace(present=among_all(slots, bright, tf.shape(objects.present)))
+
+    def _without_halves(self, contrast: tf.Tensor, objects: Objects) -> Objects:
+        """Takes two adjoining objects as one, in their middle, if their union is more solid than `merged_solidity`."""
+        slots, sprites = self._sprites(objects)
+        count = tf.shape(slots)[0]
+        labels = label_images(
+            contrast,
+            scenes=tf.cast(slots[:, 0], tf.int32),
+            labels=1 + tf.range(count),
+            centers=tf.gather_nd(objects.centers, slots),
+            sprites=sprites,
+            outline_level=self.options.outline_level,
+        )
+        merges = convex_unions(labels, count, self.options.generated_size, self.options.merged_solidity)
+        kept, dropped = (tf.gather(slots, labels - 1) for labels in (merges.kept, merges.dropped))
+        centers = tf.tensor_scatter_nd_update(objects.centers, kept, merges.centers)
+        gone = tf.zeros_like(merges.dropped, tf.bool)
+        return objects._replace(centers=centers, present=tf.tensor_scatter_nd_update(objects.present, dropped, gone))
+
+    def _recentered(self, images: tf.Tensor, objects: Objects) -> Objects:
+        """Moves objects to the pixels nearest to the centres of mass of their sprites."""
+        slots, sprites = self._sprites(objects)
+        offsets = tf.cast(tf.round(offsets_of_mass(sprites, self.options.centering_power)), tf.int32)
+        moved = tf.clip_by_value(tf.gather_nd(objects.centers, slots) + offsets, 0, tf.shape(images)[1:3] - 1)
+        return objects._replace(centers=tf.tensor_scatter_nd_update(objects.centers, slots, moved))
+
+    def _others_in_patches(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:
+        """What other objects' sprites show around each object: `[batch, slots, side, side, channels]`, as patches."""
+        centers, side = objects.centers, self.appearance_network.side
+        slots, sprites = self._sprites(objects)
+        batch, height, width = tf.unstack(tf.shape(images)[:3])
+        scenes = tf.cast(slots[:, 0], tf.int32)
+        canvas = draw_sprites(scenes, tf.gather_nd(centers, slots), sprites, batch, height, width)
+        own = among_all(slots, in_patches(sprites, side), tf.shape(objects.present))
+        return patches_at(canvas, centers, side) - own * patches_at(tf.ones_like(canvas), centers, side)
