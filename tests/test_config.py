@@ -36,6 +36,7 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
         (["--lavae.count_window=6"], "--lavae.count_window=6 must be odd"),
         (["--lavae.tested_window=6"], "--lavae.tested_window=6 must be odd, or 0"),
         (["--lavae.explains_away"], "--lavae.explains_away needs --lavae.patch_size"),
+        (["--lavae.recenters"], "--lavae.recenters needs --lavae.centering_weight"),
         (["--lavae.temperature_final=0.9"], "temperature_final must not be above"),
         (["--learning_rate_final=0.9"], "--learning_rate_final must not be above"),
         (["--max_inferred_objects=2"], "--max_inferred_objects must not be below --max_objects"),
@@ -44,6 +45,10 @@ def test_folders_are_named_after_the_flagfile(make_config, tmp_path):
             "--export_onnx needs another --precision than mixed_bfloat16",
         ),
         (["--steps_per_report=15"], "--steps_per_report must be a multiple of --steps_per_execution"),
+        (
+            ("--mode=predict", "--predict_images=a", "--predict_csv"),
+            "--predict_csv needs --mode=predict_beam: --mode=predict writes CSV",
+        ),
     ],
 )
 def test_combinations_that_cannot_work_are_one_line(make_config, arguments, message):
@@ -93,6 +98,12 @@ def test_flags_in_python_are_a_list_of_flags(make_config):
 def test_exports_may_be_in_the_run_s_folder(make_config):
     made = make_config("--run_dir=runs/mine/", "--export_dir={run_dir}/exported")
     assert made.job.export_dir == "runs/mine/exported"
+
+
+def test_a_tilde_is_the_user_s_home(make_config, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    made = make_config("--dataset=images", "--images_path=~/pictures", "--run_dir=~/runs/mine")
+    assert (made.data.images_path, made.job.run_dir) == ("/home/ada/pictures", "/home/ada/runs/mine")
 
 
 def test_every_flag_has_a_help_text():

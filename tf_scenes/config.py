@@ -145,6 +145,11 @@ class Config:
             raise UserError("--mode=edit needs --edit_path, an edit script")
         if self.job.mode == "predict" and not self.prediction.predict_images:
             raise UserError("--mode=predict needs --predict_images, a folder, a glob or a picture")
+        if self.job.mode == "predict" and self.prediction.flags_of_beam():
+            raise UserError(
+                f"{self.prediction.flags_of_beam()[0]} needs --mode=predict_beam: --mode=predict writes CSV tables, "
+                "masks and overlays, never Parquet files"
+            )
         if self.job.mode == "predict_beam" and not (self.prediction.predict_images and self.prediction.predict_models):
             raise UserError(
                 "--mode=predict_beam needs --predict_images, a folder, a glob or a picture, and --predict_models, the "
@@ -311,7 +316,7 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
     Raises:
         UserError: If flags have invalid or incompatible values.
     """
-    values = {name: flag_values[name].value for name in ("model", *flag_defaults())}
+    values = {name: _from_home(flag_values[name].value) for name in ("model", *flag_defaults())}
     values["run_dir"] = values["run_dir"] or os.path.join("runs", _run_name(values, arguments))
     run = os.path.normpath(values["run_dir"])
     if values["mode"] != "train" and _uses_run(*(values[name] for name in ("mode", "predict_models", "edit_models"))):
@@ -320,6 +325,11 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS, arguments: Op
         values.update({name: value for name, value in kept.items() if name not in given})
     values["export_dir"] = (values["export_dir"] or _default_export_dir(run)).replace(_RUN_DIR, run)
     return config_of_values(values)
+
+
+def _from_home(value: Any) -> Any:
+    """A value whose leading ~ is the user's home, for shells that leave it as it is after --flag=."""
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _paths_of_run(folder: str, given: set[str]) -> dict[str, str]:

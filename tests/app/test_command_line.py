@@ -35,6 +35,31 @@ def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, err
     assert capsys.readouterr().err == line
 
 
+_CONVERTING = """
+import os, signal, time
+from tf_scenes.app.endings import one_line_errors
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with one_line_errors(), one_line_errors():
+    try:
+        if {interrupted}:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+    except KeyboardInterrupt:
+        pass
+    raise SystemError("a function from C returned a result with an exception set")
+"""
+
+
+@pytest.mark.parametrize(("interrupted", "status"), [(True, 130), (False, 1)])
+def test_ctrl_c_of_which_a_library_made_another_exception_is_still_ctrl_c(interrupted, status):
+    code = _CONVERTING.format(interrupted=interrupted)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=WITH_PACKAGE, check=False)
+    assert done.returncode == status
+    assert (done.stderr == "\nInterrupted.\n") == interrupted
+    assert ("SystemError: a function" in done.stderr) != interrupted
+
+
 @pytest.mark.parametrize(
     ("streams", "status", "said"),
     [

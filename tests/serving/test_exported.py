@@ -80,6 +80,7 @@ def test_pictures_that_are_too_large_are_refused_by_both_halves(exports):
         model.decode(scene, 24, 65)
 
 
+@pytest.mark.slow
 def test_appearances_are_drawn_from_the_prior_each_time_anew(make_config, tmp_path):
     keras.utils.set_random_seed(0)
     model = build_model(make_config(*COMMON, *MODELS["lavae"]), SHAPE)

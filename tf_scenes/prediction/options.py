@@ -48,6 +48,12 @@ class PredictionOptions(Options, affects_training=False):
         False, "Whether --mode=predict_beam also writes masks/ and overlays/, as --mode=predict always does."
     )
 
+    def flags_of_beam(self) -> list[str]:
+        """Flags of --mode=predict_beam alone that have other values than their defaults."""
+        names = ("predict_shards", "predict_csv", "predict_pictures")
+        defaults = {name: field.default for name, field in self.flags()}
+        return [f"--{name}" for name in names if getattr(self, name) != defaults[name]]
+
     def folder(self, run_dir: str) -> str:
         """Folder of the results.
 
