@@ -66,12 +66,12 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
     model.optimizer.iterations.assign(settings.training.train_steps)
     step_seconds = _seconds(lambda: step(batch), repeats)
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    operations = float_operations(step.get_concrete_function(batch).graph)
+    size = int(batch["images"].shape[0])
+    operations = float_operations(step.get_concrete_function(batch).graph, size * model.max_objects)
     encode = tf.function(model.encode)
     inference_seconds = _seconds(lambda: encode(batch["images"]), repeats)
     parts, kinds = _profile(lambda: step(batch))
     rates.append(_matrix_product_rate())
-    size = int(batch["images"].shape[0])
     return {
         "batch": size,
         "step_seconds": step_seconds,
@@ -104,11 +104,13 @@ def _seconds(function: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def float_operations(graph: FuncGraph, outputs: Optional[Iterable[tf.Tensor]] = None) -> int:
+def float_operations(graph: FuncGraph, objects: int = 0, outputs: Optional[Iterable[tf.Tensor]] = None) -> int:
     """Multiplications and additions of a graph's convolutions and matrix products, including those of gradients.
 
     Args:
-        graph: Graph with static shapes; functions that it calls are counted each time that they are called.
+        graph: Graph with static shapes, but for the number of objects in a batch that are inferred and drawn; functions
+            that it calls are counted each time that they are called.
+        objects: Size of the dimensions that are not static.
         outputs: Those of the graph's outputs that are used; all by default. What no used output and no change of a
             variable depends on is not counted, since TensorFlow leaves it out.
     """
@@ -116,9 +118,9 @@ def float_operations(graph: FuncGraph, outputs: Optional[Iterable[tf.Tensor]] = 
     for operation, used in _used(graph.outputs if outputs is None else outputs, graph.control_outputs).items():
         if operation.type in _CALLS:
             called = graph._get_function(operation.get_attr("f").name).graph
-            total += float_operations(called, [called.outputs[index] for index in used])
+            total += float_operations(called, objects, [called.outputs[index] for index in used])
         else:
-            total += _operations(operation)
+            total += _operations(operation, objects)
     return total
 
 
@@ -137,9 +139,15 @@ def _used(tensors: Iterable[tf.Tensor], operations: Iterable[tf.Operation]) -> d
     return found
 
 
-def _operations(operation: tf.Operation) -> int:
+def _operations(operation: tf.Operation, objects: int) -> int:
     """Multiplications and additions of one operation, 0 if it is neither a convolution nor a matrix product."""
-    inputs, outputs = [tensor.shape for tensor in operation.inputs], [tensor.shape for tensor in operation.outputs]
+    inputs, outputs = (
+        [
+            tensor.shape and tf.TensorShape([objects if size is None else size for size in tensor.shape])
+            for tensor in tensors
+        ]
+        for tensors in (operation.inputs, operation.outputs)
+    )
     if operation.type in ("MatMul", "BatchMatMulV2"):
         transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
         return 2 * outputs[0].num_elements() * inputs[0][-2 if transposed else -1]

@@ -60,6 +60,13 @@ def test_gradients_through_a_function_are_counted(network):
     assert _count(_step(network, tf.function(lambda images: network(images)))) == STEP
 
 
+def test_objects_whose_number_depends_on_the_images_are_counted_as_given(network):
+    step = _step(network, lambda images: network(tf.gather_nd(images, tf.where(images[:, 0, 0, 0] > 0.5))))
+    graph = step.get_concrete_function(tf.TensorSpec([2, 8, 8, 3])).graph
+    assert float_operations(graph, 2) == STEP
+    assert float_operations(graph, 6) == 3 * STEP
+
+
 def test_products_of_transposed_matrices_are_counted(network):
     wide, tall = tf.ones([2, 3, 4]), tf.ones([2, 5, 3])
     products = tf.function(

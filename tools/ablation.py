@@ -40,13 +40,20 @@ _MATCHING = (
 _NO_PRESENCE = ("--lavae.presence_weight=0",)
 _NO_CALIBRATION = ("--calibration_size=0",)
 _NO_PRUNING = ("--lavae.prunes=false",)
-_OFF_CENTER = ("--lavae.centering_weight=0",)
+_NOT_RECENTERED = ("--lavae.recenters=false",)
+_OFF_CENTER = ("--lavae.centering_weight=0", *_NOT_RECENTERED)
 _SMALL_SPRITES = ("--lavae.generated_size=21",)
 _NO_EXCLUSION = ("--lavae.exclusion_radius=0",)
 _KL_FROM_THE_START = ("--lavae.kl_weight=1", "--lavae.kl_steps=0")
 _FORCED = ("--lavae.forced_probability=0.1",)
 _APPEARANCE_MAP = ("--lavae.patch_size=0", "--lavae.explains_away=false")
 _FULL_RESOLUTION = ("--lavae.strides=1",)
+_NO_MISSED_GRADIENT = ("--lavae.missed_gradient=false",)
+_NO_BLUR = ("--lavae.target_blur=0",)
+_CONSTANT_RATES = (
+    *("--learning_rate=1e-3", "--learning_rate_final=1e-3"),
+    *("--lavae.location_learning_rate=5e-4", "--lavae.location_decay=0.01", "--lavae.temperature_final=0.02"),
+)
 
 # By study: whether each row keeps the changes of the rows before it; then the config that it starts from, and the
 # changes of each row by name.
@@ -63,10 +70,14 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "no centring": _OFF_CENTER,
             "centred by brightness, not squared": ("--lavae.centering_power=1",),
             "centred without slack": ("--lavae.centering_slack=0",),
+            "objects not moved to the middle of what is drawn": _NOT_RECENTERED,
             "sprites of 21 pixels": _SMALL_SPRITES,
             "no exclusion": _NO_EXCLUSION,
             "KL from the start": _KL_FROM_THE_START,
             "objects forced": _FORCED,
+            "no gradient of missed pixels": _NO_MISSED_GRADIENT,
+            "target not blurred": _NO_BLUR,
+            "the paper's learning rates and temperature": _CONSTANT_RATES,
             "appearance from a map": _APPEARANCE_MAP,
             "subpixel convolution": ("--lavae.location_features=subpixel",),
             "full resolution": _FULL_RESOLUTION,
@@ -81,6 +92,10 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
                 *_NO_EXCLUSION,
                 *_KL_FROM_THE_START,
                 *_FORCED,
+                *_NO_MISSED_GRADIENT,
+                *_NO_BLUR,
+                *_CONSTANT_RATES,
+                "--lavae.count_window=11",
                 *_APPEARANCE_MAP,
                 *_FULL_RESOLUTION,
             ),

@@ -16,8 +16,14 @@ after(async () => {
   await server?.close();
 });
 
+/** Waits for the stages, which are painted with the next frame of the browser. */
+function painted(page) {
+  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** What a canvas shows, as a picture in text, to be compared. */
-function drawn(page, selector = '#stage') {
+async function drawn(page, selector = '#stage') {
+  await painted(page);
   return page.$eval(`${selector} canvas`, (canvas) => canvas.toDataURL());
 }
 
@@ -236,6 +242,7 @@ describe('scenes of shapes', () => {
         const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
         return data.reduce((sum, value, index) => sum + (index % 4 < 3 ? value : 0), 0) / data.length;
       });
+    await painted(page);
     const [difference, seen] = [await brightness('#again-difference'), await brightness('#again-picture canvas')];
     assert.ok(difference > 0 && difference < seen / 10, `${difference} of ${seen}`);
   });
