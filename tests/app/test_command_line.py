@@ -1,6 +1,7 @@
 """What ends a command, whatever it is, is one line."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def test_an_end_before_the_end_is_one_line_and_a_status(monkeypatch, capsys, err
         raise error
 
     monkeypatch.setattr(command_line, "main", main)
+    monkeypatch.setattr(logging, "disable", lambda: None)  # It would hold for all tests to come.
     with pytest.raises(SystemExit) as ended:
         command_line._run([])
     assert ended.value.code == status  # A text is printed, with status 1.
@@ -58,6 +60,25 @@ def test_ctrl_c_of_which_a_library_made_another_exception_is_still_ctrl_c(interr
     assert done.returncode == status
     assert (done.stderr == "\nInterrupted.\n") == interrupted
     assert ("SystemError: a function" in done.stderr) != interrupted
+
+
+_HALF_RESTORED = """
+import sys
+import tensorflow as tf
+from tf_scenes.app.endings import one_line_errors
+
+path = tf.train.Checkpoint(kept=tf.Variable(1.0), lost=tf.Variable(2.0)).save(sys.argv[1])
+with one_line_errors():
+    status = tf.train.Checkpoint(kept=tf.Variable(0.0)).restore(path)
+    raise KeyboardInterrupt
+"""
+
+
+def test_nothing_is_said_after_ctrl_c_while_a_checkpoint_is_restored(tmp_path):
+    command = [sys.executable, "-c", _HALF_RESTORED, str(tmp_path / "checkpoint")]
+    done = subprocess.run(command, capture_output=True, text=True, env=WITH_PACKAGE, check=False)
+    assert done.returncode == 130
+    assert done.stderr.endswith("\nInterrupted.\n")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How a command ends before its end: by one line on stderr and a status, without a traceback."""
 
 import contextlib
+import logging
 import signal
 import sys
 import threading
@@ -72,4 +73,6 @@ def _noted_interruptions() -> Iterator[list[int]]:
 
 def _end_interrupted(hint: str) -> NoReturn:
     print(f"\nInterrupted{': ' if hint else ''}{hint}.", file=sys.stderr)
+    # A checkpoint that was half restored warns of each value that found no place, once it is freed on the way out.
+    logging.disable()
     sys.exit(INTERRUPTED)
