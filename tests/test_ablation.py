@@ -1,8 +1,11 @@
 """tools/ablation.py with runs that take no time."""
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -50,12 +53,13 @@ class Runs:
             os.makedirs(os.path.join(folder, "checkpoints"))
         measures = {"count_accuracy": 0.9, "correspondence": 0.8, "elbo": -12.345}
         report = {"validation": measures, "validation_3": {**measures, "count_accuracy": 0.75}, "train_seconds": 90}
-        write_json(os.path.join(folder, "report.json"), {**report, "flags": config.training_flags()})
+        flags = {"flags": config.training_flags(), "inference_flags": config.inference_flags()}
+        write_json(os.path.join(folder, "report.json"), {**report, **flags})
         return subprocess.CompletedProcess(command, 0)
 
 
-def _study(ablation, monkeypatch, tmp_path, name, *arguments):
-    monkeypatch.setattr(sys, "argv", ["ablation.py", f"--study={name}", f"--runs={tmp_path}", *arguments])
+def _study(ablation, monkeypatch, folder, name, *arguments):
+    monkeypatch.setattr(sys, "argv", ["ablation.py", f"--study={name}", f"--runs={folder}", *arguments])
     ablation.main()
 
 
@@ -81,6 +85,44 @@ def test_rows_that_differ_in_inference_alone_are_trained_once(ablation, monkeypa
         _study(ablation, monkeypatch, tmp_path, "sprites")
     _study(ablation, monkeypatch, tmp_path, "sprites")
     assert set(runs.rows) - set(runs.trained) == {"pruning", "nine_guesses"}
+
+
+def test_kept_rows_are_not_made_again_once_their_runs_are_gone(ablation, monkeypatch, tmp_path, capsys):
+    runs = Runs(monkeypatch)
+    study = functools.partial(_study, ablation, monkeypatch, tmp_path / "runs")
+    keep = ("combinations", f"--keep={tmp_path / 'kept'}")
+    with pytest.raises(SystemExit, match="the row 'multiplicative' stopped"):
+        study(*keep)
+    shutil.rmtree(tmp_path / "runs")
+    study(*keep)
+    assert runs.rows == ["additive", "multiplicative", "multiplicative", "convolutional"]
+    assert (
+        sum(line.startswith(("| additive | 0.9", "| multi", "| conv")) for line in capsys.readouterr().out.splitlines())
+        == 3
+    )
+    report = tmp_path / "kept" / "combinations" / "additive" / "report.json"
+    kept = read_json(str(report))
+    write_json(str(report), {**kept, "inference_flags": {**kept["inference_flags"], "max_inferred_objects": 99}})
+    with pytest.raises(SystemExit, match="kept/combinations/additive is of a run with other flags"):
+        study(*keep)
+
+
+def test_rows_side_by_side_share_the_cores(ablation, monkeypatch, tmp_path):
+    together, runs, calls = threading.Barrier(2, timeout=60), Runs(monkeypatch), []
+    runs.rows += ["", ""]  # None is killed.
+    run = subprocess.run
+
+    def run_together(command, env, stdout, **_):
+        calls.append((env["OMP_NUM_THREADS"], os.path.relpath(stdout.name, tmp_path)))
+        if len(calls) <= 2:
+            together.wait()
+        return run(command)
+
+    monkeypatch.setattr(subprocess, "run", run_together)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    _study(ablation, monkeypatch, tmp_path, "combinations", "--side_by_side=2")
+    names = ("additive", "multiplicative", "convolutional")
+    assert sorted(calls) == sorted(("2", f"said/combinations/{name}.txt") for name in names)
 
 
 def test_early_counts_are_read_from_the_logs(ablation, monkeypatch, tmp_path):

@@ -87,6 +87,9 @@ def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, 
     monkeypatch.setattr(sys, "argv", [*sys.argv, keep])
     reproduce.main()
     shutil.rmtree(tmp_path / "runs")
+    made = len(runs[0])
+    reproduce.main()
+    assert len(runs[0]) == made
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--configs=vae_multi_mnist", "--seeds=1"])
     reproduce.main()
     page = (tmp_path / "results.md").read_text()
@@ -183,7 +186,14 @@ def test_a_page_has_the_curves_of_all_seeds_where_their_logs_are(reproduce, runs
         report.with_name("kept.json").rename(report)
         reproduce.main()
     assert "images/shapes_elbo.png" in page.read_text() and "images/digits_elbo.png" not in page.read_text()
-    assert (tmp_path / "images" / "shapes_elbo.png").stat().st_size > 1000
+    drawn = tmp_path / "images" / "shapes_elbo.png"
+    before = drawn.read_bytes()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, f"--keep={tmp_path / 'kept'}"])
+    reproduce.main()
+    shutil.rmtree(tmp_path / "runs")
+    drawn.unlink()
+    reproduce.main()
+    assert len(before) > 1000 and drawn.read_bytes() == before
 
 
 def test_every_config_of_the_plan_exists(reproduce):

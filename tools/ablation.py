@@ -1,23 +1,30 @@
 """Trains one model with one change after another: python tools/ablation.py --study=sprites --flags=--train_steps=4000.
 
 A row is a call of `main.py`, measured on the validation splits. Whatever exists already is not made again, so a study
-that was killed resumes where it stopped. The table is printed in Markdown.
+that was killed resumes where it stopped; rows that were kept by --keep=FOLDER need their runs no more. Several rows at
+once use processor cores better than one: --side_by_side=2. The table is printed in Markdown.
 """
 
 import argparse
+import functools
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any, Optional
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
 from tf_scenes.app.endings import one_line_errors
 from tf_scenes.config import config_of, flag_differences
-from tf_scenes.files import read_json
-from tf_scenes.visualization.curves import read_curve
+from tf_scenes.files import read_json, require_writable
+from tf_scenes.visualization.curves import has_curves, keep_curves, read_curve
+from tools.side_by_side import call, complete_all
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# A row: its name, the config that it starts from, and the changes.
+Row = tuple[str, str, tuple[str, ...]]
+
 _SECOND_LOOK = ("--attention.surroundings=1.5",)
 _ONE_SCALE = ("--attention.separate_scales=false",)
 _POSE_FROM_GLIMPSE = ("--discrete_air.pose_from=glimpse",)
@@ -174,8 +181,6 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
         },
     ),
 }
-# Where a row's run is, beside what its report says.
-_FOLDER = "folder"
 _MEASURES = {
     "count_accuracy": "counts",
     "count_missed": "missed",
@@ -197,17 +202,42 @@ def main() -> None:
     parser.add_argument(
         "--early_steps", default="", help="steps, separated by commas, at which to list the count accuracy in training"
     )
+    parser.add_argument("--keep", help="folder to copy each row's report into, where it suffices later; default: none")
+    parser.add_argument(
+        "--side_by_side",
+        type=int,
+        default=1,
+        help="number of rows at once, which share the cores; each writes to a file in <runs>/said; default: 1",
+    )
     arguments = parser.parse_args()
+    if arguments.side_by_side < 1:
+        parser.error(f"--side_by_side={arguments.side_by_side} must be at least 1")
+    if arguments.keep:
+        require_writable(arguments.keep, "keep")
     early_steps = [int(step) for step in arguments.early_steps.split(",") if step]
-    reports, early = {}, {}
-    for name, config, flags in rows_of(arguments.study):
-        folder = os.path.join(arguments.runs, arguments.study, name.replace(", ", "_").replace(" ", "_"))
-        reports[name] = _measured(name, folder, config, [*flags, *arguments.flags.split()], list(reports.values()))
-        early[name] = early_counts(folder, early_steps)
-    print(table(reports, early))
+    rows = rows_of(arguments.study)
+    groups = _trained_alike(rows, arguments)
+    complete_all([functools.partial(_complete, group, arguments) for group in groups], arguments.side_by_side)
+    found = {name: _finished(name, config, flags, arguments) for name, config, flags in rows}
+    reports = {name: read_json(os.path.join(folder, "report.json")) for name, folder in found.items()}
+    print(table(reports, {name: early_counts(folder, early_steps) for name, folder in found.items()}))
 
 
-def rows_of(study: str) -> list[tuple[str, str, tuple[str, ...]]]:
+def _trained_alike(rows: Sequence[Row], arguments: argparse.Namespace) -> list[list[Row]]:
+    """Groups of rows that differ in inference alone, in the order of each group's first row."""
+    groups: list[tuple[dict[str, Any], list[Row]]] = []
+    for row in rows:
+        _, config, flags = row
+        wanted = config_of(_flags(config, flags, arguments)).training_flags()
+        alike = [group for training, group in groups if not flag_differences(training, wanted)]
+        if alike:
+            alike[0].append(row)
+        else:
+            groups.append((wanted, [row]))
+    return [group for _, group in groups]
+
+
+def rows_of(study: str) -> list[Row]:
     """The rows of a study: name, config, flags."""
     keeps, config, changes = STUDIES[study]
     rows, flags = [], ()
@@ -221,7 +251,7 @@ def early_counts(folder: str, steps: Sequence[int]) -> dict[str, Optional[float]
     """Count accuracy on `validation` in the course of training, by the name of the column; None where there is none.
 
     Args:
-        folder: Folder of the run.
+        folder: Folder of the run, or the one that its report was copied into.
         steps: Numbers of steps.
     """
     curve = dict(zip(*read_curve(folder, "count_accuracy"))) if steps else {}
@@ -249,33 +279,62 @@ def table(reports: dict[str, dict[str, Any]], early: dict[str, dict[str, Optiona
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _measured(name: str, folder: str, config: str, flags: list[str], before: list[dict[str, Any]]) -> dict[str, Any]:
-    """The report of a row, whose run is made if it does not exist; rows that are trained alike share their training."""
-    path = os.path.join(folder, "report.json")
-    flags = [
-        f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
-        *flags,
-        f"--run_dir={folder}",
-        f"--export_dir={os.path.join(folder, 'exported')}",
-    ]
-    data = config_of(flags).data
-    flags.append(f"--evaluated_splits=validation,validation_{data.many_objects}")
-    wanted, report = config_of(flags).training_flags(), read_json(path)
-    if "validation" in report:
-        if flag_differences(report["flags"], wanted):
-            sys.exit(f"Error: {folder} is of a run with other flags: delete it, or name another folder by --runs")
-        return {**report, _FOLDER: folder}
-    alike = [each[_FOLDER] for each in before if not flag_differences(each["flags"], wanted)]
-    if alike and not os.path.exists(folder):
+def _complete(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
+    """Makes those of some rows that are not there yet; they are trained alike, and share their training."""
+    trained = None
+    for name, config, flags in rows:
+        if not _finished(name, config, flags, arguments):
+            _make(name, config, flags, trained, arguments)
+            if arguments.keep:
+                _keep(name, arguments)
+        if os.path.exists(_folder(arguments.runs, name, arguments)):
+            trained = _folder(arguments.runs, name, arguments)
+
+
+def _finished(name: str, config: str, flags: Sequence[str], arguments: argparse.Namespace) -> Optional[str]:
+    """The folder that has the report of a row, kept or not; None if there is none."""
+    for parent in filter(None, (arguments.keep, arguments.runs)):
+        folder = _folder(parent, name, arguments)
+        report = read_json(os.path.join(folder, "report.json"))
+        if "validation" in report:
+            wanted = config_of(_flags(config, flags, arguments))
+            inference = flag_differences(report["inference_flags"], wanted.inference_flags())
+            if inference or flag_differences(report["flags"], wanted.training_flags()):
+                sys.exit(f"Error: {folder} is of a run with other flags: delete it, or name another folder")
+            return folder
+    return None
+
+
+def _make(name: str, config: str, flags: Sequence[str], trained: Optional[str], arguments: argparse.Namespace) -> None:
+    """Calls `main.py` for a row, in a copy of a run that was trained alike if there is one."""
+    folder = _folder(arguments.runs, name, arguments)
+    if trained and not os.path.exists(folder):
         copied = ("checkpoints", "logs", "flags.json")
         shutil.copytree(
-            alike[-1], folder, ignore=lambda parent, names: set(names) - set(copied) if parent == alike[-1] else set()
+            trained, folder, ignore=lambda parent, names: set(names) - set(copied) if parent == trained else set()
         )
-    command = [sys.executable, os.path.join(ROOT, "main.py"), *flags]
-    print(" ".join(command), flush=True)
-    if subprocess.run(command).returncode:
+    command = [sys.executable, os.path.join(ROOT, "main.py"), *_flags(config, flags, arguments)]
+    command += [f"--run_dir={folder}", f"--export_dir={os.path.join(folder, 'exported')}"]
+    if call(command, f"{_folder(os.path.join(arguments.runs, 'said'), name, arguments)}.txt", arguments.side_by_side):
         sys.exit(f"Error: the row '{name}' stopped; start again to resume there")
-    return {**read_json(path), _FOLDER: folder}
+
+
+def _keep(name: str, arguments: argparse.Namespace) -> None:
+    """Copies a row's report, and of its logs what `early_counts` reads."""
+    source, target = (_folder(parent, name, arguments) for parent in (arguments.runs, arguments.keep))
+    os.makedirs(target, exist_ok=True)
+    shutil.copyfile(os.path.join(source, "report.json"), os.path.join(target, "report.json"))
+    if has_curves(source):
+        keep_curves(source, ("count_accuracy",), target)
+
+
+def _folder(parent: str, name: str, arguments: argparse.Namespace) -> str:
+    return os.path.join(parent, arguments.study, name.replace(", ", "_").replace(" ", "_"))
+
+
+def _flags(config: str, flags: Sequence[str], arguments: argparse.Namespace) -> list[str]:
+    flags = [f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg", *flags, *arguments.flags.split()]
+    return [*flags, f"--evaluated_splits=validation,validation_{config_of(flags).data.many_objects}"]
 
 
 if __name__ == "__main__":

@@ -3,17 +3,17 @@
 Each run is a call of `main.py`. Whatever exists already is not made again, so a reproduction that was killed resumes
 where it stopped, and more seeds take one flag: python tools/reproduce.py --seeds=5. Several runs side by side use
 processor cores better than one: --side_by_side=2. Runs of several days or machines make one page if each keeps its
-reports in the same folder: --keep=FOLDER.
+reports in the same folder, --keep=FOLDER: what is whole there is not made again.
 """
 
 import argparse
-import concurrent.futures
+import functools
 import os
 import shutil
-import subprocess
 import sys
-import threading
 from typing import Any
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 from tf_scenes.app.drawing import compare
 from tf_scenes.app.endings import one_line_errors
@@ -22,7 +22,8 @@ from tf_scenes.array_files import read_arrays
 from tf_scenes.config import config_of, flag_differences
 from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
 from tf_scenes.files import require_kinds, require_writable, write_text
-from tf_scenes.visualization.curves import has_curves
+from tf_scenes.visualization.curves import has_curves, keep_curves
+from tools.side_by_side import call, complete_all
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # By config: the default number of seeds, and the experiments besides training and evaluation: the mode, and its flags.
@@ -52,8 +53,6 @@ PLAN = {
     "paper_discrete_air_multi_mnist": (1, ()),
 }
 
-# Variables that say how many threads a process computes with.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # What the page is made of, in a run's folder.
 _REPORT_FILES = ("report.json", "likelihood.npz")
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
@@ -115,7 +114,8 @@ def main() -> None:
     if unknown:
         sys.exit(f"Error: --configs names {unknown[0]}, allowed are {', '.join(PLAN)}")
     if not arguments.only_page:
-        _complete_all([(config, seed) for config in configs for seed in _wanted_seeds(config, arguments)], arguments)
+        runs = [(config, seed) for config in configs for seed in _wanted_seeds(config, arguments)]
+        complete_all([functools.partial(_complete, *run, arguments) for run in runs], arguments.side_by_side)
     if arguments.keep:
         _keep(arguments.runs, arguments.keep)
     reports = {config: _reports(config, arguments) for config in PLAN}
@@ -136,7 +136,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--runs", default="runs", help="folder of the runs: <config>/seed_<number>")
     parser.add_argument("--page", default=os.path.join("runs", "results.md"), help="the page to write")
     parser.add_argument(
-        "--keep", help="folder to copy reports into; the page also shows the runs that are only there; default: none"
+        "--keep",
+        help="folder to copy reports into; runs that are whole there are not made again, and the page also shows those "
+        "that are only there; default: none",
     )
     parser.add_argument(
         "--only_page", action="store_true", help="write the page from the existing reports, without any runs"
@@ -165,25 +167,10 @@ def _wanted_seeds(config: str, arguments: argparse.Namespace) -> range:
     return range(arguments.seeds or default)
 
 
-def _complete_all(runs: list[tuple[str, int]], arguments: argparse.Namespace) -> None:
-    """Completes all runs, in their order; after a failure, those that have begun are completed, but no others."""
-    failed = threading.Event()
-
-    def complete(run: tuple[str, int]) -> None:
-        if not failed.is_set():
-            try:
-                _complete(*run, arguments)
-            except BaseException:
-                failed.set()
-                raise
-
-    with concurrent.futures.ThreadPoolExecutor(arguments.side_by_side) as pool:
-        for _ in pool.map(complete, runs):
-            pass
-
-
 def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run, of the first seed's figures as well."""
+    if arguments.keep and _is_complete(config, seed, arguments.keep, arguments):
+        return
     _complete_report(config, seed, arguments)
     for name, file, mode, _ in FIGURES if seed == 0 else ():
         if name == config and not os.path.exists(_figure(config, file, arguments)):
@@ -206,6 +193,15 @@ def _complete_report(config: str, seed: int, arguments: argparse.Namespace) -> N
     for mode, *flags in experiments:
         if not _is_measured(mode, read_report(path), [*_flags(config, seed, arguments), *flags]):
             _run(config, seed, mode, *flags, arguments=arguments)
+
+
+def _is_complete(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> bool:
+    """Whether a folder has the report of a run with today's flags and all its experiments."""
+    _, experiments = PLAN[config]
+    report = read_report(os.path.join(runs, config, f"seed_{seed}", "report.json"))
+    if "test" not in report or any(_differences(config, seed, report, arguments)):
+        return False
+    return all(_is_measured(mode, report, [*_flags(config, seed, arguments), *flags]) for mode, *flags in experiments)
 
 
 def _is_measured(mode: str, report: dict[str, Any], flags: list[str]) -> bool:
@@ -244,20 +240,8 @@ def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Nam
         f"--mode={mode}",
         *flags,
     ]
-    print(" ".join(command), flush=True)
-    if _call(command, os.path.join(arguments.runs, "said", f"{config}_seed_{seed}.txt"), arguments.side_by_side):
+    if call(command, os.path.join(arguments.runs, "said", f"{config}_seed_{seed}.txt"), arguments.side_by_side):
         sys.exit(f"Error: {config} with seed {seed} stopped in --mode={mode}; start again to resume there")
-
-
-def _call(command: list[str], said: str, side_by_side: int) -> int:
-    """Runs a command; of several at once, each has its share of the cores and writes what it says to its file."""
-    if side_by_side == 1:
-        return subprocess.run(command).returncode
-    threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
-    environment = {**os.environ, **dict.fromkeys(_THREADS, threads)}
-    os.makedirs(os.path.dirname(said), exist_ok=True)
-    with open(said, "a") as file:
-        return subprocess.run(command, env=environment, stdout=file, stderr=subprocess.STDOUT).returncode
 
 
 def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
@@ -279,10 +263,10 @@ def _figures(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Names
 
 
 def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Draws curves of the configs whose runs are here; returns the caption and relative path of each that is there."""
-    shown = []
+    """Draws curves of the configs with logs or kept curves; returns the caption and path of each that is there."""
+    shown, runs = [], arguments.keep or arguments.runs
     for file, measure, configs, text in CURVES:
-        folders, name = [os.path.join(arguments.runs, config) for config in configs], os.path.join("images", file)
+        folders, name = [os.path.join(runs, config) for config in configs], os.path.join("images", file)
         picture = os.path.join(os.path.dirname(arguments.page), name)
         # A run that is not finished would cut all curves short.
         if all(has_curves(folder) and _are_finished(folder) for folder in folders):
@@ -297,14 +281,19 @@ def _are_finished(folder: str) -> bool:
 
 
 def _keep(runs: str, kept: str) -> None:
-    """Copies the reports of all runs of the plan."""
+    """Copies the reports of all finished runs of the plan, and of their logs what the page shows."""
     for config in PLAN:
-        for folder in _seeds(os.path.join(runs, config)):
+        for seed in _seeds(os.path.join(runs, config)):
+            source, target = os.path.join(runs, config, seed), os.path.join(kept, config, seed)
+            if "test" not in read_report(os.path.join(source, "report.json")):
+                continue
+            os.makedirs(target, exist_ok=True)
             for name in _REPORT_FILES:
-                source = os.path.join(runs, config, folder, name)
-                if os.path.exists(source):
-                    os.makedirs(os.path.join(kept, config, folder), exist_ok=True)
-                    shutil.copyfile(source, os.path.join(kept, config, folder, name))
+                if os.path.exists(os.path.join(source, name)):
+                    shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
+            measures = [measure for _, measure, configs, _ in CURVES if config in configs]
+            if measures and has_curves(source):
+                keep_curves(source, measures, target)
 
 
 def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_scenes.errors import UserError
-from tf_scenes.visualization.curves import read_curve, read_curves
+from tf_scenes.visualization.curves import has_curves, keep_curves, read_curve, read_curves
 
 
 def _write(run, *parts):
@@ -48,6 +48,22 @@ def test_runs_in_a_folder_are_read_at_the_steps_that_all_have(tmp_path):
     steps, values = read_curves(str(tmp_path / "seed_1"), "count_accuracy")
     np.testing.assert_array_equal(steps, [500, 1250, 1500])
     np.testing.assert_array_equal(values, [[0.125, 1.0, 0.625]])
+
+
+def test_kept_curves_are_read_as_those_of_logs(tmp_path):
+    run, kept = tmp_path / "run", tmp_path / "kept"
+    _write(run, {500: 0.1, 1000: 0.5})
+    assert not has_curves(str(kept))
+    keep_curves(str(run), ("count_accuracy", "elbo"), str(kept / "seed_0"))
+    assert has_curves(str(kept))
+    for ours, theirs in zip(read_curve(str(kept / "seed_0"), "count_accuracy"), read_curve(str(run), "count_accuracy")):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(read_curves(str(kept), "count_accuracy")[0], [500, 1000])
+    with pytest.raises(UserError, match=r"curves\.json has no elbo: allowed are count_accuracy"):
+        read_curve(str(kept / "seed_0"), "elbo")
+    (kept / "seed_0" / "curves.json").write_text('{"elbo": {"steps": ["a"], "values": [1]}}')
+    with pytest.raises(UserError, match=r"curves\.json is damaged: elbo is not a list of steps"):
+        read_curve(str(kept / "seed_0"), "elbo")
 
 
 def test_runs_without_a_common_step_or_none_at_all_are_reported(tmp_path):
