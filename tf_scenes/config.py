@@ -145,9 +145,10 @@ class Config:
             raise UserError("--mode=edit needs --edit_path, an edit script")
         if self.job.mode == "predict" and not self.prediction.predict_images:
             raise UserError("--mode=predict needs --predict_images, a folder, a glob or a picture")
-        if self.job.mode == "predict" and self.prediction.flags_of_beam():
+        of_beam = self.prediction.flags_of_beam()
+        if self.job.mode == "predict" and of_beam:
             raise UserError(
-                f"{self.prediction.flags_of_beam()[0]} needs --mode=predict_beam: --mode=predict writes CSV tables, "
+                f"{of_beam[0]} needs --mode=predict_beam: --mode=predict writes CSV tables, "
                 "masks and overlays, never Parquet files"
             )
         if self.job.mode == "predict_beam" and not (self.prediction.predict_images and self.prediction.predict_models):

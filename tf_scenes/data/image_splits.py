@@ -16,6 +16,7 @@ from tf_scenes.data.label_images import as_label_image, read_label_pages, requir
 from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
 
+_HELD_OUT = ("validation", "test")
 _HELD_OUT_ONE_IN = 10
 # Of fewer images than these there is no `validation`: training needs them more.
 _FEWEST_FOR_VALIDATION = 100
@@ -115,7 +116,7 @@ def read_files(options: DataOptions) -> ImageSplits:
         UserError: If files are missing, cannot be read, or do not go together.
     """
     files = find_splits(options)
-    held_out = [name for name in ("validation", "test") if name in files or name == "test"]
+    held_out = [name for name in _HELD_OUT if name in files or name == "test"]
     masks = {name: files.get(name, files["train"]).masks for name in held_out}
     _check_masks(files, masks)
     transparent: list[str] = []
@@ -123,14 +124,14 @@ def read_files(options: DataOptions) -> ImageSplits:
     pages = {name: _read(split.images, options, transparent) for name, split in files.items()}
     if "test" not in files:
         found = _held_out(pages["train"], options.images_path, with_validation="validation" not in files)
-        for name in ("validation", "test"):
+        for name in _HELD_OUT:
             if name in found:
                 masks[name] = masks["test"]
                 notes.append(f"Held out as {name}, by checksums of their pixels: {_names(found[name])}.")
         pages = {"train": found["train"], **pages, **found}
     _require_same_channels([page for split in pages.values() for page in split])
     splits = {"train": ImageSplit([page.image for page in pages["train"]])}
-    for name in (name for name in ("validation", "test") if name in pages):
+    for name in (name for name in _HELD_OUT if name in pages):
         folder = masks[name]
         labels = _read_masks(pages[name], folder, name) if folder else None
         splits[name] = _with_ground_truth([page.image for page in pages[name]], None, labels)
@@ -180,7 +181,7 @@ def _parts(checksums: np.ndarray, with_validation: bool = True) -> dict[str, np.
     names = np.where(remainders == 0, "test", "train")
     if with_validation and len(checksums) >= _FEWEST_FOR_VALIDATION:
         names = np.where(remainders == 1, "validation", names)
-    parts = {name: np.flatnonzero(names == name) for name in ("train", "validation", "test")}
+    parts = {name: np.flatnonzero(names == name) for name in ("train", *_HELD_OUT)}
     return {name: indices for name, indices in parts.items() if len(indices)}
 
 
