@@ -168,9 +168,13 @@ class ObjectFinder:
 
     def _recentered(self, images: tf.Tensor, objects: Objects) -> Objects:
         """Moves objects to the pixels nearest to the centres of mass of their sprites."""
-        slots, sprites = self._sprites(objects)
-        offsets = tf.cast(tf.round(offsets_of_mass(sprites, self.options.centering_power)), tf.int32)
-        moved = tf.clip_by_value(tf.gather_nd(objects.centers, slots) + offsets, 0, tf.shape(images)[1:3] - 1)
+
+        def off_center(appearance: tf.Tensor) -> tf.Tensor:
+            return offsets_of_mass(self.sprite_generator(appearance), self.options.centering_power)
+
+        slots, offsets = compute_in_use(off_center, objects.present, objects.appearance)
+        moved = tf.gather_nd(objects.centers, slots) + tf.cast(tf.round(offsets), tf.int32)
+        moved = tf.clip_by_value(moved, 0, tf.shape(images)[1:3] - 1)
         return objects._replace(centers=tf.tensor_scatter_nd_update(objects.centers, slots, moved))
 
     def _others_in_patches(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:

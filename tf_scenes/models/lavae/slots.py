@@ -35,5 +35,5 @@ def compute_in_use(
     """
     slots = tf.where(present)
     values = tf.gather_nd(values, slots)
-    # One more is computed, since oneDNN's convolutions fail on an empty batch.
+    # One more is computed: oneDNN's convolutions fail on an empty batch, and so do sums in browsers' ONNX Runtime.
     return slots, network(tf.pad(values, [[0, 1], *[[0, 0]] * (values.shape.rank - 1)]))[:-1]
