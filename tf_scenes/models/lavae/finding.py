@@ -77,8 +77,6 @@ class ObjectFinder:
             objects = self._without_faint(objects)
         if self.options.merged_solidity < 1.0:
             objects = self._seen_at(appearance_features, self._without_halves(contrast, objects))
-        if self.options.recenters:
-            objects = self._seen_at(appearance_features, self._recentered(images, objects))
         if self.options.explains_away:
             objects = self._seen_at(images, objects, self._others_in_patches(images, objects))
         order = tf.argsort(tf.cast(objects.present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
@@ -89,6 +87,8 @@ class ObjectFinder:
         self, images: tf.Tensor, empty: tf.Tensor, features: tf.Tensor, appearance_features: tf.Tensor, slots: int
     ) -> Objects:
         """The highest local maxima of L; with `prunes`, those are present whose drawing gains more than it costs.
+
+        With `recenters`, they are first moved to the middle of what is drawn there.
 
         Args:
             images: Prepared images, float32 `[batch, height, width, channels]`.
@@ -108,6 +108,10 @@ class ObjectFinder:
             most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
         centers, present = highest_local_maxima(*heights, most)
         posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
+        if options.recenters:
+            # Before the test: two maxima of one object are then drawn at the same place, and the second gains nothing.
+            centers = self._recentered(images, Objects(centers, present, posterior.mean())).centers
+            posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
         if options.prunes:
             present = self.worth_drawing(images, empty, centers, present, posterior)
         return Objects(centers, present, posterior.mean())
