@@ -56,15 +56,17 @@ def score_image(true: np.ndarray, inferred: np.ndarray) -> ImageScores:
         true: True objects, int `[height, width]`.
         inferred: Inferred objects, int `[height, width]`.
     """
-    overlaps = intersections_over_union(true, inferred)
+    numbered = _without_gaps(true), _without_gaps(inferred)
+    overlaps = _overlaps(*numbered)
     matched = _matched(overlaps)
+    boxes = (_boxes(numbers.reshape(np.shape(true))) for numbers, _ in numbered)
     lit = np.asarray(true) > 0
     return ImageScores(
         num_true=overlaps.shape[0],
         num_inferred=overlaps.shape[1],
         num_matched=tuple(int(np.count_nonzero(matched >= threshold)) for threshold in IOU_THRESHOLDS),
         matched_iou=float(matched.sum()),
-        num_boxes_matched=_boxes_matched(_boxes(true), _boxes(inferred)),
+        num_boxes_matched=_boxes_matched(*boxes),
         ari_foreground=_adjusted_rand_index(true[lit], inferred[lit]) if lit.any() else None,
         segmentation_covering=_covering(overlaps) if lit.any() else None,
     )
@@ -80,7 +82,12 @@ def intersections_over_union(true: np.ndarray, inferred: np.ndarray) -> sparse.c
     Returns:
         Sparse matrix, float64 `[true objects, inferred objects]`, both in ascending order of their labels.
     """
-    (rows, num_rows), (columns, num_columns) = _without_gaps(true), _without_gaps(inferred)
+    return _overlaps(_without_gaps(true), _without_gaps(inferred))
+
+
+def _overlaps(true: tuple[np.ndarray, int], inferred: tuple[np.ndarray, int]) -> sparse.csr_array:
+    """The same of labels that are numbered without gaps, see `_without_gaps`."""
+    (rows, num_rows), (columns, num_columns) = true, inferred
     pixels = sparse.coo_array((np.ones(rows.size), (rows, columns)), (num_rows, num_columns)).tocsr()
     true_areas, inferred_areas = pixels.sum(axis=1), pixels.sum(axis=0)
     shared = pixels[1:, 1:].tocoo()
@@ -155,9 +162,12 @@ def _matched(overlaps: sparse.csr_array) -> np.ndarray:
 
 
 def _boxes(labels: np.ndarray) -> np.ndarray:
-    """Left, top, width and height of the box around each object, in pixels: float64 `[objects, 4]`."""
-    numbers = _without_gaps(labels)[0].reshape(np.shape(labels))
-    slices = ndimage.find_objects(numbers)
+    """Left, top, width and height of the box around each object, in pixels: float64 `[objects, 4]`.
+
+    Args:
+        labels: Labels without gaps, int32 `[height, width]`.
+    """
+    slices = ndimage.find_objects(labels)
     boxes = [[x.start, y.start, x.stop - x.start, y.stop - y.start] for y, x in slices]
     return np.array(boxes, np.float64).reshape(-1, 4)
 
