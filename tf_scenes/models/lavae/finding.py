@@ -110,7 +110,7 @@ class ObjectFinder:
         posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
         if options.recenters:
             # Before the test: two maxima of one object are then drawn at the same place, and the second gains nothing.
-            centers = self._recentered(images, Objects(centers, present, posterior.mean())).centers
+            centers = self._recentered(images, Objects(centers, present, posterior.mean()))
             posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
         if options.prunes:
             present = self.worth_drawing(images, empty, centers, present, posterior)
@@ -170,8 +170,8 @@ class ObjectFinder:
         gone = tf.zeros_like(merges.dropped, tf.bool)
         return objects._replace(centers=centers, present=tf.tensor_scatter_nd_update(objects.present, dropped, gone))
 
-    def _recentered(self, images: tf.Tensor, objects: Objects) -> Objects:
-        """Moves objects to the pixels nearest to the centres of mass of their sprites."""
+    def _recentered(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:
+        """The pixels nearest to the centres of mass of the objects' sprites, as `Objects.centers`."""
 
         def off_center(appearance: tf.Tensor) -> tf.Tensor:
             return offsets_of_mass(self.sprite_generator(appearance), self.options.centering_power)
@@ -179,7 +179,7 @@ class ObjectFinder:
         slots, offsets = compute_in_use(off_center, objects.present, objects.appearance)
         moved = tf.gather_nd(objects.centers, slots) + tf.cast(tf.round(offsets), tf.int32)
         moved = tf.clip_by_value(moved, 0, tf.shape(images)[1:3] - 1)
-        return objects._replace(centers=tf.tensor_scatter_nd_update(objects.centers, slots, moved))
+        return tf.tensor_scatter_nd_update(objects.centers, slots, moved)
 
     def _others_in_patches(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:
         """What other objects' sprites show around each object: `[batch, slots, side, side, channels]`, as patches."""
