@@ -105,6 +105,17 @@ def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, 
     assert "Of an earlier recipe than their flagfiles have today: `vae`." in (tmp_path / "results.md").read_text()
 
 
+def test_a_report_is_kept_as_soon_as_its_run_is_whole(reproduce, runs, monkeypatch, tmp_path):
+    started, killed = runs
+    killed.append(4)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, f"--keep={tmp_path / 'kept'}"])
+    with pytest.raises(SystemExit, match="vae with seed 1 stopped in --mode=train"):
+        reproduce.main()
+    shutil.rmtree(tmp_path / "runs")  # The machine is lost.
+    reproduce.main()
+    assert started[4:] == [(1, "train"), (1, "likelihood"), (1, "factors")]
+
+
 def test_real_images_are_trained_with_three_seeds_and_have_no_experiments(reproduce, runs, monkeypatch):
     started, _ = runs
     monkeypatch.setattr(

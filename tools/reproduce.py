@@ -117,7 +117,9 @@ def main() -> None:
         runs = [(config, seed) for config in configs for seed in _wanted_seeds(config, arguments)]
         complete_all([functools.partial(_complete, *run, arguments) for run in runs], arguments.side_by_side)
     if arguments.keep:
-        _keep(arguments.runs, arguments.keep)
+        for config in PLAN:
+            for seed in _seeds(os.path.join(arguments.runs, config)):
+                _keep(config, seed, arguments)
     reports = {config: _reports(config, arguments) for config in PLAN}
     reports = {config: found for config, found in reports.items() if found}
     if not reports:
@@ -169,39 +171,32 @@ def _wanted_seeds(config: str, arguments: argparse.Namespace) -> range:
 
 def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run, of the first seed's figures as well."""
-    if arguments.keep and _is_complete(config, seed, arguments.keep, arguments):
+    if arguments.keep and not _missing(config, seed, arguments.keep, arguments):
         return
-    _complete_report(config, seed, arguments)
+    path = os.path.join(_folder(config, seed, arguments), "report.json")
+    report = read_report(path)
+    if "test" in report and _differences(config, seed, report, arguments)[0]:
+        sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
+    for mode in _missing(config, seed, arguments.runs, arguments):
+        _run(config, seed, *mode, arguments=arguments)
     for name, file, mode, _ in FIGURES if seed == 0 else ():
         if name == config and not os.path.exists(_figure(config, file, arguments)):
             _run(config, seed, *mode, arguments=arguments)
+    if arguments.keep:
+        _keep(config, f"seed_{seed}", arguments)
 
 
-def _complete_report(config: str, seed: int, arguments: argparse.Namespace) -> None:
-    _, experiments = PLAN[config]
-    path = os.path.join(_folder(config, seed, arguments), "report.json")
-    report = read_report(path)
-    if "test" in report:
-        training, inference = _differences(config, seed, report, arguments)
-        if training:
-            sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
-        if inference:
-            for mode, *flags in (("evaluate",), *experiments):
-                _run(config, seed, mode, *flags, arguments=arguments)
-    if "test" not in read_report(path):
-        _run(config, seed, "train", arguments=arguments)
-    for mode, *flags in experiments:
-        if not _is_measured(mode, read_report(path), [*_flags(config, seed, arguments), *flags]):
-            _run(config, seed, mode, *flags, arguments=arguments)
-
-
-def _is_complete(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> bool:
-    """Whether a folder has the report of a run with today's flags and all its experiments."""
+def _missing(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> list[tuple[str, ...]]:
+    """The modes, with their flags, that it takes until a folder has the whole report of a run with today's flags."""
     _, experiments = PLAN[config]
     report = read_report(os.path.join(runs, config, f"seed_{seed}", "report.json"))
-    if "test" not in report or any(_differences(config, seed, report, arguments)):
-        return False
-    return all(_is_measured(mode, report, [*_flags(config, seed, arguments), *flags]) for mode, *flags in experiments)
+    training, inference = _differences(config, seed, report, arguments) if "test" in report else ([], [])
+    if "test" not in report or training:
+        return [("train",), *experiments]
+    if inference:
+        return [("evaluate",), *experiments]
+    flags = _flags(config, seed, arguments)
+    return [mode for mode in experiments if not _is_measured(mode[0], report, [*flags, *mode[1:]])]
 
 
 def _is_measured(mode: str, report: dict[str, Any], flags: list[str]) -> bool:
@@ -280,20 +275,18 @@ def _are_finished(folder: str) -> bool:
     return all("test" in read_report(os.path.join(folder, seed, "report.json")) for seed in _seeds(folder))
 
 
-def _keep(runs: str, kept: str) -> None:
-    """Copies the reports of all finished runs of the plan, and of their logs what the page shows."""
-    for config in PLAN:
-        for seed in _seeds(os.path.join(runs, config)):
-            source, target = os.path.join(runs, config, seed), os.path.join(kept, config, seed)
-            if "test" not in read_report(os.path.join(source, "report.json")):
-                continue
-            os.makedirs(target, exist_ok=True)
-            for name in _REPORT_FILES:
-                if os.path.exists(os.path.join(source, name)):
-                    shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
-            measures = [measure for _, measure, configs, _ in CURVES if config in configs]
-            if measures and has_curves(source):
-                keep_curves(source, measures, target)
+def _keep(config: str, seed: str, arguments: argparse.Namespace) -> None:
+    """Copies the report of a finished run, and of its logs what the page shows."""
+    source, target = (os.path.join(runs, config, seed) for runs in (arguments.runs, arguments.keep))
+    if "test" not in read_report(os.path.join(source, "report.json")):
+        return
+    os.makedirs(target, exist_ok=True)
+    for name in _REPORT_FILES:
+        if os.path.exists(os.path.join(source, name)):
+            shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
+    measures = [measure for _, measure, configs, _ in CURVES if config in configs]
+    if measures and has_curves(source):
+        keep_curves(source, measures, target)
 
 
 def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
