@@ -13,6 +13,7 @@ from tests.conftest import ROOT, load_tool
 from tests.serving.test_model_card import REPORT
 from tf_scenes.config import config_of
 from tf_scenes.errors import UserError
+from tf_scenes.evaluation.results import OUTLINE_MEASURES
 from tf_scenes.files import read_json, write_json, write_text
 
 MEASURED = {"bound": -80.0, "bound_standard_error": 1.0, "elbo": -90.0, "samples": 100, "images": 10000}
@@ -64,7 +65,7 @@ def test_a_killed_reproduction_goes_on_where_it_stopped(reproduce, runs, tmp_pat
     reproduce.main()
     assert started[3:] == [(0, "factors"), (1, "train"), (1, "likelihood"), (1, "factors")]
     page = (tmp_path / "results.md").read_text()
-    assert "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "images/vae_prior_samples.png" in page
+    assert "| `vae` | test | 2 | -80.0 ± 0.0 | -80.0, -80.0 | 1.0 |" in page and "images/vae_prior_samples.png" in page
     reproduce.main()
     assert len(started) == 7 and "earlier recipe" not in page
 
@@ -94,7 +95,8 @@ def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, 
     reproduce.main()
     page = (tmp_path / "results.md").read_text()
     assert (
-        "| `vae` | test | 2 | -80.0 ± 0.0 | 1.0 |" in page and "| `vae_multi_mnist` | test | 1 | -80.0 | 1.0 |" in page
+        "| `vae` | test | 2 | -80.0 ± 0.0 | -80.0, -80.0 | 1.0 |" in page
+        and "| `vae_multi_mnist` | test | 1 | -80.0 | -80.0 | 1.0 |" in page
     )
     assert "images/vae_prior_samples.png" in page and "earlier recipe" not in page
     report = tmp_path / "kept" / "vae" / "seed_1" / "report.json"
@@ -205,6 +207,21 @@ def test_a_page_has_the_curves_of_all_seeds_where_their_logs_are(reproduce, runs
     drawn.unlink()
     reproduce.main()
     assert len(before) > 1000 and drawn.read_bytes() == before
+
+
+def test_a_report_without_todays_measures_of_outlines_is_made_again(reproduce, runs, tmp_path):
+    started, _ = runs
+    reproduce.main()
+    report = tmp_path / "runs" / "vae" / "seed_1" / "report.json"
+    whole = read_json(report)
+    todays = dict.fromkeys(OUTLINE_MEASURES, 0.9)
+    write_json(report, {**whole, "test": {**whole["test"], **todays}})
+    reproduce.main()
+    assert len(started) == 6
+    del todays["box_ap"]
+    write_json(report, {**whole, "test": {**whole["test"], **todays}})
+    reproduce.main()
+    assert started[6:] == [(1, "evaluate"), (1, "likelihood"), (1, "factors")]
 
 
 def test_every_config_of_the_plan_exists(reproduce):

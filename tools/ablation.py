@@ -188,6 +188,7 @@ _MEASURES = {
     "correspondence": "correspondence",
     "swept_category_kept": "kept when swept",
     "foreground_iou": "IoU",
+    "location_error": "location error, pixels",
     "squared_error": "squared error",
     "elbo": "ELBO",
 }

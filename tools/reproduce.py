@@ -20,7 +20,7 @@ from tf_scenes.app.endings import one_line_errors
 from tf_scenes.app.run_folder import read_report
 from tf_scenes.array_files import read_arrays
 from tf_scenes.config import config_of, flag_differences
-from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, results_page
+from tf_scenes.evaluation.results import LIKELIHOOD_OF_IMAGES, OUTLINE_MEASURES, results_page
 from tf_scenes.files import require_kinds, require_writable, write_text
 from tf_scenes.visualization.curves import has_curves, keep_curves
 from tools.side_by_side import call, complete_all
@@ -98,6 +98,18 @@ CURVES = (
         "elbo",
         ("lavae_multi_mnist_10k", "vae_multi_mnist_10k"),
         "ELBO of held-out scenes of digits during training",
+    ),
+    (
+        "digits_counts.png",
+        "count_accuracy",
+        ("lavae_multi_mnist_10k", "lavae_multi_mnist"),
+        "Count accuracy on held-out scenes of digits during training",
+    ),
+    (
+        "thousand_digits_elbo.png",
+        "elbo",
+        ("lavae_multi_mnist", "vae_multi_mnist"),
+        "ELBO of held-out scenes of 1,000 digits during training",
     ),
 )
 
@@ -193,10 +205,15 @@ def _missing(config: str, seed: int, runs: str, arguments: argparse.Namespace) -
     training, inference = _differences(config, seed, report, arguments) if "test" in report else ([], [])
     if "test" not in report or training:
         return [("train",), *experiments]
-    if inference:
+    if inference or _lacks_measures(report):
         return [("evaluate",), *experiments]
     flags = _flags(config, seed, arguments)
     return [mode for mode in experiments if not _is_measured(mode[0], report, [*flags, *mode[1:]])]
+
+
+def _lacks_measures(report: dict[str, Any]) -> bool:
+    """Whether a report is from a time when fewer measures of outlines were made than today."""
+    return report["test"].get("ap") is not None and not OUTLINE_MEASURES.keys() <= report["test"].keys()
 
 
 def _is_measured(mode: str, report: dict[str, Any], flags: list[str]) -> bool:
@@ -264,7 +281,7 @@ def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         folders, name = [os.path.join(runs, config) for config in configs], os.path.join("images", file)
         picture = os.path.join(os.path.dirname(arguments.page), name)
         # A run that is not finished would cut all curves short.
-        if all(has_curves(folder) and _are_finished(folder) for folder in folders):
+        if all(_seeds(folder) and _are_finished(folder) for folder in folders):
             compare(folders, measure, picture)
         if os.path.exists(picture):
             shown.append((text, name))
@@ -272,7 +289,9 @@ def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def _are_finished(folder: str) -> bool:
-    return all("test" in read_report(os.path.join(folder, seed, "report.json")) for seed in _seeds(folder))
+    """Whether all runs in a folder have a report and curves."""
+    runs = [os.path.join(folder, seed) for seed in _seeds(folder)]
+    return all("test" in read_report(os.path.join(run, "report.json")) and has_curves(run) for run in runs)
 
 
 def _keep(config: str, seed: str, arguments: argparse.Namespace) -> None:

@@ -70,7 +70,7 @@ def test_experiments_have_tables_of_the_runs_that_made_them():
         "test": {"label_linear": 0.669, "label_neural": 0.983, "size_linear": 0.86, "mig": 0.08, "objects": 998}
     }
     page = results_page({"lavae": [whole, _run()]})
-    assert _cells(page, "Likelihood", "`lavae`")[1:] == ["test", "1", "-80.0", "1.3", "-95.0", "100", "1000"]
+    assert _cells(page, "Likelihood", "`lavae`")[1:] == ["test", "1", "-80.0", "-80.0", "1.3", "-95.0", "100", "1000"]
     assert _cells(page, "One object edited", "`lavae` | move")[2:6] == ["1", "0.900", "20.000", "0.500"]
     assert _cells(page, "One object edited", "`lavae` | none")[6] == "0.100"
     told = _cells(page, "What appearances say", "`lavae`")
@@ -143,10 +143,12 @@ def _measured(seed, test, test_7):
     return {**report, "likelihood": {"test": means, "test_7": means}, LIKELIHOOD_OF_IMAGES: arrays}
 
 
-def test_the_likelihood_says_of_how_many_images_each_seed_s_is():
+def test_the_likelihood_says_what_each_seed_s_is_and_of_how_many_images():
     runs = [_measured(seed, np.zeros(number), np.zeros(5)) for seed, number in ((0, 40), (1, 20), (2, 40))]
+    runs[1]["likelihood"]["test"]["bound"] = -3.0
     page = results_page({"lavae": runs})
-    assert _cells(page, "Likelihood", "`lavae` | test |")[-1] == "40, 20"
+    cells = _cells(page, "Likelihood", "`lavae` | test |")
+    assert cells[2:5] == ["3", "-1.0 ± 1.7", "0.0, -3.0, 0.0"] and cells[-1] == "40, 20"
 
 
 def test_lavae_and_vae_are_compared_on_the_same_images():

@@ -53,7 +53,7 @@ _PHOTOGRAPH_MEASURES = {
     "relative_count_error": ("relative", 3),
     "count_accuracy": ("exact counts", 3),
 }
-_OUTLINE_MEASURES = {
+OUTLINE_MEASURES = {
     "ap_50": ("AP at IoU 0.5", 3),
     "ap": ("AP", 3),
     "box_ap_50": ("AP of boxes at IoU 0.5", 3),
@@ -121,9 +121,13 @@ the standard deviation if there are several. `many` is the second test split, wh
 training scene. `training, min` is by the clock, on two cores that may have done other work as well; where there are
 several seeds, `shortest training` is the time of the one that was disturbed least.
 
-Recipes and thresholds are chosen on `validation` splits, and `test` is looked at once, since there are such splits
-(23 November 2026). What was chosen on `test` before, for LAVAE on shapes the presence loss, the blur of the warm-up,
-the steepness of the softmax and the gradient of missed pixels, stands in the lab log with its numbers."""
+Recipes and thresholds are chosen on `validation` splits since there are such splits (23 November 2026), and `test` is
+measured when a choice has been made. Twice that was not the end: LAVAE's seed 2 on shapes counted 0.9977 of `test`
+right, and objects are now moved before they are put to the test of what they gain, which was chosen on `validation`;
+and the recipe for nuclei was still changing when `test` was looked at four times. What was chosen on `test` before
+there were validation splits, for LAVAE on shapes the presence loss, the blur of the warm-up, the steepness of the
+softmax and the gradient of missed pixels, stands in `docs/lab_log.md` with its numbers. Where results contradict a
+paper is said in `docs/experiments.md`."""
 
 
 def _earlier(configs: Sequence[str]) -> str:
@@ -162,8 +166,8 @@ def _outlines(reports: Reports) -> Optional[str]:
     for config, runs in reports.items():
         for split in dict.fromkeys(("test", _many(runs[0]))):
             if all(run.get(split, {}).get("ap_50") is not None for run in runs):
-                rows.append([f"`{config}`", split, str(len(runs)), *_measures(runs, _OUTLINE_MEASURES, split)])
-    header = ["config", "split", "seeds", *(label for label, _ in _OUTLINE_MEASURES.values())]
+                rows.append([f"`{config}`", split, str(len(runs)), *_measures(runs, OUTLINE_MEASURES, split)])
+    header = ["config", "split", "seeds", *(label for label, _ in OUTLINE_MEASURES.values())]
     text = (
         "## Outlines of objects\n\nAgainst the visible pixels of each object, which the data sets' generators know. AP "
         "is as for real images; boxes are those around an object's pixels. The adjusted Rand index (ARI) and the mean "
@@ -280,13 +284,24 @@ def _likelihood(reports: Reports) -> Optional[str]:
                     split,
                     str(len(runs)),
                     _mean_and_deviation([each["bound"] for each in measured], digits=1),
+                    ", ".join(_number(each["bound"], 1) for each in measured),
                     f"{standard_error:.1f}",
                     _mean_and_deviation([each["elbo"] for each in measured], digits=1),
                     str(measured[0]["samples"]),
                     ", ".join(dict.fromkeys(str(each["images"]) for each in measured)),
                 ]
             )
-    header = ["config", "split", "seeds", "bound of log p(x)", "standard error", "ELBO", "samples", "images"]
+    header = [
+        "config",
+        "split",
+        "seeds",
+        "bound of log p(x)",
+        "of each seed",
+        "standard error",
+        "ELBO",
+        "samples",
+        "images",
+    ]
     text = (
         "## Likelihood\n\nIn nats per image. Only models with the same pixel distribution can be compared: LAVAE and "
         "the VAE have Bernoulli pixels, AIR and Discrete-AIR Gaussian ones. Each seed has test images of its own, so "
