@@ -249,7 +249,10 @@ def _require_same_channels(pages: Sequence[_Page]) -> None:
 
 def _summary(splits: Mapping[str, ImageSplit]) -> str:
     numbers = ", ".join(f"{len(split.images):,} {name}" for name, split in splits.items())
-    return f"Images: {numbers}; {'with' if splits['test'].masks else 'without'} masks of those held out."
+    summary = f"Images: {numbers}; {'with' if splits['test'].masks else 'without'} masks of those held out."
+    if "validation" in splits:
+        return summary
+    return f"{summary} Without a split validation, reports during training are on test."
 
 
 def _warnings(splits: Mapping[str, ImageSplit]) -> Iterator[str]:
