@@ -21,6 +21,46 @@ SMALL = {
 }
 
 
+# What LAVAE's paper does not do, switched off, and what it does where our recipes do something else.
+OF_LAVAES_PAPER = {
+    "calibration_size": 0,
+    "precision": "float32",
+    "gradient_clip_norm": 0.0,
+    "learning_rate": 1e-3,
+    "learning_rate_final": 1e-3,
+    "lavae.strides": 1,
+    "lavae.patch_size": 0,
+    "lavae.sprites": "convolutional",
+    "lavae.generated_size": 21,
+    "lavae.explains_away": False,
+    "lavae.recenters": False,
+    "lavae.prunes": False,
+    "lavae.centering_weight": 0.0,
+    "lavae.exclusion_radius": 0,
+    "lavae.presence_weight": 0.0,
+    "lavae.missed_gradient": False,
+    "lavae.target_blur": 0.0,
+    "lavae.forced_probability": 0.1,
+    "lavae.forced_objects": 0,
+    "lavae.kl_weight": 1.0,
+    "lavae.kl_steps": 0,
+    "lavae.temperature_final": 0.02,
+    "lavae.appearance_mixture": 0,
+    "lavae.background": "none",
+    "lavae.normalize": False,
+    "lavae.likelihood": "bernoulli",
+    "lavae.faintest_object": 0.0,
+    "lavae.merged_solidity": 1.0,
+    "lavae.typical_share": 0.0,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("lavae_paper")])
+def test_nothing_of_ours_is_on_in_the_papers_flagfiles(name, make_config):
+    flags = make_config(f"--flagfile={os.path.join(ROOT, 'configs', name)}.cfg").flag_values()
+    assert {flag: flags[flag] for flag in OF_LAVAES_PAPER} == OF_LAVAES_PAPER
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flagfile_describes_a_model_that_learns(name, make_config):

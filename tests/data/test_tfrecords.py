@@ -5,9 +5,13 @@ import pytest
 import tensorflow as tf
 from skimage.measure import regionprops
 
+from tests.models.model_table import COMMON, MODELS
+from tf_scenes.app.build import build_model
 from tf_scenes.data import tfrecords
 from tf_scenes.data.options import DataOptions
 from tf_scenes.errors import UserError
+from tf_scenes.evaluation.evaluate import evaluate_splits
+from tf_scenes.evaluation.results import OUTLINE_MEASURES
 from tf_scenes.stack import keras
 
 
@@ -212,6 +216,18 @@ def test_what_cannot_be_read_is_one_line(folder, tmp_path):
     for sizes in ({"test": 20, "validation": 5}, {"test": 30}):
         with pytest.raises(UserError, match=r"the 25 scenes leave none to train on beside --test_size="):
             _loaded(first, **sizes)
+
+
+@pytest.mark.slow
+def test_a_model_that_finds_objects_is_measured_on_records(dataset, make_config):
+    config = make_config(*COMMON, *MODELS["lavae"], "--image_size=64")
+    model = build_model(config, dataset.image_shape)
+    measures = evaluate_splits(model, dataset, ["validation", "test"], batch_size=3)
+    for name, scenes in (("validation", 4), ("test", 6)):
+        counts = np.concatenate([batch["counts"] for batch in dataset.evaluation_batches(name, 3)])
+        assert len(counts) == measures[name]["images"] == scenes
+        assert set(measures[name]["count_accuracy_by_count"]) == set(counts.tolist())
+        assert all(0.0 <= measures[name][measure] <= 1.0 for measure in OUTLINE_MEASURES if measure != "ari_foreground")
 
 
 def test_other_images_have_another_checksum(dataset, folder):

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
+from tests.data.test_tfrecords import binarized, write
 from tests.models.model_table import COMMON, MODELS
 from tf_scenes.errors import UserError
 from tf_scenes.training.checkpoints import make_manager, restore_newest
@@ -20,7 +21,6 @@ from tf_scenes.training.checkpoints import make_manager, restore_newest
 FLAGS = (
     *COMMON,
     *MODELS["vae"],
-    "--dataset=multi_digits",
     "--max_objects=1",
     "--many_objects=2",
     "--test_size=8",
@@ -32,9 +32,9 @@ FLAGS = (
 )
 
 
-def _start(path):
+def _start(path, *data):
     folders = [f"--run_dir={path}", f"--export_dir={path}/saved"]
-    command = [sys.executable, "-u", os.path.join(ROOT, "main.py"), *FLAGS, *folders]
+    command = [sys.executable, "-u", os.path.join(ROOT, "main.py"), *FLAGS, *data, *folders]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -50,9 +50,9 @@ def _stop_at_the_end(process, path):
     return output
 
 
-def _kill_after(path, new_files, more_seconds):
+def _kill_after(path, new_files, more_seconds, *data):
     """Kills a run a while after so many new files have been seen among its checkpoints."""
-    process, folder = _start(path), os.path.join(path, "checkpoints")
+    process, folder = _start(path, *data), os.path.join(path, "checkpoints")
     before = set(os.listdir(folder)) if os.path.isdir(folder) else set()
     seen = set()
     while process.poll() is None and len(seen) < new_files:
@@ -71,13 +71,17 @@ def checkpoint_values(path):
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path):
-    whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
-    uninterrupted = _start(whole)
+@pytest.mark.parametrize("dataset", ["multi_digits", "tfrecords"])
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(dataset, tmp_path):
+    whole, killed, data = str(tmp_path / "whole"), str(tmp_path / "killed"), [f"--dataset={dataset}"]
+    if dataset == "tfrecords":  # Of 28 scenes to train on, so that 16 steps of 4 take more than two passes.
+        write(tmp_path / "scenes.tfrecords", map(binarized, range(40)))
+        data += [f"--tfrecords_path={tmp_path / 'scenes.tfrecords'}", "--image_size=64", "--validation_size=4"]
+    uninterrupted = _start(whole, *data)
     moments = random.Random(0)
-    _kill_after(killed, 3, moments.uniform(0.0, 0.5))  # Some time after the first checkpoint.
-    _kill_after(killed, 1, 0.0)  # While a checkpoint is being written.
-    assert "Going on from step" in _stop_at_the_end(_start(killed), killed)
+    _kill_after(killed, 3, moments.uniform(0.0, 0.5), *data)  # Some time after the first checkpoint.
+    _kill_after(killed, 1, 0.0, *data)  # While a checkpoint is being written.
+    assert "Going on from step" in _stop_at_the_end(_start(killed, *data), killed)
     _stop_at_the_end(uninterrupted, whole)
     expected, values = checkpoint_values(whole), checkpoint_values(killed)
     assert expected.keys() == values.keys()
