@@ -64,14 +64,33 @@ def test_without_that_exception_clipped_pixels_have_no_gradient_and_all_others_t
     np.testing.assert_array_equal(_gradient(canvas, image, missed_gradient=False)[:2], 0.0)
     inside, expected = (_gradient(canvas, image, missed_gradient=missed)[2:] for missed in (False, True))
     np.testing.assert_allclose(inside, expected, rtol=1e-5)
-    np.testing.assert_array_equal(*(BernoulliPixels(missed).log_prob(image, canvas) for missed in (False, True)))
+    np.testing.assert_array_equal(
+        *(BernoulliPixels(missed_gradient=missed).log_prob(image, canvas) for missed in (False, True))
+    )
 
 
-def _gradient(canvas, images, missed_gradient=True):
+@pytest.mark.parametrize("missed_gradient", [False, True])
+@pytest.mark.parametrize("margin", [1e-5, 1e-2])
+def test_the_margin_is_what_dark_and_uncovered_pixels_pay(margin, missed_gradient):
+    pixels = BernoulliPixels(margin, missed_gradient)
+    canvas, images = _pixel([0.0, 0.0, 1.0, 1.0, 0.3]), _pixel([0.0, 1.0, 0.0, 1.0, 1.0])
+    expected = np.log([1 - margin, margin, margin, 1 - margin, 0.3])
+    np.testing.assert_allclose(pixels.log_prob(images, canvas), expected, rtol=1e-3)
+
+
+def test_a_narrow_margin_leaves_gradients_as_they_are():
+    canvas, images = _pixel([5e-5, 2e-4, 0.5, 1.0]), _pixel([0.0, 1.0, 1.0, 1.0])
+    expected = _gradient(canvas, images, margin=1e-4)
+    np.testing.assert_array_equal(_gradient(canvas, images, margin=1e-6), expected)
+    np.testing.assert_allclose(expected.ravel(), [0.0, 5e3, 2.0, 0.0], rtol=1e-5)
+    np.testing.assert_allclose(_gradient(canvas, images, margin=1e-3).ravel(), [0.0, 10.0, 2.0, 0.0], rtol=1e-5)
+
+
+def _gradient(canvas, images, missed_gradient=True, margin=1e-4):
     canvas = tf.constant(canvas)
     with tf.GradientTape() as tape:
         tape.watch(canvas)
-        log_prob = BernoulliPixels(missed_gradient).log_prob(tf.constant(images), canvas)
+        log_prob = BernoulliPixels(margin, missed_gradient).log_prob(tf.constant(images), canvas)
     return tape.gradient(log_prob, canvas).numpy()
 
 

@@ -14,8 +14,8 @@ from tf_scenes.stack import keras
 tfd = tfp.distributions
 layers = keras.layers
 
-# Pixel means are kept this far from 0 and 1, where a Bernoulli pixel would have an infinite log-likelihood.
-_PIXEL_MARGIN = 1e-4
+# Closer to 0 and 1 there is no gradient, which would be beyond 10,000.
+_SLOPE_MARGIN = 1e-4
 # A missed pixel has the gradient of a mean this far from 0 and 1. With 0.01, missed pixels outweigh all others early in
 # training.
 _GRADIENT_MARGIN = 1e-1
@@ -33,22 +33,24 @@ class BernoulliPixels(layers.Layer):
     does not mention clipping.
     """
 
-    def __init__(self, missed_gradient: bool = True, name: str = "bernoulli_pixels"):
+    def __init__(self, margin: float = 1e-4, missed_gradient: bool = True, name: str = "bernoulli_pixels"):
         """Creates the layer, which has no weights.
 
         Args:
+            margin: How far pixel means are kept from 0 and 1, where log-likelihoods would be infinite.
             missed_gradient: Whether there is that exception.
             name: Name of the layer.
         """
         super().__init__(name=name, dtype="float32")
+        self._margin = margin
         self._missed_gradient = missed_gradient
 
     def log_prob(self, images: tf.Tensor, canvas: tf.Tensor) -> tf.Tensor:
         """Log p(x | n, l, z) in nats of each image: `[..., height, width, channels]` -> `[...]`."""
         if self._missed_gradient:
-            log_prob = _with_missed_gradient(images, canvas)
+            log_prob = _with_missed_gradient(images, canvas, self._margin)
         else:
-            log_prob = _bernoulli(_clipped(canvas)).log_prob(images)
+            log_prob = _bernoulli(_clipped(canvas, self._margin)).log_prob(images)
         return tf.reduce_sum(log_prob, axis=[-3, -2, -1])
 
     def mean(self, canvas: tf.Tensor) -> tf.Tensor:
@@ -60,8 +62,8 @@ class BernoulliPixels(layers.Layer):
         return {}
 
 
-def _clipped(canvas: tf.Tensor) -> tf.Tensor:
-    return tf.clip_by_value(canvas, _PIXEL_MARGIN, 1.0 - _PIXEL_MARGIN)
+def _clipped(canvas: tf.Tensor, margin: float) -> tf.Tensor:
+    return tf.clip_by_value(canvas, margin, 1.0 - margin)
 
 
 def _bernoulli(means: tf.Tensor) -> tfd.Distribution:
@@ -69,18 +71,17 @@ def _bernoulli(means: tf.Tensor) -> tfd.Distribution:
 
 
 @tf.custom_gradient
-def _with_missed_gradient(images: tf.Tensor, canvas: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    means = _clipped(canvas)
+def _with_missed_gradient(images: tf.Tensor, canvas: tf.Tensor, margin: float) -> tuple[tf.Tensor, Callable]:
+    means = _clipped(canvas, margin)
     log_prob = _bernoulli(means).log_prob(images)
 
-    def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor]:
-        inside = tf.equal(means, canvas)
-        nearby = tf.clip_by_value(canvas, _GRADIENT_MARGIN, 1.0 - _GRADIENT_MARGIN)
-        at = tf.where(inside, means, nearby)
+    def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor, None]:
+        inside = tf.equal(_clipped(canvas, max(margin, _SLOPE_MARGIN)), canvas)
+        at = tf.where(inside, canvas, _clipped(canvas, _GRADIENT_MARGIN))
         slope = (images - at) / (at * (1.0 - at))
         missed = (images - means > 0.5) & (_largest_nearby(canvas) < 0.5)
         extra = (means - images > 0.5) & (_largest_nearby(images) < 0.5)
-        return None, tf.where(inside | missed | extra, upstream * slope, 0.0)
+        return None, tf.where(inside | missed | extra, upstream * slope, 0.0), None
 
     return log_prob, gradient
 
@@ -139,4 +140,4 @@ def make_pixels(options: LavaeOptions) -> Union[BernoulliPixels, GaussianPixels]
     """The distribution of pixels that the options name."""
     if options.likelihood == "gaussian":
         return GaussianPixels(options.noise, options.smallest_noise)
-    return BernoulliPixels(options.missed_gradient)
+    return BernoulliPixels(options.pixel_margin, options.missed_gradient)

@@ -226,6 +226,13 @@ class LavaeOptions(Options, section="lavae"):
         "with a learned standard deviation. Paper: bernoulli.",
         choices=("bernoulli", "gaussian"),
     )
+    pixel_margin: float = option(
+        1e-4,
+        "How far pixel means are kept from 0 and 1, for --lavae.likelihood=bernoulli: every dark pixel pays this much, "
+        "in nats, and a lit pixel that nothing covers minus the logarithm of it. Paper: no word of it.",
+        lower=1e-6,
+        upper=0.1,
+    )
     missed_gradient: bool = option(
         True,
         "Whether lit pixels with nothing drawn near them draw sprites there, for --lavae.likelihood=bernoulli: the sum "
