@@ -75,7 +75,8 @@ def test_the_margin_is_what_dark_and_uncovered_pixels_pay(margin, missed_gradien
     pixels = BernoulliPixels(margin, missed_gradient)
     canvas, images = _pixel([0.0, 0.0, 1.0, 1.0, 0.3]), _pixel([0.0, 1.0, 0.0, 1.0, 1.0])
     expected = np.log([1 - margin, margin, margin, 1 - margin, 0.3])
-    np.testing.assert_allclose(pixels.log_prob(images, canvas), expected, rtol=1e-3)
+    # In float32, 1 - 1e-5 is off by up to 3e-8.
+    np.testing.assert_allclose(pixels.log_prob(images, canvas), expected, rtol=4e-3)
 
 
 def test_a_narrow_margin_leaves_gradients_as_they_are():
