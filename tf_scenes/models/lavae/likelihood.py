@@ -70,20 +70,22 @@ def _bernoulli(means: tf.Tensor) -> tfd.Distribution:
     return tfd.Bernoulli(probs=means, dtype=tf.float32)
 
 
-@tf.custom_gradient
-def _with_missed_gradient(images: tf.Tensor, canvas: tf.Tensor, margin: float) -> tuple[tf.Tensor, Callable]:
-    means = _clipped(canvas, margin)
-    log_prob = _bernoulli(means).log_prob(images)
+def _with_missed_gradient(images: tf.Tensor, canvas: tf.Tensor, margin: float) -> tf.Tensor:
+    @tf.custom_gradient
+    def log_prob(canvas: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        means = _clipped(canvas, margin)
 
-    def gradient(upstream: tf.Tensor) -> tuple[None, tf.Tensor, None]:
-        inside = tf.equal(_clipped(canvas, max(margin, _SLOPE_MARGIN)), canvas)
-        at = tf.where(inside, canvas, _clipped(canvas, _GRADIENT_MARGIN))
-        slope = (images - at) / (at * (1.0 - at))
-        missed = (images - means > 0.5) & (_largest_nearby(canvas) < 0.5)
-        extra = (means - images > 0.5) & (_largest_nearby(images) < 0.5)
-        return None, tf.where(inside | missed | extra, upstream * slope, 0.0), None
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            inside = tf.equal(_clipped(canvas, max(margin, _SLOPE_MARGIN)), canvas)
+            at = tf.where(inside, canvas, _clipped(canvas, _GRADIENT_MARGIN))
+            slope = (images - at) / (at * (1.0 - at))
+            missed = (images - means > 0.5) & (_largest_nearby(canvas) < 0.5)
+            extra = (means - images > 0.5) & (_largest_nearby(images) < 0.5)
+            return tf.where(inside | missed | extra, upstream * slope, 0.0)
 
-    return log_prob, gradient
+        return _bernoulli(means).log_prob(images), gradient
+
+    return log_prob(canvas)
 
 
 def _largest_nearby(values: tf.Tensor) -> tf.Tensor:
