@@ -56,6 +56,7 @@ _FORCED = ("--lavae.forced_probability=0.1",)
 _APPEARANCE_MAP = ("--lavae.patch_size=0", "--lavae.explains_away=false")
 _FULL_RESOLUTION = ("--lavae.strides=1",)
 _NO_MISSED_GRADIENT = ("--lavae.missed_gradient=false",)
+_MARGIN = ("--lavae.pixel_margin=1e-4",)
 _NO_BLUR = ("--lavae.target_blur=0",)
 _CONSTANT_RATES = (
     *("--learning_rate=1e-3", "--learning_rate_final=1e-3"),
@@ -83,6 +84,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "KL from the start": _KL_FROM_THE_START,
             "objects forced": _FORCED,
             "no gradient of missed pixels": _NO_MISSED_GRADIENT,
+            "pixel means as far from 0 and 1 as 0.0001": _MARGIN,
             "target not blurred": _NO_BLUR,
             "the paper's learning rates and temperature": _CONSTANT_RATES,
             "appearance from a map": _APPEARANCE_MAP,
@@ -100,6 +102,7 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
                 *_KL_FROM_THE_START,
                 *_FORCED,
                 *_NO_MISSED_GRADIENT,
+                *_MARGIN,
                 *_NO_BLUR,
                 *_CONSTANT_RATES,
                 "--lavae.count_window=11",
