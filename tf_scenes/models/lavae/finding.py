@@ -17,6 +17,7 @@ from tf_scenes.models.lavae.options import LavaeOptions
 from tf_scenes.models.lavae.patches import in_patches, patches_at
 from tf_scenes.models.lavae.placing import draw_sprites, offsets_of_mass
 from tf_scenes.models.lavae.pruning import worth_their_cost
+from tf_scenes.models.lavae.recentering import Surroundings, drawn_best
 from tf_scenes.models.lavae.slots import among_all, compute_in_use
 from tf_scenes.stack import keras
 
@@ -78,7 +79,7 @@ class ObjectFinder:
         if self.options.merged_solidity < 1.0:
             objects = self._seen_at(appearance_features, self._without_halves(contrast, objects))
         if self.options.explains_away:
-            objects = self._seen_at(images, objects, self._others_in_patches(images, objects))
+            objects = self._seen_alone(images, images - contrast, objects)
         order = tf.argsort(tf.cast(objects.present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return Objects(*(tf.gather(values, order, batch_dims=1) for values in objects))
@@ -141,10 +142,32 @@ class ObjectFinder:
     def _sprites(self, objects: Objects) -> tuple[tf.Tensor, tf.Tensor]:
         return compute_in_use(self.sprite_generator, objects.present, objects.appearance)
 
-    def _seen_at(self, appearance_features: tf.Tensor, objects: Objects, *others: tf.Tensor) -> Objects:
-        """The same objects with the appearances that are most likely where they are now, without what others show."""
-        posterior = self.appearance_network.posterior_at(appearance_features, objects.centers, objects.present, *others)
+    def _seen_at(self, appearance_features: tf.Tensor, objects: Objects) -> Objects:
+        """The same objects with the appearances that are most likely where they are now."""
+        posterior = self.appearance_network.posterior_at(appearance_features, objects.centers, objects.present)
         return objects._replace(appearance=posterior.mean())
+
+    def _seen_alone(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects) -> Objects:
+        """The same objects, inferred from patches without what other objects' sprites show there.
+
+        With `recenters`, objects whose middle lies between pixels are moved to the one at which they are drawn best.
+        """
+
+        def infer(patches: tf.Tensor) -> tf.Tensor:
+            return self.appearance_network.posterior_of(patches).mean()
+
+        def see(*around: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if self.options.recenters:
+                networks = infer, self.sprite_generator, self.pixels.log_prob
+                return drawn_best(Surroundings(*around), *networks, self.options.centering_power)
+            seen = around[0][:, 1:-1, 1:-1]
+            return tf.zeros([tf.shape(seen)[0], 2], tf.int32), infer(seen)
+
+        slots, (steps, appearance) = compute_in_use(see, objects.present, *self._surroundings(images, empty, objects))
+        return objects._replace(
+            centers=tf.tensor_scatter_nd_add(objects.centers, slots, steps),
+            appearance=tf.tensor_scatter_nd_update(objects.appearance, slots, appearance),
+        )
 
     def _without_faint(self, objects: Objects) -> Objects:
         """Leaves out objects whose sprite's peak is below `faintest_object`."""
@@ -181,12 +204,14 @@ class ObjectFinder:
         moved = tf.clip_by_value(moved, 0, tf.shape(images)[1:3] - 1)
         return tf.tensor_scatter_nd_update(objects.centers, slots, moved)
 
-    def _others_in_patches(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:
-        """What other objects' sprites show around each object: `[batch, slots, side, side, channels]`, as patches."""
-        centers, side = objects.centers, self.appearance_network.side
+    def _surroundings(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects) -> Surroundings:
+        """What is around the object in each slot: fields `[batch, slots, ...]`."""
+        centers, side = objects.centers, self.appearance_network.side + 2
         slots, sprites = self._sprites(objects)
         batch, height, width = tf.unstack(tf.shape(images)[:3])
         scenes = tf.cast(slots[:, 0], tf.int32)
         canvas = draw_sprites(scenes, tf.gather_nd(centers, slots), sprites, batch, height, width)
-        own = among_all(slots, in_patches(sprites, side), tf.shape(objects.present))
-        return patches_at(canvas, centers, side) - own * patches_at(tf.ones_like(canvas), centers, side)
+        inside = patches_at(tf.ones_like(images[..., :1]), centers, side)
+        own = among_all(slots, in_patches(sprites, side), tf.shape(objects.present)) * inside
+        seen = tf.maximum(patches_at(images - canvas, centers, side) + own, 0.0)
+        return Surroundings(seen, patches_at(empty, centers, side), inside)

@@ -223,26 +223,23 @@ class PatchAppearanceNetwork(layers.Layer):
         parameters = self._parameters(patches, training)
         return self._posterior(among_all(slots, parameters, tf.shape(locations)[:2]))
 
-    def posterior_at(
-        self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, others: Optional[tf.Tensor] = None
-    ) -> tfd.Distribution:
+    def posterior_at(self, images: tf.Tensor, centers: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
         """The same at whole pixels, where there is an object; elsewhere it is N(0, I), which takes no time.
 
         Args:
             images: Images, float32 `[batch, height, width, channels]` in [0, 1].
             centers: Pixels, int32 `[batch, objects, 2]`, y then x.
             present: Whether there is an object in each slot, bool `[batch, objects]`.
-            others: What other objects show in each patch, float32 `[batch, objects, side, side, channels]`, which is
-                taken away from the image; None for nothing.
 
         Returns:
             A distribution with batch shape `[batch, objects]` and event shape `[D]`.
         """
-        patches = patches_at(images, centers, self.side)
-        if others is not None:
-            patches = tf.maximum(patches - others, 0.0)
-        slots, parameters = compute_in_use(self._parameters, present, patches)
+        slots, parameters = compute_in_use(self._parameters, present, patches_at(images, centers, self.side))
         return self._posterior(among_all(slots, parameters, tf.shape(present)))
+
+    def posterior_of(self, patches: tf.Tensor) -> tfd.Distribution:
+        """The same of patches, float32 `[n, side, side, channels]`: a distribution with batch shape `[n]`."""
+        return self._posterior(self._parameters(patches))
 
     def _parameters(self, patches: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Of the posterior of each patch, `[patches, side, side, channels]`: float32 `[patches, 2 D]`."""

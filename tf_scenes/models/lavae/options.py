@@ -286,8 +286,9 @@ class LavaeOptions(Options, section="lavae"):
     recenters: bool = option(
         False,
         "Whether scene descriptions move each object to the pixel nearest to the centre of mass of its sprite, and "
-        "infer its appearance again there, so that both depend less on how the object lies on the grid; needs sprites "
-        "that are trained to be in the middle of their frames, by --lavae.centering_weight. Paper: no.",
+        "infer its appearance again there, so that both depend less on how the object lies on the grid; with "
+        "--lavae.explains_away, where that centre is between pixels, to the one at which it is drawn best. Needs "
+        "sprites that are trained to be in the middle of their frames, by --lavae.centering_weight. Paper: no.",
         affects_training=False,
     )
     explains_away: bool = option(

@@ -1,8 +1,12 @@
 """Slots in use: what is computed for these alone, and put among all of them."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
+
+# A tensor, or several.
+Results = TypeVar("Results")
 
 
 def among_all(slots: tf.Tensor, values: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
@@ -21,19 +25,27 @@ def among_all(slots: tf.Tensor, values: tf.Tensor, shape: tf.Tensor) -> tf.Tenso
 
 
 def compute_in_use(
-    network: Callable[[tf.Tensor], tf.Tensor], present: tf.Tensor, values: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+    network: Callable[..., Results], present: tf.Tensor, *values: tf.Tensor
+) -> tuple[tf.Tensor, Results]:
     """What a network makes of the values of present objects; absent ones take no time.
 
     Args:
-        network: From values, float32 `[n, ...]`, to results, `[n, ...]`, such as from appearances to sprites.
+        network: From values, float32 `[n, ...]`, to results, `[n, ...]`, such as from appearances to sprites; several
+            of either are possible.
         present: Whether there is an object in each slot, bool `[batch, slots]`.
         values: Values of all slots, float32 `[batch, slots, ...]`.
 
     Returns:
-        Scene and slot of each present object, int64 `[n, 2]`, and its result, `[n, ...]`.
+        Scene and slot of each present object, int64 `[n, 2]`, and its results, `[n, ...]`.
     """
     slots = tf.where(present)
-    values = tf.gather_nd(values, slots)
-    # One more is computed: oneDNN's convolutions fail on an empty batch, and so do sums in browsers' ONNX Runtime.
-    return slots, network(tf.pad(values, [[0, 1], *[[0, 0]] * (values.shape.rank - 1)]))[:-1]
+    return slots, never_empty(network, *(tf.gather_nd(each, slots) for each in values))
+
+
+def never_empty(network: Callable[..., Results], *values: tf.Tensor) -> Results:
+    """What a network makes of values of which there may be none, `[n, ...]`; its results, `[n, ...]`.
+
+    One more is computed: oneDNN's convolutions fail on an empty batch, and so do sums in browsers' ONNX Runtime.
+    """
+    results = network(*(tf.pad(each, [[0, 1], *[[0, 0]] * (each.shape.rank - 1)]) for each in values))
+    return tf.nest.map_structure(lambda result: result[:-1], results)
