@@ -45,7 +45,7 @@ def _by_hand(around, number, infer, generate):
     seen, empty, inside = (each[number, ..., 0].numpy() for each in around)
     middle, best = SIDE // 2, None
     offset = offsets_of_mass(generate(infer(seen[None, 1:-1, 1:-1])), 2).numpy()[0]
-    choices = [[0, int(np.sign(o))] if abs(o) > 0.3 else [0] for o in offset]
+    choices = [[0, int(np.sign(o))] if abs(o) > 0.25 else [0] for o in offset]
     for y in choices[0]:
         for x in choices[1]:
             if not inside[middle + y, middle + x]:
