@@ -109,16 +109,40 @@ class ObjectFinder:
             most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
         centers, present = highest_local_maxima(*heights, most)
         posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
+        if options.prunes or options.recenters:
+            sprites = self.sprites(present, posterior.mean())
         if options.recenters:
             # Before the test: two maxima of one object are then drawn at the same place, and the second gains nothing.
-            centers = self._recentered(images, Objects(centers, present, posterior.mean()))
-            posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
+            before, centers = centers, self._recentered(images, centers, sprites)
+            moved = present & tf.reduce_any(centers != before, axis=-1)
+            there = self.appearance_network.posterior_at(appearance_features, centers, moved)
+            posterior = _where(moved, there, posterior)
+            sprites = tf.where(moved[..., None, None, None], self.sprites(moved, there.mean()), sprites)
         if options.prunes:
-            present = self.worth_drawing(images, empty, centers, present, posterior)
+            present = self.worth_drawing(images, empty, centers, present, posterior, sprites)
         return Objects(centers, present, posterior.mean())
 
+    def sprites(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
+        """The sprites of present objects; absent ones, which take no time, have 0.
+
+        Args:
+            present: Whether there is an object in each slot, bool `[batch, slots]`.
+            appearance: Appearances, float32 `[batch, slots, D]`.
+
+        Returns:
+            Sprites, float32 `[batch, slots, h, w, channels]`.
+        """
+        slots, sprites = compute_in_use(self.sprite_generator, present, appearance)
+        return among_all(slots, sprites, tf.shape(present))
+
     def worth_drawing(
-        self, images: tf.Tensor, empty: tf.Tensor, centers: tf.Tensor, present: tf.Tensor, posterior: tfd.Distribution
+        self,
+        images: tf.Tensor,
+        empty: tf.Tensor,
+        centers: tf.Tensor,
+        present: tf.Tensor,
+        posterior: tfd.Distribution,
+        sprites: tf.Tensor,
     ) -> tf.Tensor:
         """Which objects raise the log-likelihood by more than their KL terms.
 
@@ -128,12 +152,11 @@ class ObjectFinder:
             centers: Pixels of the objects, int32 `[batch, slots, 2]`, y then x.
             present: Whether there is an object in each slot, bool `[batch, slots]`.
             posterior: The posterior of their appearances, with batch shape `[batch, slots]`.
+            sprites: The sprites of its means, float32 `[batch, slots, h, w, channels]`.
 
         Returns:
             Whether there still is one, bool `[batch, slots]`.
         """
-        slots, sprites = compute_in_use(self.sprite_generator, present, posterior.mean())
-        sprites = among_all(slots, sprites, tf.shape(present))
         log_prior = uniform_log_prob_by_object(tf.shape(present)[1], tf.reduce_prod(tf.shape(images)[1:3]))
         prior = gaussian.standard(self.options.latent_dim)
         costs = tfd.kl_divergence(posterior, prior) - log_prior
@@ -193,16 +216,10 @@ class ObjectFinder:
         gone = tf.zeros_like(merges.dropped, tf.bool)
         return objects._replace(centers=centers, present=tf.tensor_scatter_nd_update(objects.present, dropped, gone))
 
-    def _recentered(self, images: tf.Tensor, objects: Objects) -> tf.Tensor:
-        """The pixels nearest to the centres of mass of the objects' sprites, as `Objects.centers`."""
-
-        def off_center(appearance: tf.Tensor) -> tf.Tensor:
-            return offsets_of_mass(self.sprite_generator(appearance), self.options.centering_power)
-
-        slots, offsets = compute_in_use(off_center, objects.present, objects.appearance)
-        moved = tf.gather_nd(objects.centers, slots) + tf.cast(tf.round(offsets), tf.int32)
-        moved = tf.clip_by_value(moved, 0, tf.shape(images)[1:3] - 1)
-        return tf.tensor_scatter_nd_update(objects.centers, slots, moved)
+    def _recentered(self, images: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
+        """The pixels nearest to the centres of mass of sprites in all slots, as `Objects.centers`."""
+        offsets = offsets_of_mass(sprites, self.options.centering_power)
+        return tf.clip_by_value(centers + tf.cast(tf.round(offsets), tf.int32), 0, tf.shape(images)[1:3] - 1)
 
     def _surroundings(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects) -> Surroundings:
         """What is around the object in each slot: fields `[batch, slots, ...]`."""
@@ -215,3 +232,11 @@ class ObjectFinder:
         own = among_all(slots, in_patches(sprites, side), tf.shape(objects.present)) * inside
         seen = tf.maximum(patches_at(images - canvas, centers, side) + own, 0.0)
         return Surroundings(seen, patches_at(empty, centers, side), inside)
+
+
+def _where(condition: tf.Tensor, first: tfd.Distribution, second: tfd.Distribution) -> tfd.Distribution:
+    """The first of two diagonal normal distributions where a condition holds, `[batch, slots]`, else the second."""
+    condition = condition[..., None]
+    mean = tf.where(condition, first.mean(), second.mean())
+    stddev = tf.where(condition, first.stddev(), second.stddev())
+    return tfd.Independent(tfd.Normal(mean, stddev), reinterpreted_batch_ndims=1)

@@ -469,7 +469,8 @@ class LAVAE(SceneModel):
         features = self.location_network(images)
         centers, present = highest_local_maxima(features, self.options.count_window, _LOWEST_MAXIMUM, slots)
         posterior = self.appearance_network.posterior_at(self.appearance_network(images), centers, present)
-        is_object = self.finder.worth_drawing(images, self._likely_background(images), centers, present, posterior)
+        sprites, empty = self.finder.sprites(present, posterior.mean()), self._likely_background(images)
+        is_object = self.finder.worth_drawing(images, empty, centers, present, posterior, sprites)
         heights = tf.gather_nd(features, centers, batch_dims=1)
         maxima = {"height": heights, "is_object": is_object, "mean": posterior.mean(), "stddev": posterior.stddev()}
         return {name: tf.boolean_mask(values, present) for name, values in maxima.items()}
