@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_scenes.models.lavae.placing import draw_sprites, offsets_of_mass
 from tf_scenes.models.lavae.slots import never_empty
 
-# An object whose centre of mass is further than this from its pixel, in pixels, is between that one and the next. As far
+# An object whose centre of mass is further off its pixel than this, in pixels, is between that one and the next. As far
 # may sprites be off in training, by --lavae.centering_slack of the recipes.
 _BETWEEN_PIXELS = 0.25
 # The pixel itself, and those beside it on the side of the centre of mass, y then x.
