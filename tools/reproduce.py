@@ -310,12 +310,13 @@ def _keep(config: str, seed: str, arguments: argparse.Namespace) -> None:
 
 def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The reports of a config's runs, of those kept as well, in the order of their seeds."""
-    folders = {}
+    reports = {}
     for runs in (arguments.keep, arguments.runs):
-        if runs:
-            folders.update({seed: os.path.join(runs, config, seed) for seed in _seeds(os.path.join(runs, config))})
-    reports = [_report(folders[seed]) for seed in sorted(folders)]
-    return [report for report in reports if "test" in report]
+        for seed in _seeds(os.path.join(runs, config)) if runs else ():
+            report = _report(os.path.join(runs, config, seed))
+            if "test" in report:  # Until then, a run that is made again does not take the place of its kept report.
+                reports[seed] = report
+    return [reports[seed] for seed in sorted(reports)]
 
 
 def _seeds(folder: str) -> list[str]:
