@@ -102,9 +102,12 @@ def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, 
     report = tmp_path / "kept" / "vae" / "seed_1" / "report.json"
     kept = read_json(report)
     write_json(report, {**kept, "flags": {**kept["flags"], "learning_rate": 0.5}})
+    (tmp_path / "runs" / "vae" / "seed_1").mkdir(parents=True)  # It has begun to be made again.
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--only_page"])
     reproduce.main()
-    assert "Of an earlier recipe than their flagfiles have today: `vae`." in (tmp_path / "results.md").read_text()
+    page = (tmp_path / "results.md").read_text()
+    assert "Of an earlier recipe than their flagfiles have today: `vae`." in page
+    assert "| `vae` | test | 2 | -80.0 ± 0.0 | -80.0, -80.0 | 1.0 |" in page
 
 
 def test_a_report_is_kept_as_soon_as_its_run_is_whole(reproduce, runs, monkeypatch, tmp_path):
