@@ -73,20 +73,20 @@ class ObjectFinder:
             The objects, in the first of `max_objects` slots.
         """
         features, appearance_features = self.location_network(images), self.appearance_network(images)
-        objects = self.maxima(images, images - contrast, features, appearance_features, max_objects)
+        objects, sprites = self.maxima(images, images - contrast, features, appearance_features, max_objects)
         if self.options.faintest_object:
-            objects = self._without_faint(objects)
+            objects = self._without_faint(objects, sprites)
         if self.options.merged_solidity < 1.0:
-            objects = self._seen_at(appearance_features, self._without_halves(contrast, objects))
+            objects, sprites = self._without_halves(contrast, appearance_features, objects, sprites)
         if self.options.explains_away:
-            objects = self._seen_alone(images, images - contrast, objects)
+            objects = self._seen_alone(images, images - contrast, objects, sprites)
         order = tf.argsort(tf.cast(objects.present, tf.int32), direction="DESCENDING", stable=True)[:, :max_objects]
         order = tf.ensure_shape(order, [None, max_objects])
         return Objects(*(tf.gather(values, order, batch_dims=1) for values in objects))
 
     def maxima(
         self, images: tf.Tensor, empty: tf.Tensor, features: tf.Tensor, appearance_features: tf.Tensor, slots: int
-    ) -> Objects:
+    ) -> tuple[Objects, tf.Tensor]:
         """The highest local maxima of L; with `prunes`, those are present whose drawing gains more than it costs.
 
         With `recenters`, they are first moved to the middle of what is drawn there.
@@ -99,7 +99,8 @@ class ObjectFinder:
             slots: Number of objects that are wanted; there are more maxima if some of them may be left out.
 
         Returns:
-            The objects, with their most likely appearances.
+            The objects, with their most likely appearances; and their sprites, float32
+            `[batch, slots, h, w, channels]`.
         """
         options, most = self.options, slots
         heights = features, options.tested_window or options.count_window, self.count_threshold
@@ -109,18 +110,16 @@ class ObjectFinder:
             most = tf.clip_by_value(most, slots, 2 * slots + _SPARE_CANDIDATES)
         centers, present = highest_local_maxima(*heights, most)
         posterior = self.appearance_network.posterior_at(appearance_features, centers, present)
-        if options.prunes or options.recenters:
-            sprites = self.sprites(present, posterior.mean())
+        sprites = self.sprites(present, posterior.mean())
         if options.recenters:
             # Before the test: two maxima of one object are then drawn at the same place, and the second gains nothing.
             before, centers = centers, self._recentered(images, centers, sprites)
             moved = present & tf.reduce_any(centers != before, axis=-1)
-            there = self.appearance_network.posterior_at(appearance_features, centers, moved)
+            there, sprites = self._seen_anew(appearance_features, centers, moved, sprites)
             posterior = _where(moved, there, posterior)
-            sprites = tf.where(moved[..., None, None, None], self.sprites(moved, there.mean()), sprites)
         if options.prunes:
             present = self.worth_drawing(images, empty, centers, present, posterior, sprites)
-        return Objects(centers, present, posterior.mean())
+        return Objects(centers, present, posterior.mean()), sprites
 
     def sprites(self, present: tf.Tensor, appearance: tf.Tensor) -> tf.Tensor:
         """The sprites of present objects; absent ones, which take no time, have 0.
@@ -162,15 +161,15 @@ class ObjectFinder:
         costs = tfd.kl_divergence(posterior, prior) - log_prior
         return worth_their_cost(images, empty, centers, present, sprites, costs, self.pixels.log_prob)
 
-    def _sprites(self, objects: Objects) -> tuple[tf.Tensor, tf.Tensor]:
-        return compute_in_use(self.sprite_generator, objects.present, objects.appearance)
+    def _seen_anew(
+        self, appearance_features: tf.Tensor, centers: tf.Tensor, moved: tf.Tensor, sprites: tf.Tensor
+    ) -> tuple[tfd.Distribution, tf.Tensor]:
+        """The appearances of objects that were moved, where they are now; and the sprites of all."""
+        posterior = self.appearance_network.posterior_at(appearance_features, centers, moved)
+        there = self.sprites(moved, posterior.mean())
+        return posterior, tf.where(moved[..., None, None, None], there, sprites)
 
-    def _seen_at(self, appearance_features: tf.Tensor, objects: Objects) -> Objects:
-        """The same objects with the appearances that are most likely where they are now."""
-        posterior = self.appearance_network.posterior_at(appearance_features, objects.centers, objects.present)
-        return objects._replace(appearance=posterior.mean())
-
-    def _seen_alone(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects) -> Objects:
+    def _seen_alone(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects, sprites: tf.Tensor) -> Objects:
         """The same objects, inferred from patches without what other objects' sprites show there.
 
         With `recenters`, objects whose middle lies between pixels are moved to the one at which they are drawn best.
@@ -186,45 +185,51 @@ class ObjectFinder:
             seen = around[0][:, 1:-1, 1:-1]
             return tf.zeros([tf.shape(seen)[0], 2], tf.int32), infer(seen)
 
-        slots, (steps, appearance) = compute_in_use(see, objects.present, *self._surroundings(images, empty, objects))
+        around = self._surroundings(images, empty, objects, sprites)
+        slots, (steps, appearance) = compute_in_use(see, objects.present, *around)
         return objects._replace(
             centers=tf.tensor_scatter_nd_add(objects.centers, slots, steps),
             appearance=tf.tensor_scatter_nd_update(objects.appearance, slots, appearance),
         )
 
-    def _without_faint(self, objects: Objects) -> Objects:
+    def _without_faint(self, objects: Objects, sprites: tf.Tensor) -> Objects:
         """Leaves out objects whose sprite's peak is below `faintest_object`."""
-        slots, sprites = self._sprites(objects)
-        bright = tf.reduce_max(sprites, axis=[1, 2, 3]) >= self.options.faintest_object
-        return objects._replace(present=among_all(slots, bright, tf.shape(objects.present)))
+        bright = tf.reduce_max(sprites, axis=[2, 3, 4]) >= self.options.faintest_object
+        return objects._replace(present=objects.present & bright)
 
-    def _without_halves(self, contrast: tf.Tensor, objects: Objects) -> Objects:
+    def _without_halves(
+        self, contrast: tf.Tensor, appearance_features: tf.Tensor, objects: Objects, sprites: tf.Tensor
+    ) -> tuple[Objects, tf.Tensor]:
         """Takes two adjoining objects as one, in their middle, if their union is more solid than `merged_solidity`."""
-        slots, sprites = self._sprites(objects)
+        slots = tf.where(objects.present)
         count = tf.shape(slots)[0]
         labels = label_images(
             contrast,
             scenes=tf.cast(slots[:, 0], tf.int32),
             labels=1 + tf.range(count),
             centers=tf.gather_nd(objects.centers, slots),
-            sprites=sprites,
+            sprites=tf.gather_nd(sprites, slots),
             outline_level=self.options.outline_level,
         )
         merges = convex_unions(labels, count, self.options.generated_size, self.options.merged_solidity)
         kept, dropped = (tf.gather(slots, labels - 1) for labels in (merges.kept, merges.dropped))
         centers = tf.tensor_scatter_nd_update(objects.centers, kept, merges.centers)
-        gone = tf.zeros_like(merges.dropped, tf.bool)
-        return objects._replace(centers=centers, present=tf.tensor_scatter_nd_update(objects.present, dropped, gone))
+        present = tf.tensor_scatter_nd_update(objects.present, dropped, tf.zeros_like(merges.dropped, tf.bool))
+        moved = present & among_all(kept, tf.ones_like(merges.kept, tf.bool), tf.shape(present))
+        posterior, sprites = self._seen_anew(appearance_features, centers, moved, sprites)
+        appearance = tf.where(moved[..., None], posterior.mean(), objects.appearance)
+        return Objects(centers, present, appearance), sprites
 
     def _recentered(self, images: tf.Tensor, centers: tf.Tensor, sprites: tf.Tensor) -> tf.Tensor:
         """The pixels nearest to the centres of mass of sprites in all slots, as `Objects.centers`."""
         offsets = offsets_of_mass(sprites, self.options.centering_power)
         return tf.clip_by_value(centers + tf.cast(tf.round(offsets), tf.int32), 0, tf.shape(images)[1:3] - 1)
 
-    def _surroundings(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects) -> Surroundings:
+    def _surroundings(self, images: tf.Tensor, empty: tf.Tensor, objects: Objects, sprites: tf.Tensor) -> Surroundings:
         """What is around the object in each slot: fields `[batch, slots, ...]`."""
         centers, side = objects.centers, self.appearance_network.side + 2
-        slots, sprites = self._sprites(objects)
+        slots = tf.where(objects.present)
+        sprites = tf.gather_nd(sprites, slots)
         batch, height, width = tf.unstack(tf.shape(images)[:3])
         scenes = tf.cast(slots[:, 0], tf.int32)
         canvas = draw_sprites(scenes, tf.gather_nd(centers, slots), sprites, batch, height, width)

@@ -270,7 +270,7 @@ class LAVAE(SceneModel):
         if not self.options.prunes:
             return features, appearance_features, self._count(features)
         empty = self._likely_background(images)
-        objects = self.finder.maxima(images, empty, features, appearance_features, self.max_inferred_objects)
+        objects, _ = self.finder.maxima(images, empty, features, appearance_features, self.max_inferred_objects)
         return features, appearance_features, tf.reduce_sum(tf.cast(objects.present, tf.int32), axis=1)
 
     def _count(self, features: tf.Tensor) -> tf.Tensor:
