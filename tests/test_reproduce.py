@@ -110,6 +110,29 @@ def test_a_page_has_the_runs_of_earlier_days_whose_reports_were_kept(reproduce, 
     assert "| `vae` | test | 2 | -80.0 ± 0.0 | -80.0, -80.0 | 1.0 |" in page
 
 
+def test_a_run_takes_the_place_of_its_kept_report_once_it_is_whole(reproduce, runs, monkeypatch, tmp_path):
+    started, killed = runs
+    kept = tmp_path / "kept" / "vae" / "seed_1" / "report.json"
+    monkeypatch.setattr(sys, "argv", [*sys.argv, f"--keep={kept.parents[2]}"])
+    reproduce.main()
+    whole = read_json(kept)
+    write_json(kept, {**whole, "flags": {**whole["flags"], "learning_rate": 0.5}})
+    earlier = kept.read_bytes()
+    shutil.rmtree(tmp_path / "runs")
+    killed.append(8)
+    with pytest.raises(SystemExit, match="vae with seed 1 stopped in --mode=likelihood"):
+        reproduce.main()
+    arguments = sys.argv
+    monkeypatch.setattr(sys, "argv", [*arguments, "--only_page"])
+    reproduce.main()
+    assert kept.read_bytes() == earlier
+    assert "| `vae` | test | 2 | -80.0 ± 0.0 | -80.0, -80.0 | 1.0 |" in (tmp_path / "results.md").read_text()
+    monkeypatch.setattr(sys, "argv", arguments)
+    reproduce.main()
+    assert started[6:] == [(1, "train"), (1, "likelihood"), (1, "likelihood"), (1, "factors")]
+    assert read_json(kept) == whole
+
+
 def test_a_report_is_kept_as_soon_as_its_run_is_whole(reproduce, runs, monkeypatch, tmp_path):
     started, killed = runs
     killed.append(4)

@@ -9,6 +9,7 @@ reports in the same folder, --keep=FOLDER: what is whole there is not made again
 import argparse
 import functools
 import os
+import re
 import shutil
 import sys
 from typing import Any
@@ -195,7 +196,7 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
         if name == config and not os.path.exists(_figure(config, file, arguments)):
             _run(config, seed, *mode, arguments=arguments)
     if arguments.keep:
-        _keep(config, f"seed_{seed}", arguments)
+        _keep(config, seed, arguments)
 
 
 def _missing(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> list[tuple[str, ...]]:
@@ -290,15 +291,15 @@ def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 
 def _are_finished(folder: str) -> bool:
     """Whether all runs in a folder have a report and curves."""
-    runs = [os.path.join(folder, seed) for seed in _seeds(folder)]
+    runs = [os.path.join(folder, f"seed_{seed}") for seed in _seeds(folder)]
     return all("test" in read_report(os.path.join(run, "report.json")) and has_curves(run) for run in runs)
 
 
-def _keep(config: str, seed: str, arguments: argparse.Namespace) -> None:
-    """Copies the report of a finished run, and of its logs what the page shows."""
-    source, target = (os.path.join(runs, config, seed) for runs in (arguments.runs, arguments.keep))
-    if "test" not in read_report(os.path.join(source, "report.json")):
+def _keep(config: str, seed: int, arguments: argparse.Namespace) -> None:
+    """Copies the report of a run that is to be shown, and of its logs what the page shows."""
+    if not _replaces_kept(config, seed, arguments):
         return
+    source, target = (os.path.join(runs, config, f"seed_{seed}") for runs in (arguments.runs, arguments.keep))
     os.makedirs(target, exist_ok=True)
     for name in _REPORT_FILES:
         if os.path.exists(os.path.join(source, name)):
@@ -308,19 +309,31 @@ def _keep(config: str, seed: str, arguments: argparse.Namespace) -> None:
         keep_curves(source, measures, target)
 
 
+def _replaces_kept(config: str, seed: int, arguments: argparse.Namespace) -> bool:
+    """Whether a run's own report is to be shown: it is there, and it is whole or there is no kept one to show.
+
+    So a run that is made again takes the place of its kept report only once all of it has been measured.
+    """
+    own, kept = (
+        "test" in read_report(os.path.join(runs, config, f"seed_{seed}", "report.json")) if runs else False
+        for runs in (arguments.runs, arguments.keep)
+    )
+    return own and not (kept and _missing(config, seed, arguments.runs, arguments))
+
+
 def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The reports of a config's runs, of those kept as well, in the order of their seeds."""
     reports = {}
     for runs in (arguments.keep, arguments.runs):
         for seed in _seeds(os.path.join(runs, config)) if runs else ():
-            report = _report(os.path.join(runs, config, seed))
-            if "test" in report:  # Until then, a run that is made again does not take the place of its kept report.
-                reports[seed] = report
-    return [reports[seed] for seed in sorted(reports)]
+            if runs == arguments.keep or _replaces_kept(config, seed, arguments):
+                reports[seed] = _report(os.path.join(runs, config, f"seed_{seed}"))
+    return [report for _, report in sorted(reports.items()) if "test" in report]
 
 
-def _seeds(folder: str) -> list[str]:
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+def _seeds(folder: str) -> list[int]:
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(int(found[1]) for found in map(re.compile(r"seed_(\d+)").fullmatch, names) if found)
 
 
 def _report(folder: str) -> dict[str, Any]:
