@@ -134,6 +134,13 @@ def test_outlines_in_the_papers_scenes_have_a_table_where_all_seeds_have_them():
     assert "| test_4 |" not in page and "`vae` | test" not in page
     assert "## Outlines" not in results_page({"vae": [_run()]})
 
+    earlier = outlined(0.7)
+    del earlier["test"]["box_ap"]
+    page = results_page({"lavae": [outlined(0.9), earlier]})
+    all_seeds, whole = (line.split(" | ")[2:] for line in page.splitlines() if line.startswith("| `lavae` | test |"))
+    assert all_seeds[:5] == ["2", "0.990 ± 0.000", "0.900 ± 0.000", "0.970 ± 0.000", "-"]
+    assert whole[:6] == ["1", "0.990", "0.900", "0.970", "0.920", "0.900"]
+
 
 def _measured(seed, test, test_7):
     report = _run()

@@ -168,14 +168,18 @@ def _outlines(reports: Reports) -> Optional[str]:
     for config, runs in reports.items():
         for split in dict.fromkeys(("test", _many(runs[0]))):
             if all(run.get(split, {}).get("ap_50") is not None for run in runs):
-                rows.append([f"`{config}`", split, str(len(runs)), *_measures(runs, OUTLINE_MEASURES, split)])
+                # Earlier reports have fewer measures; those that have all get a row of their own.
+                whole = [run for run in runs if OUTLINE_MEASURES.keys() <= run[split].keys()]
+                for seeds in (runs, whole) if 0 < len(whole) < len(runs) else (runs,):
+                    rows.append([f"`{config}`", split, str(len(seeds)), *_measures(seeds, OUTLINE_MEASURES, split)])
     header = ["config", "split", "seeds", *(label for label, _ in OUTLINE_MEASURES.values())]
     text = (
         "## Outlines of objects\n\nAgainst the visible pixels of each object, which the data sets' generators know. AP "
         "is as for real images; boxes are those around an object's pixels. The adjusted Rand index (ARI) and the mean "
         "segmentation covering are means over scenes with objects. To ARI, pixels of objects that are left to the "
         "background are another object: in a scene of one object it is 0 if a single pixel is left, so that scenes of "
-        "two objects and more have a column of their own."
+        "two objects and more have a column of their own. Where some seeds were measured before there were all of "
+        "these measures, the others have a row of their own."
     )
     return f"{text}\n\n{_table(header, rows)}" if rows else None
 
