@@ -173,8 +173,8 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _folder(config: str, seed: int, arguments: argparse.Namespace) -> str:
-    return os.path.join(arguments.runs, config, f"seed_{seed}")
+def _folder(runs: str, config: str, seed: int) -> str:
+    return os.path.join(runs, config, f"seed_{seed}")
 
 
 def _wanted_seeds(config: str, arguments: argparse.Namespace) -> range:
@@ -186,7 +186,7 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run, of the first seed's figures as well."""
     if arguments.keep and not _missing(config, seed, arguments.keep, arguments):
         return
-    path = os.path.join(_folder(config, seed, arguments), "report.json")
+    path = os.path.join(_folder(arguments.runs, config, seed), "report.json")
     report = read_report(path)
     if "test" in report and _differences(config, seed, report, arguments)[0]:
         sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
@@ -202,7 +202,7 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
 def _missing(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> list[tuple[str, ...]]:
     """The modes, with their flags, that it takes until a folder has the whole report of a run with today's flags."""
     _, experiments = PLAN[config]
-    report = read_report(os.path.join(runs, config, f"seed_{seed}", "report.json"))
+    report = read_report(os.path.join(_folder(runs, config, seed), "report.json"))
     training, inference = _differences(config, seed, report, arguments) if "test" in report else ([], [])
     if "test" not in report or training:
         return [("train",), *experiments]
@@ -235,7 +235,7 @@ def _differences(
 
 
 def _flags(config: str, seed: int, arguments: argparse.Namespace) -> list[str]:
-    folder = _folder(config, seed, arguments)
+    folder = _folder(arguments.runs, config, seed)
     return [
         f"--flagfile={os.path.join(ROOT, 'configs', config)}.cfg",
         f"--seed={seed}",
@@ -258,7 +258,7 @@ def _run(config: str, seed: int, mode: str, *flags: str, arguments: argparse.Nam
 
 
 def _figure(config: str, file: str, arguments: argparse.Namespace) -> str:
-    return os.path.join(_folder(config, 0, arguments), "figures", file)
+    return os.path.join(_folder(arguments.runs, config, 0), "figures", file)
 
 
 def _figures(reports: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -299,7 +299,7 @@ def _keep(config: str, seed: int, arguments: argparse.Namespace) -> None:
     """Copies the report of a run that is to be shown, and of its logs what the page shows."""
     if not _replaces_kept(config, seed, arguments):
         return
-    source, target = (os.path.join(runs, config, f"seed_{seed}") for runs in (arguments.runs, arguments.keep))
+    source, target = (_folder(runs, config, seed) for runs in (arguments.runs, arguments.keep))
     os.makedirs(target, exist_ok=True)
     for name in _REPORT_FILES:
         if os.path.exists(os.path.join(source, name)):
@@ -315,7 +315,7 @@ def _replaces_kept(config: str, seed: int, arguments: argparse.Namespace) -> boo
     So a run that is made again takes the place of its kept report only once all of it has been measured.
     """
     own, kept = (
-        "test" in read_report(os.path.join(runs, config, f"seed_{seed}", "report.json")) if runs else False
+        "test" in read_report(os.path.join(_folder(runs, config, seed), "report.json")) if runs else False
         for runs in (arguments.runs, arguments.keep)
     )
     return own and not (kept and _missing(config, seed, arguments.runs, arguments))
@@ -327,7 +327,7 @@ def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]
     for runs in (arguments.keep, arguments.runs):
         for seed in _seeds(os.path.join(runs, config)) if runs else ():
             if runs == arguments.keep or _replaces_kept(config, seed, arguments):
-                reports[seed] = _report(os.path.join(runs, config, f"seed_{seed}"))
+                reports[seed] = _report(_folder(runs, config, seed))
     return [report for _, report in sorted(reports.items()) if "test" in report]
 
 
