@@ -164,6 +164,21 @@ def test_started_again_after_a_failure_it_gives_the_same_with_no_part_twice_or_m
         _assert_same_tables(tmp_path, plain)
 
 
+def test_no_earlier_row_stays_where_a_table_has_fewer_rows_than_files(tmp_path):
+    (pictures := tmp_path / "pictures").mkdir()
+    picture = np.asarray(Image.open(os.path.join(NUCLEI, sorted(os.listdir(NUCLEI))[0])).convert("L"))[:64, :64]
+    Image.fromarray(picture).save(pictures / "a.png")
+    _predict(pictures, found := tmp_path / "found")
+    parts = sorted(found.glob("counts-*.parquet"))
+    (full,) = (path for path in parts if pyarrow.parquet.read_metadata(path).num_rows)
+    contents = full.read_bytes()
+    for path in parts:  # Whichever of them the new row comes to.
+        path.write_bytes(contents)
+    (pictures / "a.png").rename(pictures / "b.png")
+    _predict(pictures, found)
+    assert sorted(name for name, _ in _parquet_rows(found, "counts").elements()) == ["b.png", "file"]
+
+
 def test_other_parts_in_the_folder_are_not_mixed_with(pictures, tmp_path):
     (tmp_path / "counts-00000-of-00007.parquet").write_bytes(b"")
     for folder in (tmp_path, f"{tmp_path}/"):

@@ -21,7 +21,7 @@ from tf_scenes.beam.filesystems import delete_folders, is_local
 from tf_scenes.beam.pictures import COUNTERS, ERRORS, search_for
 from tf_scenes.beam.pipeline import Output, add_prediction
 from tf_scenes.beam.progress import Progress
-from tf_scenes.beam.tables import COUNTS, OBJECTS, count_rows, first_reasons, schemas
+from tf_scenes.beam.tables import COUNTS, OBJECTS, count_rows, delete_tables, first_reasons, schemas
 from tf_scenes.config import Config
 from tf_scenes.data.image_files import KINDS
 from tf_scenes.descriptions import PRESENCE
@@ -74,6 +74,7 @@ def _run_here(options: PipelineOptions, folder: str, add_steps: _Steps) -> Pipel
     interrupted = f"\nInterrupted: {_AGAIN}."
     lost = f"Error: the pipeline failed: a worker process was lost, as happens where memory is short; {_AGAIN}"
     with in_use(folder, "predict_dir") if is_local(folder) else contextlib.nullcontext():
+        _delete_tables(folder)
         try:
             with contextlib.ExitStack() as shown:
                 progress = shown.enter_context(this_machine.shown_progress())
@@ -92,11 +93,17 @@ def _run_elsewhere(options: PipelineOptions, folder: str, add_steps: _Steps) -> 
         pipeline = beam.Pipeline(options=options)
     except (ValueError, ImportError) as error:  # It knows the runners.
         raise UserError(f"Apache Beam refuses its options: {' '.join(str(error).split())}") from error
+    _delete_tables(folder)
     add_steps(pipeline, Progress())
     with hint_if_interrupted("the cluster goes on with the job, until it is told to cancel it"):
         result = _finished(pipeline)
     delete_folders(f"{folder}/beam-temp-*")
     return result
+
+
+def _delete_tables(folder: str) -> None:
+    with access("predict_dir", folder):
+        delete_tables(folder)
 
 
 def _finished(pipeline: beam.Pipeline) -> PipelineResult:

@@ -71,8 +71,17 @@ def delete_folders(pattern: str) -> None:
         for folder in glob.glob(os.path.join(glob.escape(parent), name)):
             shutil.rmtree(folder, ignore_errors=True)  # Another process may delete it, too.
         return
-    files = matching(f"{pattern}/**")
-    if files:
+    delete_files(f"{pattern}/**")
+
+
+def delete_files(pattern: str) -> None:
+    """Deletes the files that match one of Beam's patterns.
+
+    Raises:
+        Exception: As `matching` does.
+    """
+    files = matching(pattern)
+    if files:  # Beam's file systems do not all take an empty list.
         FileSystems.delete(files)
 
 

@@ -13,7 +13,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from pyarrow import parquet
 
-from tf_scenes.beam.filesystems import matching, write_file
+from tf_scenes.beam.filesystems import delete_files, matching, write_file
 from tf_scenes.beam.inference import SegmentedPage
 from tf_scenes.beam.pictures import COUNTERS, ERRORS
 from tf_scenes.descriptions import SMALLEST_SIDE, Description
@@ -74,6 +74,19 @@ def schemas(description: Description) -> dict[str, pa.Schema]:
     }
 
 
+def delete_tables(folder: str) -> None:
+    """Deletes the Parquet files of an earlier prediction.
+
+    Beam itself replaces them only where a table has at least as many rows as files: where it has fewer, an earlier
+    file that is as long as the new one stays in its place.
+
+    Args:
+        folder: Folder of the results.
+    """
+    for table in (COUNTS, OBJECTS, INSTANCES, ERRORS):
+        delete_files(_pattern(folder, table))
+
+
 def count_rows(folder: str, table: str) -> int:
     """Number of rows of a table in Parquet files, as the files themselves say.
 
@@ -97,9 +110,13 @@ def first_reasons(folder: str, count: int) -> list[str]:
 
 def _parts(folder: str, table: str, read: Callable[[BinaryIO], Part]) -> Iterator[Part]:
     """Reads the files of a table one after the other."""
-    for path in matching(f"{folder}/{table}-*-of-*.parquet"):
+    for path in matching(_pattern(folder, table)):
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             yield read(file)
+
+
+def _pattern(folder: str, table: str) -> str:
+    return f"{folder}/{table}-*-of-*.parquet"
 
 
 class DescribeObjects(beam.DoFn):
