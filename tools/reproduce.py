@@ -55,7 +55,7 @@ PLAN = {
 }
 
 # What the page is made of, in a run's folder.
-_REPORT_FILES = ("report.json", "likelihood.npz")
+_REPORT, _LIKELIHOODS = "report.json", "likelihood.npz"
 # Figures of the page: config, whose first seed is shown; file; the mode that writes it, with its flags; caption.
 NINE = ("generate", "--generated_max_objects=9")
 EDIT = ("edit", f"--edit_path={os.path.join(ROOT, 'configs', 'edits', 'three_objects.txt')}")
@@ -186,10 +186,10 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
     """Makes what is still missing of one run, of the first seed's figures as well."""
     if arguments.keep and not _missing(config, seed, arguments.keep, arguments):
         return
-    path = os.path.join(_folder(arguments.runs, config, seed), "report.json")
-    report = read_report(path)
-    if "test" in report and _differences(config, seed, report, arguments)[0]:
-        sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
+    folder = _folder(arguments.runs, config, seed)
+    report = _evaluated_report(folder)
+    if report and _differences(config, seed, report, arguments)[0]:
+        sys.exit(f"Error: {folder} is of a run with other flags than {config}.cfg has today: delete it")
     for mode in _missing(config, seed, arguments.runs, arguments):
         _run(config, seed, *mode, arguments=arguments)
     for name, file, mode, _ in FIGURES if seed == 0 else ():
@@ -202,9 +202,9 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
 def _missing(config: str, seed: int, runs: str, arguments: argparse.Namespace) -> list[tuple[str, ...]]:
     """The modes, with their flags, that it takes until a folder has the whole report of a run with today's flags."""
     _, experiments = PLAN[config]
-    report = read_report(os.path.join(_folder(runs, config, seed), "report.json"))
-    training, inference = _differences(config, seed, report, arguments) if "test" in report else ([], [])
-    if "test" not in report or training:
+    report = _evaluated_report(_folder(runs, config, seed))
+    training, inference = _differences(config, seed, report, arguments) if report else ([], [])
+    if not report or training:
         return [("train",), *experiments]
     if inference or _lacks_measures(report):
         return [("evaluate",), *experiments]
@@ -292,7 +292,7 @@ def _curves(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 def _are_finished(folder: str) -> bool:
     """Whether all runs in a folder have a report and curves."""
     runs = [os.path.join(folder, f"seed_{seed}") for seed in _seeds(folder)]
-    return all("test" in read_report(os.path.join(run, "report.json")) and has_curves(run) for run in runs)
+    return all(_evaluated_report(run) and has_curves(run) for run in runs)
 
 
 def _keep(config: str, seed: int, arguments: argparse.Namespace) -> None:
@@ -301,7 +301,7 @@ def _keep(config: str, seed: int, arguments: argparse.Namespace) -> None:
         return
     source, target = (_folder(runs, config, seed) for runs in (arguments.runs, arguments.keep))
     os.makedirs(target, exist_ok=True)
-    for name in _REPORT_FILES:
+    for name in (_REPORT, _LIKELIHOODS):
         if os.path.exists(os.path.join(source, name)):
             shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
     measures = [measure for _, measure, configs, _ in CURVES if config in configs]
@@ -315,8 +315,7 @@ def _replaces_kept(config: str, seed: int, arguments: argparse.Namespace) -> boo
     So a run that is made again takes the place of its kept report only once all of it has been measured.
     """
     own, kept = (
-        "test" in read_report(os.path.join(_folder(runs, config, seed), "report.json")) if runs else False
-        for runs in (arguments.runs, arguments.keep)
+        bool(runs and _evaluated_report(_folder(runs, config, seed))) for runs in (arguments.runs, arguments.keep)
     )
     return own and not (kept and _missing(config, seed, arguments.runs, arguments))
 
@@ -328,7 +327,7 @@ def _reports(config: str, arguments: argparse.Namespace) -> list[dict[str, Any]]
         for seed in _seeds(os.path.join(runs, config)) if runs else ():
             if runs == arguments.keep or _replaces_kept(config, seed, arguments):
                 reports[seed] = _report(_folder(runs, config, seed))
-    return [report for _, report in sorted(reports.items()) if "test" in report]
+    return [report for _, report in sorted(reports.items()) if report]
 
 
 def _seeds(folder: str) -> list[int]:
@@ -336,10 +335,15 @@ def _seeds(folder: str) -> list[int]:
     return sorted(int(found[1]) for found in map(re.compile(r"seed_(\d+)").fullmatch, names) if found)
 
 
+def _evaluated_report(folder: str) -> dict[str, Any]:
+    """A run's report; empty if the run has not been evaluated yet."""
+    report = read_report(os.path.join(folder, _REPORT))
+    return report if "test" in report else {}
+
+
 def _report(folder: str) -> dict[str, Any]:
-    """A run's report, with the bounds of individual images if they were measured."""
-    report, path = (os.path.join(folder, name) for name in _REPORT_FILES)
-    report = read_report(report)
+    """As `_evaluated_report`, with the bounds of individual images if they were measured."""
+    report, path = _evaluated_report(folder), os.path.join(folder, _LIKELIHOODS)
     # Without that section, the arrays belong to the model before it was trained further.
     measured = "likelihood" in report and os.path.exists(path)
     if not measured:
