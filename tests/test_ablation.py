@@ -36,17 +36,17 @@ def test_rows_keep_the_changes_before_them_unless_they_are_alternatives(ablation
 
 
 class Runs:
-    """Stands in for the runs of main.py: writes reports; the second run is killed the first time."""
+    """Stands in for the runs of main.py: writes reports; some runs are killed, at first the second."""
 
     def __init__(self, monkeypatch):
-        self.rows, self.trained = [], []
+        self.rows, self.trained, self.killed = [], [], [2]
         monkeypatch.setattr(subprocess, "run", self._run)
 
     def _run(self, command):
         config = config_of(command[2:])
         folder = config.job.run_dir
         self.rows.append(os.path.basename(folder))
-        if len(self.rows) == 2:
+        if len(self.rows) in self.killed:
             return subprocess.CompletedProcess(command, -9)
         if not os.path.exists(os.path.join(folder, "checkpoints")):
             self.trained.append(self.rows[-1])
@@ -89,13 +89,16 @@ def test_rows_that_differ_in_inference_alone_are_trained_once(ablation, monkeypa
 
 def test_kept_rows_are_not_made_again_once_their_runs_are_gone(ablation, monkeypatch, tmp_path, capsys):
     runs = Runs(monkeypatch)
+    runs.killed.append(4)
     study = functools.partial(_study, ablation, monkeypatch, tmp_path / "runs")
     keep = ("combinations", f"--keep={tmp_path / 'kept'}")
     with pytest.raises(SystemExit, match="the row 'multiplicative' stopped"):
+        study(keep[0])  # A row that was finished before is kept as well.
+    with pytest.raises(SystemExit, match="the row 'convolutional' stopped"):
         study(*keep)
     shutil.rmtree(tmp_path / "runs")
     study(*keep)
-    assert runs.rows == ["additive", "multiplicative", "multiplicative", "convolutional"]
+    assert runs.rows == ["additive", *["multiplicative"] * 2, *["convolutional"] * 2]
     assert (
         sum(line.startswith(("| additive | 0.9", "| multi", "| conv")) for line in capsys.readouterr().out.splitlines())
         == 3

@@ -76,17 +76,14 @@ STUDIES: dict[str, tuple[bool, str, dict[str, tuple[str, ...]]]] = {
             "no test of maxima": _NO_PRUNING,
             "none of these three": (*_NO_PRESENCE, *_NO_CALIBRATION, *_NO_PRUNING),
             "no centring": _OFF_CENTER,
-            "centred by brightness, not squared": ("--lavae.centering_power=1",),
-            "centred without slack": ("--lavae.centering_slack=0",),
             "objects not moved to the middle of what is drawn": _NOT_RECENTERED,
-            "sprites of 21 pixels": _SMALL_SPRITES,
             "no exclusion": _NO_EXCLUSION,
             "KL from the start": _KL_FROM_THE_START,
             "objects forced": _FORCED,
             "no gradient of missed pixels": _NO_MISSED_GRADIENT,
             "pixel means as far from 0 and 1 as 0.0001": _MARGIN,
             "target not blurred": _NO_BLUR,
-            "the paper's learning rates and temperature": _CONSTANT_RATES,
+            "learning rates and temperature of the paper": _CONSTANT_RATES,
             "appearance from a map": _APPEARANCE_MAP,
             "subpixel convolution": ("--lavae.location_features=subpixel",),
             "full resolution": _FULL_RESOLUTION,
@@ -289,8 +286,8 @@ def _complete(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     for name, config, flags in rows:
         if not _finished(name, config, flags, arguments):
             _make(name, config, flags, trained, arguments)
-            if arguments.keep:
-                _keep(name, arguments)
+        if arguments.keep and _finished(name, config, flags, arguments) != _folder(arguments.keep, name, arguments):
+            _keep(name, arguments)
         if os.path.exists(_folder(arguments.runs, name, arguments)):
             trained = _folder(arguments.runs, name, arguments)
 
