@@ -76,7 +76,7 @@ def test_a_run_of_another_recipe_is_not_taken_for_todays(reproduce, runs, tmp_pa
     report = tmp_path / "runs" / "vae" / "seed_1" / "report.json"
     kept = read_json(report)
     write_json(report, {**kept, "flags": {**kept["flags"], "learning_rate": 0.5}})
-    with pytest.raises(SystemExit, match=r"seed_1 is of a run with other flags than vae"):
+    with pytest.raises(SystemExit, match=r"seed_1/report\.json is of a run with other flags than vae"):
         reproduce.main()
     write_json(report, {**kept, "inference_flags": {**kept["inference_flags"], "max_inferred_objects": 99}})
     reproduce.main()

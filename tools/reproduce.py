@@ -189,7 +189,8 @@ def _complete(config: str, seed: int, arguments: argparse.Namespace) -> None:
     folder = _folder(arguments.runs, config, seed)
     report = _evaluated_report(folder)
     if report and _differences(config, seed, report, arguments)[0]:
-        sys.exit(f"Error: {folder} is of a run with other flags than {config}.cfg has today: delete it")
+        path = os.path.join(folder, _REPORT)
+        sys.exit(f"Error: {path} is of a run with other flags than {config}.cfg has today: delete its folder")
     for mode in _missing(config, seed, arguments.runs, arguments):
         _run(config, seed, *mode, arguments=arguments)
     for name, file, mode, _ in FIGURES if seed == 0 else ():

@@ -74,14 +74,13 @@ def _run_here(options: PipelineOptions, folder: str, add_steps: _Steps) -> Pipel
     interrupted = f"\nInterrupted: {_AGAIN}."
     lost = f"Error: the pipeline failed: a worker process was lost, as happens where memory is short; {_AGAIN}"
     with in_use(folder, "predict_dir") if is_local(folder) else contextlib.nullcontext():
-        _delete_tables(folder)
         try:
             with contextlib.ExitStack() as shown:
                 progress = shown.enter_context(this_machine.shown_progress())
                 with this_machine.ended_at_once(INTERRUPTED, interrupted, lost, progress.folder, shown.close):
                     pipeline = beam.Pipeline(this_machine.runner(options, progress.folder), options)
                     add_steps(pipeline, progress)
-                    return _finished(pipeline)
+                    return _finished(pipeline, folder)
         finally:
             delete_folders(f"{folder}/beam-temp-*")  # Of pipelines that have failed, this one or earlier ones.
 
@@ -93,21 +92,17 @@ def _run_elsewhere(options: PipelineOptions, folder: str, add_steps: _Steps) -> 
         pipeline = beam.Pipeline(options=options)
     except (ValueError, ImportError) as error:  # It knows the runners.
         raise UserError(f"Apache Beam refuses its options: {' '.join(str(error).split())}") from error
-    _delete_tables(folder)
     add_steps(pipeline, Progress())
     with hint_if_interrupted("the cluster goes on with the job, until it is told to cancel it"):
-        result = _finished(pipeline)
+        result = _finished(pipeline, folder)
     delete_folders(f"{folder}/beam-temp-*")
     return result
 
 
-def _delete_tables(folder: str) -> None:
+def _finished(pipeline: beam.Pipeline, folder: str) -> PipelineResult:
+    """Runs a pipeline to its end, without the tables of an earlier one in its folder."""
     with access("predict_dir", folder):
         delete_tables(folder)
-
-
-def _finished(pipeline: beam.Pipeline) -> PipelineResult:
-    """Runs a pipeline to its end."""
     try:
         result = pipeline.run()
         state = result.wait_until_finish()

@@ -81,7 +81,7 @@ def delete_files(pattern: str) -> None:
         Exception: As `matching` does.
     """
     files = matching(pattern)
-    if files:  # Beam's file systems do not all take an empty list.
+    if files:
         FileSystems.delete(files)
 
 

@@ -87,7 +87,7 @@ class _Count(beam.DoFn):
 class _WriteTable(beam.PTransform):
     """Writes rows, which are tuples, as Parquet files and, if asked, as one CSV file.
 
-    Files appear whole, and replace those of the same names: an interrupted pipeline can be started again.
+    Files appear whole: an interrupted pipeline can be started again, once `delete_tables` has deleted those before.
     """
 
     def __init__(self, name: str, schema: pa.Schema, output: Output):
